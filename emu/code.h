@@ -1,0 +1,37 @@
+// Translated code of one address space. Layer 2.
+//
+// Blocks belong to a refcounted code_space of one mem (chains and folded constants bake in
+// addresses); fork shares it until either side changes code or executable mappings, and then that
+// side starts its own. A frame -> blocks index drops blocks by frame. Retired blocks are freed only
+// when no CPU that could be inside them is GUEST any more (through a mem_batch).
+#ifndef EMU_CODE_H
+#define EMU_CODE_H
+
+#include "platform/base/compiler.h"
+#include "platform/frame.h"
+#include <stdint.h>
+
+struct cpu;
+struct code_space;
+struct thread_code;
+
+NODISCARD int code_space_create(struct code_space **out);
+struct code_space *code_space_get(struct code_space *cs);
+void code_space_put(struct code_space *cs);
+
+// Makes every block made from `frame` unreachable: unhashed and unchained. CPUs still inside one may
+// finish it; the memory is reclaimed by code_space_reclaim(). Any thread.
+void code_space_drop_frame(struct code_space *cs, struct frame *frame);
+// The same for everything.
+void code_space_drop_all(struct code_space *cs);
+// Frees what was dropped before. The caller guarantees, through the shootdown protocol, that no CPU
+// has been in GUEST since the drop without passing a block boundary flush.
+void code_space_reclaim(struct code_space *cs);
+
+// Per-thread lookup structures (pc hash, return stack), from a pool.
+NODISCARD int thread_code_create(struct thread_code **out);
+void thread_code_destroy(struct thread_code *tc);
+// Forgets everything looked up; called on the owning thread when generations moved.
+void thread_code_flush(struct thread_code *tc);
+
+#endif
