@@ -19,8 +19,8 @@ NODISCARD int code_space_create(struct code_space **out);
 struct code_space *code_space_get(struct code_space *cs);
 void code_space_put(struct code_space *cs);
 
-// Makes every block made from `frame` unreachable: unhashed and unchained. CPUs still inside one may
-// finish it; the memory is reclaimed by code_space_reclaim(). Any thread.
+// Makes every block made from `frame` unreachable: unhashed and unchained. CPUs still inside one
+// may finish it; the memory is reclaimed by code_space_reclaim(). Any thread.
 void code_space_drop_frame(struct code_space *cs, struct frame *frame);
 // The same for everything.
 void code_space_drop_all(struct code_space *cs);

@@ -44,7 +44,8 @@ struct cpu {
     uint32_t nf, zf, cf, vf; // NZCV, each 0 or 1
     union vreg v[32];
     uint32_t fpcr;
-    uint32_t fpsr; // includes cumulative host flags only after cpu_sync_fpsr() or cpu_run() returned
+    uint32_t
+        fpsr; // includes cumulative host flags only after cpu_sync_fpsr() or cpu_run() returned
     uint64_t tpidr_el0;
 
     // Exclusive monitor: (address, size, value). size 0 = clear. Cleared on every exit of cpu_run.
@@ -100,7 +101,8 @@ struct trap {
     enum trap_kind kind;
     enum mem_access access;
     uint32_t imm;
-    uint64_t addr; // as the guest wrote it, top byte included; for straddles the faulting page's byte
+    uint64_t
+        addr; // as the guest wrote it, top byte included; for straddles the faulting page's byte
 };
 
 enum cpu_mode {

@@ -5,16 +5,18 @@
 // page-table entry names a refcounted `struct frame` (platform/frame.h) and the rights READ, WRITE,
 // EXEC. Leaf tables are shared copy-on-write by mem_fork().
 //
-// The protocol. A CPU is GUEST (running gadgets) or KERNEL. Host pointers taken from a TLB live only
-// in GUEST.
-//  1. KERNEL -> GUEST: store the state, then read the mem's TLB generation (both seq_cst); flush the
+// The protocol. A CPU is GUEST (running gadgets) or KERNEL. Host pointers taken from a TLB live
+// only in GUEST.
+//  1. KERNEL -> GUEST: store the state, then read the mem's TLB generation (both seq_cst); flush
+//  the
 //     TLB if it moved. cpu_run() does this through mem_enter().
 //  2. Whatever removes a right or changes the frame behind an entry: change the entries under the
 //     owner's lock, mem_generation_advance(), release every lock, be KERNEL, then
 //     mem_shootdown_wait(): poke the GUEST CPUs of every mem concerned and wait until each has left
 //     GUEST or taken the new generation. Only then are frames and blocks freed (mem_batch does it).
 //  3. Adding a right, or an entry where none was, needs nothing.
-//  4. mem_fill() runs in GUEST and takes no sleeping lock: tables are read under a sequence counter.
+//  4. mem_fill() runs in GUEST and takes no sleeping lock: tables are read under a sequence
+//  counter.
 //  5. The kernel touches guest bytes only through pinned frames (mem_pin): a pin delays freeing,
 //     never acknowledgement.
 //  6. Run tokens: at most as many CPUs as the host has are GUEST at once (struct run_tokens).
@@ -69,15 +71,15 @@ enum mem_fill_result {
 enum mem_fill_result mem_fill(struct cpu *cpu, uint64_t addr, enum mem_access access);
 
 // Where the code at `pc` is. Called in GUEST by the translator. False: no executable page there.
-// On success `*host` is the byte at `pc` (valid while in GUEST) and `*frame` identifies its page for
-// the frame -> blocks index (not referenced for the caller).
+// On success `*host` is the byte at `pc` (valid while in GUEST) and `*frame` identifies its page
+// for the frame -> blocks index (not referenced for the caller).
 bool mem_fetch(struct cpu *cpu, uint64_t pc, const void **host, struct frame **frame);
 
 // --- Address spaces ------------------------------------------------------------------------------
 
 // Limits how many CPUs are GUEST at once; one per kernel instance. A token is kept across short
-// kernel stays and given up in mem_yield(), or at a poke when another CPU wants one; the slice timer
-// runs only while somebody waits.
+// kernel stays and given up in mem_yield(), or at a poke when another CPU wants one; the slice
+// timer runs only while somebody waits.
 struct run_tokens;
 NODISCARD int run_tokens_create(unsigned count, struct run_tokens **out); // count 0: host CPUs
 void run_tokens_destroy(struct run_tokens *tokens);
@@ -101,11 +103,12 @@ void mem_yield(struct cpu *cpu);
 bool mem_wants_yield(const struct cpu *cpu);
 
 // --- Page tables ---------------------------------------------------------------------------------
-// Callers serialise changes to one mem by a lock of theirs (the kernel's mm lock). Every change that
-// removes a right or replaces a frame is collected in a batch, which is finished with no lock held.
+// Callers serialise changes to one mem by a lock of theirs (the kernel's mm lock). Every change
+// that removes a right or replaces a frame is collected in a batch, which is finished with no lock
+// held.
 
 struct mem_batch {
-    struct mem *mems[4];   // whose generations moved; each referenced
+    struct mem *mems[4]; // whose generations moved; each referenced
     unsigned mem_count;
     struct frame **frames; // to release once nobody can use them any more
     size_t frame_count, frame_room;
@@ -125,8 +128,8 @@ struct mem_entry {
 };
 // `addr` is untagged and below MEM_VA_END. Not referenced for the caller.
 struct mem_entry mem_lookup(struct mem *mem, uint64_t addr);
-// Installs an entry, consuming one reference of entry.frame. Returns 0 or -LINUX_ENOMEM (only when a
-// table must be allocated; replacing an existing entry never fails).
+// Installs an entry, consuming one reference of entry.frame. Returns 0 or -LINUX_ENOMEM (only when
+// a table must be allocated; replacing an existing entry never fails).
 NODISCARD int mem_set(struct mem *mem, struct mem_batch *batch, uint64_t addr,
                       struct mem_entry entry);
 // Removes the entries of [addr, addr + len), page aligned. Never fails.

@@ -9,16 +9,16 @@
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 
 // The caller must look at the result. Goes on every function that returns an error.
-#define NODISCARD        __attribute__((warn_unused_result))
-#define NORETURN         __attribute__((noreturn))
-#define NOINLINE         __attribute__((noinline))
-#define ALWAYS_INLINE    inline __attribute__((always_inline))
-#define COLD             __attribute__((cold, noinline))
+#define NODISCARD         __attribute__((warn_unused_result))
+#define NORETURN          __attribute__((noreturn))
+#define NOINLINE          __attribute__((noinline))
+#define ALWAYS_INLINE     inline __attribute__((always_inline))
+#define COLD              __attribute__((cold, noinline))
 #define PRINTF_LIKE(f, a) __attribute__((format(printf, f, a)))
-#define ALIGNED(n)       __attribute__((aligned(n)))
-#define MAYBE_UNUSED     __attribute__((unused))
-#define FALLTHROUGH      __attribute__((fallthrough))
-#define PUBLIC_API       __attribute__((visibility("default")))
+#define ALIGNED(n)        __attribute__((aligned(n)))
+#define MAYBE_UNUSED      __attribute__((unused))
+#define FALLTHROUGH       __attribute__((fallthrough))
+#define PUBLIC_API        __attribute__((visibility("default")))
 
 #if defined(__has_attribute)
 #define COMPILER_HAS(a) __has_attribute(a)
@@ -53,7 +53,7 @@
 #define NO_TSA            TSA(no_thread_safety_analysis)
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
-#define CONTAINER_OF(ptr, type, member) \
+#define CONTAINER_OF(ptr, type, member)                                                            \
     ((type *)(void *)((char *)(ptr) - __builtin_offsetof(type, member)))
 
 #endif
