@@ -1,0 +1,393 @@
+// The virtual file system: inodes, dentries, mounts, open files, and the contracts a file system
+// fulfils. Layer 3.
+//
+// Paths are walked here, one component at a time (fs/path.c); nothing below the walk sees a name
+// with a slash, and the host follows no symlink and no "..". Credentials arrive in a `vfs_caller`;
+// the VFS knows no task (struct task is opaque, for the files that live in kernel/).
+//
+// Errors are negative Linux numbers; 0 or a count is success. Flag and mode values are Linux ones
+// (platform/abi/fs.h). Times are nanoseconds since the epoch.
+//
+// Locks: see platform/lock.tbl. An op is called with no VFS lock held except where it says so.
+#ifndef FS_VFS_H
+#define FS_VFS_H
+
+#include "fs/cred.h"
+#include "fs/iter.h"
+#include "platform/base/compiler.h"
+#include "platform/base/list.h"
+#include "platform/frame.h"
+#include "platform/lock.h"
+#include "platform/wait_queue.h"
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct vfs; // all mounts and caches of one kernel instance
+struct super;
+struct inode;
+struct dentry;
+struct mount;
+struct file;
+struct poll_table;
+
+// --- Attributes ----------------------------------------------------------------------------------
+
+struct vfs_stat {
+    uint64_t dev, ino, rdev; // device numbers in Linux's encoding (see vfs_makedev)
+    uint32_t mode, nlink, uid, gid;
+    uint64_t size, blocks; // blocks of 512 bytes
+    uint32_t blksize;
+    int64_t atime, mtime, ctime, btime; // btime: INT64_MIN where unknown
+};
+
+enum vfs_attr {
+    ATTR_MODE = 1 << 0,
+    ATTR_UID = 1 << 1,
+    ATTR_GID = 1 << 2,
+    ATTR_SIZE = 1 << 3,
+    ATTR_ATIME = 1 << 4,
+    ATTR_MTIME = 1 << 5,
+};
+struct vfs_setattr {
+    uint32_t mask; // bits of enum vfs_attr
+    uint32_t mode, uid, gid;
+    uint64_t size;
+    int64_t atime, mtime;
+};
+
+struct vfs_statfs {
+    uint64_t type, bsize, blocks, bfree, bavail, files, ffree, namelen, frsize, flags;
+    uint64_t fsid;
+};
+
+static inline uint64_t vfs_makedev(uint32_t major, uint32_t minor)
+{
+    return (minor & 0xffu) | (uint64_t)(major & 0xfffu) << 8 | (uint64_t)(minor & ~0xffu) << 12;
+}
+
+// --- Walking -------------------------------------------------------------------------------------
+
+// A place in the tree: a dentry seen through a mount. Holding one references both.
+struct path {
+    struct mount *mnt;
+    struct dentry *dentry;
+};
+void path_get(const struct path *p);
+void path_put(const struct path *p); // harmless when empty
+
+// On whose behalf an operation runs. Filled by kernel/ for each system call; all borrowed.
+struct vfs_caller {
+    struct vfs *vfs;
+    const struct cred *cred;
+    struct path root, cwd; // absolute paths start at root, and ".." stops there
+    uint32_t umask;
+    struct task *task; // opaque; procfs and magic links need it. NULL for internal work
+};
+
+enum vfs_walk_flags {
+    WALK_FOLLOW = 1 << 0,    // follow a symlink in the last component
+    WALK_EMPTY = 1 << 1,     // AT_EMPTY_PATH: "" is the base itself
+    WALK_DIRECTORY = 1 << 2, // the result must be a directory
+    WALK_NO_XDEV = 1 << 3,   // RESOLVE_NO_XDEV
+    WALK_NO_MAGICLINKS = 1 << 4,
+    WALK_NO_SYMLINKS = 1 << 5,
+    WALK_BENEATH = 1 << 6,
+    WALK_IN_ROOT = 1 << 7,
+};
+// Resolves `name` from `base` (NULL: the caller's cwd) to an existing object, referenced in `out`.
+NODISCARD int path_walk(const struct vfs_caller *c, const struct path *base, const char *name,
+                        unsigned flags, struct path *out);
+
+// The absolute name of `p` below `root` into buf (NUL included). Returns its length without NUL,
+// -LINUX_ERANGE when it does not fit, -LINUX_ENOENT when it was deleted (buf then holds
+// "NAME (deleted)") or is not below root ("(unreachable)NAME").
+int path_name(const struct path *p, const struct path *root, char *buf, size_t size);
+
+struct inode *path_inode(const struct path *p);
+
+// --- Operations by path (what system calls are made of)
+// ------------------------------------------- Each checks permissions, mount flags (EROFS) and name
+// rules as Linux does.
+
+// open(2): flags are LINUX_O_*; `resolve`: extra WALK_* of openat2. *out has one reference.
+NODISCARD int vfs_open(const struct vfs_caller *c, const struct path *base, const char *name,
+                       unsigned flags, uint32_t mode, unsigned resolve, struct file **out);
+// Opens an object that was already resolved (magic links, exec).
+NODISCARD int vfs_open_path(const struct vfs_caller *c, const struct path *p, unsigned flags,
+                            struct file **out);
+NODISCARD int vfs_mkdir(const struct vfs_caller *c, const struct path *base, const char *name,
+                        uint32_t mode);
+NODISCARD int vfs_mknod(const struct vfs_caller *c, const struct path *base, const char *name,
+                        uint32_t mode, uint64_t rdev);
+NODISCARD int vfs_symlink(const struct vfs_caller *c, const char *target, const struct path *base,
+                          const char *name);
+NODISCARD int vfs_link(const struct vfs_caller *c, const struct path *old, const struct path *base,
+                       const char *name);
+NODISCARD int vfs_unlink(const struct vfs_caller *c, const struct path *base, const char *name);
+NODISCARD int vfs_rmdir(const struct vfs_caller *c, const struct path *base, const char *name);
+// flags: LINUX_RENAME_*.
+NODISCARD int vfs_rename(const struct vfs_caller *c, const struct path *old_base,
+                         const char *old_name, const struct path *new_base, const char *new_name,
+                         unsigned flags);
+ssize_t vfs_readlink(const struct vfs_caller *c, const struct path *p, char *buf, size_t size);
+NODISCARD int vfs_getattr(const struct vfs_caller *c, const struct path *p, struct vfs_stat *out);
+// chmod, chown, utimensat, truncate. UINT32_MAX for uid/gid is expressed by leaving the bit out.
+// Clears set-id bits, checks ownership and capabilities. `set_now`: utimensat's "both UTIME_NOW",
+// for which write permission is enough.
+NODISCARD int vfs_setattr(const struct vfs_caller *c, const struct path *p,
+                          const struct vfs_setattr *attr, bool set_now);
+// mask: LINUX_R_OK|W_OK|X_OK. Uses c->cred's fsuid/fsgid.
+NODISCARD int vfs_permission(const struct vfs_caller *c, const struct path *p, unsigned mask);
+NODISCARD int vfs_statfs(const struct path *p, struct vfs_statfs *out);
+
+ssize_t vfs_getxattr(const struct vfs_caller *c, const struct path *p, const char *name, void *buf,
+                     size_t size);
+NODISCARD int vfs_setxattr(const struct vfs_caller *c, const struct path *p, const char *name,
+                           const void *value, size_t size, unsigned flags);
+ssize_t vfs_listxattr(const struct vfs_caller *c, const struct path *p, char *buf, size_t size);
+NODISCARD int vfs_removexattr(const struct vfs_caller *c, const struct path *p, const char *name);
+
+// --- Mounts --------------------------------------------------------------------------------------
+
+NODISCARD int vfs_create(struct frame_pool *frames, struct vfs **out);
+void vfs_destroy(struct vfs *vfs); // every file must be closed
+enum vfs_mount_flags {
+    MOUNT_RDONLY = 1 << 0,
+    MOUNT_NOSUID = 1 << 1,
+    MOUNT_NODEV = 1 << 2,
+    MOUNT_NOEXEC = 1 << 3,
+};
+// Mounts `super` (consuming its reference) on `at`, or as the root when `at` is NULL. `source` and
+// `type` are what /proc/mounts shows.
+NODISCARD int vfs_mount(struct vfs *vfs, const struct path *at, struct super *super,
+                        const char *source, const char *type, unsigned flags);
+// A second view of the tree at `from` (bind mount).
+NODISCARD int vfs_bind(struct vfs *vfs, const struct path *from, const struct path *at,
+                       unsigned flags);
+NODISCARD int vfs_umount(struct vfs *vfs, const struct path *at, bool lazy);
+void vfs_root(struct vfs *vfs, struct path *out); // referenced
+// Calls `each` for every mount in order, without locks held; text fields are copies.
+struct vfs_mount_info {
+    int id, parent_id;
+    uint64_t dev;
+    const char *source, *type, *point; // point: absolute name below `root`
+    unsigned flags;
+};
+void vfs_each_mount(struct vfs *vfs, const struct path *root,
+                    void (*each)(void *ctx, const struct vfs_mount_info *info), void *ctx);
+
+// --- What a file system implements
+// ----------------------------------------------------------------
+
+struct super_ops {
+    void (*destroy)(struct super *s); // last reference gone
+    int (*statfs)(struct super *s, struct vfs_statfs *out);
+    int (*sync)(struct super *s);
+};
+
+struct super {
+    _Atomic uint32_t refs;
+    const struct super_ops *ops;
+    struct vfs *vfs;
+    uint64_t dev;       // st_dev of its inodes (a number of ours)
+    struct inode *root; // referenced
+    void *private;
+    unsigned flags; // SUPER_*
+    struct lock rename_lock;
+};
+enum {
+    SUPER_NO_DCACHE = 1 << 0, // names appear and vanish by themselves: look every one up (procfs)
+};
+
+// The kinds of change a directory op makes are each one op; `name` has no slash, is not "." or
+// "..", is NUL-terminated and at most 255 bytes. The VFS has checked permissions and holds dir's
+// lock (inode->lock) around lookup, create ... rename, so one directory changes one name at a time.
+struct inode_ops {
+    // The child's inode, referenced. -LINUX_ENOENT when there is none.
+    int (*lookup)(struct inode *dir, const char *name, const struct vfs_caller *c,
+                  struct inode **out);
+    // New objects: owner c->cred->fsuid, group per setgid directories, mode already umasked.
+    int (*create)(struct inode *dir, const char *name, uint32_t mode, const struct vfs_caller *c,
+                  struct inode **out);
+    int (*mkdir)(struct inode *dir, const char *name, uint32_t mode, const struct vfs_caller *c,
+                 struct inode **out);
+    int (*mknod)(struct inode *dir, const char *name, uint32_t mode, uint64_t rdev,
+                 const struct vfs_caller *c, struct inode **out);
+    int (*symlink)(struct inode *dir, const char *name, const char *target,
+                   const struct vfs_caller *c, struct inode **out);
+    int (*link)(struct inode *inode, struct inode *dir, const char *name);
+    int (*unlink)(struct inode *dir, const char *name, struct inode *inode);
+    int (*rmdir)(struct inode *dir, const char *name, struct inode *inode);
+    // Both directories locked. flags: LINUX_RENAME_NOREPLACE or _EXCHANGE, which it may refuse with
+    // -LINUX_EINVAL.
+    int (*rename)(struct inode *old_dir, const char *old_name, struct inode *new_dir,
+                  const char *new_name, unsigned flags);
+    // An unnamed file in `dir`'s file system (O_TMPFILE).
+    int (*tmpfile)(struct inode *dir, uint32_t mode, const struct vfs_caller *c,
+                   struct inode **out);
+
+    // Text of a symlink; returns its length (may exceed size).
+    ssize_t (*readlink)(struct inode *inode, const struct vfs_caller *c, char *buf, size_t size);
+    // A magic link: the object itself, referenced. Tried before readlink when not NULL.
+    int (*follow)(struct inode *inode, const struct vfs_caller *c, struct path *out);
+
+    int (*getattr)(struct inode *inode, struct vfs_stat *out); // must exist
+    int (*setattr)(struct inode *inode, const struct vfs_setattr *attr);
+    // NULL: the usual rwx check of getattr's mode and owner.
+    int (*permission)(struct inode *inode, const struct vfs_caller *c, unsigned mask);
+
+    // Xattr names arrive complete ("user.x"). Size 0 queries.
+    ssize_t (*getxattr)(struct inode *inode, const char *name, void *buf, size_t size);
+    int (*setxattr)(struct inode *inode, const char *name, const void *value, size_t size,
+                    unsigned flags);
+    ssize_t (*listxattr)(struct inode *inode, char *buf, size_t size);
+    int (*removexattr)(struct inode *inode, const char *name);
+
+    // Makes file->ops and file->private. NULL: inode->file_ops is used as it is.
+    int (*open)(struct inode *inode, struct file *file, const struct vfs_caller *c);
+
+    // The frame that holds page `index` (4 KiB units) of the file's content, referenced, shared
+    // with every reader, writer and mapping. -LINUX_EFAULT beyond the end of file; -LINUX_ENODEV
+    // when the object cannot be mapped.
+    int (*get_page)(struct inode *inode, uint64_t index, struct frame **out);
+
+    // Last reference gone: frees private state (and the object itself when it has no name left).
+    void (*evict)(struct inode *inode);
+};
+
+struct inode {
+    _Atomic uint32_t refs;
+    uint32_t type; // LINUX_S_IF*, immutable
+    uint64_t ino;  // immutable
+    uint64_t rdev; // immutable
+    struct super *super;
+    const struct inode_ops *ops;
+    const struct file_ops *file_ops; // may be NULL for directories without an own open
+    void *private;
+    struct lock lock; // rank inode. Directory: its names. File: size changes against each other
+    // Owned by the kernel layer (lock and watch lists); zero when the inode is made.
+    void *locks;   // fs/lock.c, guarded by lock
+    void *watches; // kernel/inotify.c
+};
+
+// A new inode with one reference. NULL without memory.
+struct inode *inode_create(struct super *super, const struct inode_ops *ops, uint32_t type,
+                           uint64_t ino);
+struct inode *inode_get(struct inode *inode);
+void inode_put(struct inode *inode);
+
+struct super *super_create(const struct super_ops *ops, struct vfs *vfs, void *private);
+void super_put(struct super *s);
+
+// --- Open files ----------------------------------------------------------------------------------
+
+// Called once for each entry; returns false to stop (the entry was not taken).
+struct dir_sink {
+    bool (*emit)(struct dir_sink *sink, const char *name, size_t name_len, uint64_t ino,
+                 uint8_t d_type, uint64_t next_pos);
+};
+
+struct file_ops {
+    // `pos` is the file position to use and advance; for streams it is ignored. Blocking reads wait
+    // through it->task (kernel/wait.h) and honour it->nonblock.
+    ssize_t (*read)(struct file *file, struct iter *it, uint64_t *pos);
+    ssize_t (*write)(struct file *file, struct iter *it, uint64_t *pos);
+    // NULL: -LINUX_ESPIPE. Default helpers: file_seek_default (uses getattr's size).
+    int64_t (*seek)(struct file *file, int64_t offset, unsigned whence);
+    // Emits entries from `*pos` on (0 = start), "." and ".." included; advances *pos.
+    int (*readdir)(struct file *file, uint64_t *pos, struct dir_sink *sink);
+    // Ready events (LINUX_POLL*); registers with `table` when that is not NULL. NULL op: always
+    // readable and writable.
+    uint32_t (*poll)(struct file *file, struct poll_table *table);
+    // `task` is the caller; arg as the guest passed it. -LINUX_ENOTTY for unknown commands.
+    int64_t (*ioctl)(struct file *file, struct task *task, uint32_t cmd, uint64_t arg);
+    int (*fsync)(struct file *file, bool data_only);
+    int (*fallocate)(struct file *file, unsigned mode, uint64_t offset, uint64_t len);
+    // NULL: the inode's get_page.
+    int (*get_page)(struct file *file, uint64_t index, struct frame **out);
+    // Flags of fcntl(F_SETFL) changed. Optional.
+    void (*set_flags)(struct file *file, unsigned flags);
+    // One line or more for /proc/PID/fdinfo. Optional; returns length.
+    size_t (*show_fdinfo)(struct file *file, char *buf, size_t size);
+    // Each close(2) of a descriptor that names it (POSIX locks, tty hangup rules). Optional.
+    void (*flush)(struct file *file, struct task *task);
+    // Last reference gone.
+    void (*release)(struct file *file);
+};
+
+struct file {
+    _Atomic uint32_t refs;
+    const struct file_ops *ops; // immutable after open
+    struct path path;           // empty for objects without a name; immutable
+    struct inode *inode;        // may be NULL (anonymous kinds); immutable
+    const struct cred *cred;    // of the opener; immutable
+    void *private;
+    _Atomic uint32_t flags; // LINUX_O_* incl. access mode; F_SETFL changes some
+    struct lock pos_lock;   // rank file; guards pos during read/write/lseek/getdents
+    uint64_t pos;
+    const char *anon_name; // "anon_inode:[eventpoll]" and the like for /proc/PID/fd, else NULL
+};
+
+// A file with one reference and the given ops (pipes, sockets, eventfd ...). NULL without memory.
+struct file *file_create(const struct file_ops *ops, void *private, uint32_t flags,
+                         const char *anon_name);
+struct file *file_get(struct file *file);
+void file_put(struct file *file);
+
+// Checked entry points: access mode, directory, offset limits, then the op. pread/pwrite give
+// `pos`; a NULL pos means the file's own position under pos_lock.
+ssize_t file_read(struct file *file, struct iter *it, uint64_t *pos);
+ssize_t file_write(struct file *file, struct iter *it, uint64_t *pos);
+int64_t file_seek_default(struct file *file, int64_t offset, unsigned whence);
+uint32_t file_poll(struct file *file, struct poll_table *table);
+
+// poll registration: an op calls poll_wait() for each queue it may be woken through.
+struct poll_table {
+    void (*queue)(struct poll_table *table, struct file *file, struct wait_queue *q);
+};
+static inline void poll_wait(struct poll_table *table, struct file *file, struct wait_queue *q)
+{
+    if (table)
+        table->queue(table, file, q);
+}
+
+// --- Advisory locks (fs/lock.c)
+// --------------------------------------------------------------------
+struct vfs_lock {
+    uint64_t start, end; // inclusive; end UINT64_MAX = to the end of the file
+    uint32_t type;       // LINUX_F_RDLCK, _WRLCK, _UNLCK
+    const void *owner;   // POSIX: the files table; OFD and flock: the struct file
+    int32_t pid;         // for F_GETLK
+};
+// Returns 0, -LINUX_EAGAIN with `*conflict` filled, -LINUX_EDEADLK, -LINUX_ENOLCK. A caller that
+// wants to wait queues on vfs_lock_queue() and tries again.
+NODISCARD int vfs_lock_posix(struct inode *inode, const struct vfs_lock *want,
+                             struct vfs_lock *conflict);
+NODISCARD int vfs_lock_test(struct inode *inode, const struct vfs_lock *want,
+                            struct vfs_lock *conflict);
+NODISCARD int vfs_lock_flock(struct inode *inode, struct file *file, uint32_t type);
+struct wait_queue *vfs_lock_queue(struct inode *inode);
+// Releases everything `owner` holds on the inode (close, exit).
+void vfs_lock_release_owner(struct inode *inode, const void *owner);
+
+// --- Built-in file systems
+// ------------------------------------------------------------------------- Each makes a super with
+// one reference, to be given to vfs_mount.
+NODISCARD int tmpfs_create(struct vfs *vfs, uint64_t size_limit, uint32_t root_mode,
+                           struct super **out);
+// devfs holds null zero full random urandom; other layers add their devices.
+NODISCARD int devfs_create(struct vfs *vfs, struct super **out);
+// Character and block devices by number: `open` sets file->ops and private. Registered at boot.
+struct vfs_device {
+    uint32_t type; // LINUX_S_IFCHR or LINUX_S_IFBLK
+    uint32_t major, minor_first, minor_last;
+    int (*open)(struct inode *inode, struct file *file, const struct vfs_caller *c, void *ctx);
+    void *ctx;
+};
+NODISCARD int vfs_register_device(struct vfs *vfs, const struct vfs_device *device);
+NODISCARD int vfs_open_device(struct inode *inode, struct file *file, const struct vfs_caller *c);
+
+#endif

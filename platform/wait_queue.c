@@ -1,0 +1,50 @@
+#include "platform/wait_queue.h"
+#include "platform/base/log.h"
+
+void wait_queue_init(struct wait_queue *q)
+{
+    lock_init(&q->lock, LOCK_RANK_WAIT_QUEUE);
+    list_init(&q->entries);
+}
+
+void wait_queue_destroy(struct wait_queue *q)
+{
+    ISH_ASSERT(list_empty(&q->entries));
+    lock_destroy(&q->lock);
+}
+
+void wait_queue_add(struct wait_queue *q, struct wait_entry *e)
+{
+    lock_acquire(&q->lock);
+    e->queue = q;
+    if (e->exclusive)
+        list_add_tail(&q->entries, &e->node);
+    else
+        list_add_head(&q->entries, &e->node);
+    lock_release(&q->lock);
+}
+
+void wait_queue_remove(struct wait_entry *e)
+{
+    struct wait_queue *q = e->queue;
+    if (!q)
+        return;
+    lock_acquire(&q->lock);
+    list_remove(&e->node);
+    e->queue = NULL;
+    lock_release(&q->lock);
+}
+
+void wait_queue_wake(struct wait_queue *q, uint32_t events, bool one)
+{
+    lock_acquire(&q->lock);
+    struct wait_entry *e, *next;
+    list_for_each_safe (e, next, &q->entries, node) {
+        if (events && e->events && !(e->events & events))
+            continue;
+        e->wake(e, events);
+        if (one && e->exclusive)
+            break;
+    }
+    lock_release(&q->lock);
+}
