@@ -1,0 +1,52 @@
+// One running Linux: everything that would be a global in a kernel hangs off struct kernel, so that
+// several guests live in one process. Layer 4.
+#ifndef KERNEL_KERNEL_H
+#define KERNEL_KERNEL_H
+
+#include "emu/cpu.h"
+#include "emu/mem.h"
+#include "fs/vfs.h"
+#include "platform/base/list.h"
+#include "platform/base/log.h"
+#include "platform/frame.h"
+#include "platform/lock.h"
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct task;
+struct pid_table;
+struct futex_table;
+struct timer_wheel;
+struct tty_table;
+struct vdso_image;
+struct poller;
+
+struct kernel {
+    // Immutable after kernel_create().
+    struct log log;
+    struct cpu_host cpu_host;
+    struct frame_pool *frames;
+    struct run_tokens *run_tokens;
+    struct vfs *vfs;
+    struct pid_table *pids;      // kernel/pid.c
+    struct futex_table *futexes; // kernel/futex.c
+    struct timer_wheel *timers;  // kernel/timer.c: one thread
+    struct poller *poller;       // platform/poller.c: one thread, made when first needed
+    struct tty_table *ttys;      // kernel/tty/
+    struct vdso_image *vdso;
+    char nodename[65], domainname[65]; // guarded by tasklist
+    uint64_t boot_ns;                  // monotonic clock at kernel_create
+    unsigned cpu_count;
+
+    // Guards the pid table, parent and child links, and membership of thread groups.
+    struct lock tasklist;
+    struct cond all_gone; // the last task was reaped
+    unsigned task_count;  // guarded by tasklist
+
+    struct task *init; // first task; guarded by tasklist
+
+    _Atomic uint64_t fork_count, syscall_count;
+};
+
+#endif

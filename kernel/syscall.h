@@ -1,0 +1,20 @@
+// System-call dispatch. Layer 4.
+//
+// kernel/syscalls.tbl is the one list: number, name, typed arguments, state, restart class,
+// handler. The generator makes: prototypes of all handlers (kernel/syscall_handlers.h), the
+// dispatch table with correct 32/64-bit extension of every argument, strace formatting,
+// docs/SYSCALLS.md. A handler is `int64_t sys_NAME(struct task *task, ARGS)`: its C argument types
+// follow from the row's types. It returns a result, a negative Linux errno, or -ERESTART*
+// (kernel/wait.h).
+#ifndef KERNEL_SYSCALL_H
+#define KERNEL_SYSCALL_H
+
+#include <stdint.h>
+
+struct task;
+
+// Answers TRAP_SVC: reads x8 and x0..x5, runs the handler, stores x0. Restarts are decided by
+// signal delivery afterwards.
+void syscall_dispatch(struct task *task);
+
+#endif
