@@ -66,7 +66,7 @@ run: root-$(ROOT)
 	@exec $(RELEASE)/ish -f roots/$(ROOT) /bin/sh -l
 
 .PHONY: test check test-isa
-test: setup-test build-arm64-linux root-tiny
+test: setup-test build-arm64-linux
 	@$(PYTHON) tools/run_tests.py $(RELEASE)
 check: setup-test build-arm64-linux
 	@$(PYTHON) tools/run_tests.py $(RELEASE) --suite check
