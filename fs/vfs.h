@@ -269,8 +269,11 @@ struct inode {
     void *private;
     struct lock lock; // rank inode. Directory: its names. File: size changes against each other
     // Owned by the kernel layer (lock and watch lists); zero when the inode is made.
-    void *locks;   // fs/lock.c, guarded by lock
-    void *watches; // kernel/inotify.c
+    void *locks;    // fs/lock.c, guarded by lock
+    void *watches;  // kernel/inotify.c
+    void *endpoint; // the pipe of an open fifo, the socket bound to a name; guarded by lock
+    // LINUX_F_SEAL_*: what may no longer be done to the contents (memfd). tmpfs obeys them.
+    _Atomic uint32_t seals;
 };
 
 // A new inode with one reference. NULL without memory.
@@ -329,6 +332,12 @@ struct file {
     struct lock pos_lock;   // rank file; guards pos during read/write/lseek/getdents
     uint64_t pos;
     const char *anon_name; // "anon_inode:[eventpoll]" and the like for /proc/PID/fd, else NULL
+    // Told once, before `release`, when the last reference is gone: epoll's interest in the file.
+    // Set by kernel/epoll.c under its own lock, never cleared.
+    struct file_watch *_Atomic watch;
+};
+struct file_watch {
+    void (*released)(struct file_watch *watch, struct file *file); // frees `watch`
 };
 
 // A file with one reference and the given ops (pipes, sockets, eventfd ...). NULL without memory.
@@ -382,7 +391,8 @@ NODISCARD int tmpfs_create(struct vfs *vfs, uint64_t size_limit, uint32_t root_m
 NODISCARD int devfs_create(struct vfs *vfs, struct super **out);
 // Character and block devices by number: `open` sets file->ops and private. Registered at boot.
 struct vfs_device {
-    uint32_t type; // LINUX_S_IFCHR or LINUX_S_IFBLK
+    // LINUX_S_IFCHR or LINUX_S_IFBLK. LINUX_S_IFIFO: opening any fifo; it may wait for the other end.
+    uint32_t type;
     uint32_t major, minor_first, minor_last;
     int (*open)(struct inode *inode, struct file *file, const struct vfs_caller *c, void *ctx);
     void *ctx;
