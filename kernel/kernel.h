@@ -18,6 +18,8 @@ struct task;
 struct pid_table;
 struct futex_table;
 struct timer_wheel;
+struct anon;
+struct net;
 struct tty_table;
 struct vdso_image;
 struct poller;
@@ -33,6 +35,8 @@ struct kernel {
     struct futex_table *futexes; // kernel/futex.c
     struct timer_wheel *timers;  // kernel/timer.c: one thread
     struct poller *poller;       // platform/poller.c: one thread, made when first needed
+    struct anon *anon;           // kernel/anon.c: objects without a name (pipes, sockets, memfd)
+    struct net *net;             // kernel/net/: namespaces of addresses, host interfaces
     struct tty_table *ttys;      // kernel/tty/
     struct vdso_image *vdso;
     char nodename[65], domainname[65]; // guarded by tasklist

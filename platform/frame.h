@@ -29,8 +29,8 @@ struct frame {
     // Release of file frames: called once when refs drop to 0, before the memory goes. May be NULL.
     void (*on_free)(struct frame *frame);
     void *owner; // for on_free
-    // Executable translations exist for this frame; see emu/code.h.
-    _Atomic uint32_t code_epoch;
+    // How many translated blocks were made from this frame, over all code spaces; see emu/code.h.
+    _Atomic uint32_t code_blocks;
 };
 
 // `limit`: bytes of anonymous memory, 0 = no limit.
