@@ -217,7 +217,7 @@ static inline void isa_initial_state(const struct isa_case *c, size_t slot, stru
             st->v[i][h] = isa_vector_half(&s);
 }
 
-// The window's first content. Later cases of one run see what earlier ones stored.
+// The window's content at the start of a batch. Later cases see what earlier ones stored.
 static inline void isa_fill_window(void *window, size_t size)
 {
     uint64_t s = 1, *p = (uint64_t *)window;

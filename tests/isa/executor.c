@@ -1,6 +1,7 @@
 // Runs instruction test cases as a Linux program: under qemu-aarch64 (the oracle), under ish, or on
 // an ARM64 machine. Reads batches of struct isa_case from stdin (a 32-bit count before each; 0
-// ends), writes a struct isa_result for each to stdout.
+// ends), writes a struct isa_result for each to stdout. The data window starts afresh with each
+// batch.
 //
 // One signal per case does everything: each case ends in one (BRK at the latest), whose handler
 // saves the state from the signal frame, writes the next case's state into it, and returns.
@@ -114,7 +115,9 @@ int main(void)
     uint32_t *code = map_at(ISA_CODE, ISA_CODE_SIZE);
     size_t window = (ISA_RW_PAGES + ISA_RO_PAGES) * ISA_PAGE;
     char *data = map_at(ISA_DATA, window);
-    isa_fill_window(data, window);
+    static char first[(ISA_RW_PAGES + ISA_RO_PAGES) * ISA_PAGE];
+    isa_fill_window(first, sizeof first);
+    memcpy(data, first, window);
     mprotect(data, ISA_RW_PAGES * ISA_PAGE, PROT_READ | PROT_WRITE);
     mprotect(data + ISA_RW_PAGES * ISA_PAGE, ISA_RO_PAGES * ISA_PAGE, PROT_READ);
 
@@ -132,6 +135,7 @@ int main(void)
         if (case_count == 0 || case_count > ISA_BATCH)
             return 0;
         read_all(cases, case_count * sizeof cases[0]);
+        memcpy(data, first, ISA_RW_PAGES * ISA_PAGE);
         isa_write_code(code, cases, case_count);
         __builtin___clear_cache((char *)code, (char *)code + ISA_CODE_SIZE);
         running = 0;
