@@ -63,7 +63,7 @@ struct fake *fake_create(void)
 
 static void release(struct frame *frame)
 {
-    if (atomic_fetch_sub(&frame->refs, 1) == 1) {
+    if (atomic_fetch_sub(&frame->count, 1) == 1) {
         free(frame->host);
         free(frame);
     }
@@ -134,21 +134,22 @@ void fake_map(struct fake *f, uint64_t addr, int rights)
         return;
     }
     p = free_entry(f);
-    struct frame *frame = calloc(1, sizeof(*frame));
+    struct frame *frame = aligned_alloc(64, sizeof(*frame));
     if (!frame)
         abort();
+    memset(frame, 0, sizeof(*frame));
     frame->host = aligned_alloc(FRAME_SIZE, FRAME_SIZE);
     if (!frame->host)
         abort();
     memset(frame->host, 0, FRAME_SIZE);
-    atomic_init(&frame->refs, 1);
+    atomic_init(&frame->count, 1);
     *p = (struct page){addr & ~MEM_PAGE_MASK, rights, frame};
 }
 
 void fake_alias(struct fake *f, uint64_t addr, uint64_t of, int rights)
 {
     struct frame *frame = find(f, of)->frame;
-    atomic_fetch_add(&frame->refs, 1);
+    atomic_fetch_add(&frame->count, 1);
     *free_entry(f) = (struct page){addr & ~MEM_PAGE_MASK, rights, frame};
 }
 
