@@ -174,6 +174,11 @@ void fake_code(struct fake *f, uint64_t addr, const uint32_t *words, size_t n)
         memcpy(fake_host(f, addr + 4 * i), &words[i], 4);
 }
 
+void fake_code_changed(struct fake *f, uint64_t addr)
+{
+    mem_drop_code((struct mem *)f, find(f, addr)->frame);
+}
+
 unsigned fake_fills(const struct fake *f)
 {
     return f->fills;
