@@ -280,8 +280,9 @@ static void report(const struct isa_case *c, size_t slot, const struct isa_resul
 static bool same(const struct isa_result *ours, const struct isa_result *theirs)
 {
     struct isa_result judged = *theirs;
-    // A fault above the 47 bits qemu-user has for guests: it says address 0, Linux the address.
-    if (ours->signo == theirs->signo && theirs->addr == 0 && ours->addr >> 47)
+    // A fault near or above the end of the 47 bits qemu-user has for guests: it says address 0,
+    // Linux the address.
+    if (ours->signo == theirs->signo && theirs->addr == 0 && ours->addr >> 46)
         judged.addr = ours->addr;
     // A misaligned PC is an alignment fault before it is anything else (Arm ARM, AArch64.CheckPC);
     // qemu looks for the page first.
