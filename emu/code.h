@@ -23,10 +23,10 @@ void code_space_put(struct code_space *cs);
 // True when several address spaces hold it.
 bool code_space_is_shared(const struct code_space *cs);
 
-// Makes every block made from `frame` unreachable: unhashed and unchained; returns whether there was
-// any. CPUs still inside one may finish it. A translation under way that read its code before this
-// call is not entered afterwards. Any thread. A space holds a reference to each frame it has blocks
-// of.
+// Makes every block made from `frame` unreachable: unhashed and unchained; returns whether there
+// was any. CPUs still inside one may finish it. A translation under way that read its code before
+// this call is not entered afterwards. Any thread. A space holds a reference to each frame it has
+// blocks of.
 bool code_space_drop_frame(struct code_space *cs, struct frame *frame);
 // The same for everything.
 void code_space_drop_all(struct code_space *cs);

@@ -100,9 +100,9 @@ static struct leaf *slot_leaf(const struct walk *w)
 
 static void add_pages(struct mem *mem, int64_t pages, int64_t file_pages)
 {
-    atomic_store_explicit(
-        &mem->pages, atomic_load_explicit(&mem->pages, memory_order_relaxed) + (uint64_t)pages,
-        memory_order_relaxed);
+    atomic_store_explicit(&mem->pages,
+                          atomic_load_explicit(&mem->pages, memory_order_relaxed) + (uint64_t)pages,
+                          memory_order_relaxed);
     atomic_store_explicit(&mem->file_pages,
                           atomic_load_explicit(&mem->file_pages, memory_order_relaxed) +
                               (uint64_t)file_pages,
@@ -267,7 +267,7 @@ void mem_drop_code(struct mem *mem, struct frame *frame)
         return;
     lock_acquire(&tokens->mems_lock);
     struct mem *m;
-    list_for_each(m, &tokens->mems, link)
+    list_for_each (m, &tokens->mems, link)
         drop_code_in(m, frame);
     lock_release(&tokens->mems_lock);
 }
@@ -315,8 +315,8 @@ int mem_set(struct mem *mem, struct mem_batch *batch, uint64_t addr, struct mem_
         return -LINUX_ENOMEM;
     _Atomic uint64_t *slot = &leaf->pte[leaf_index(addr)];
     uint64_t old = atomic_load_explicit(slot, memory_order_relaxed);
-    uint64_t fresh = (uintptr_t)entry.frame | (entry.rights & PTE_RIGHTS) |
-                     (entry.shared ? PTE_SHARED : 0u);
+    uint64_t fresh =
+        (uintptr_t)entry.frame | (entry.rights & PTE_RIGHTS) | (entry.shared ? PTE_SHARED : 0u);
     int64_t old_file = leaf->live_file, old_live = leaf->live;
     frame_map_consume(entry.frame);
     atomic_store_explicit(slot, fresh, memory_order_release);

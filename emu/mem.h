@@ -81,14 +81,14 @@ enum mem_fill_result mem_fill(struct cpu *cpu, uint64_t addr, enum mem_access ac
 // for the frame -> blocks index (not referenced for the caller).
 bool mem_fetch(struct cpu *cpu, uint64_t pc, const void **host, struct frame **frame);
 
-// The frame behind any readable address, for cache maintenance by address. Called in GUEST. NULL: no
-// readable page there. Not referenced for the caller.
+// The frame behind any readable address, for cache maintenance by address. Called in GUEST. NULL:
+// no readable page there. Not referenced for the caller.
 struct frame *mem_frame_at(struct cpu *cpu, uint64_t addr);
 
 // --- Short accesses of the kernel ----------------------------------------------------------------
 // Between begin and end (on the CPU's own thread, which is KERNEL) the kernel may use the pointers
-// mem_access_host() gives, for at most a few kilobytes: no wait, no lock, no host call. Locks may be
-// held around it, of any rank.
+// mem_access_host() gives, for at most a few kilobytes: no wait, no lock, no host call. Locks may
+// be held around it, of any rank.
 void mem_access_begin(struct cpu *cpu);
 // Where the byte at `addr` (tagged or not) is; good to the end of its page. NULL: no such right.
 void *mem_access_host(struct cpu *cpu, uint64_t addr, enum mem_access access);
@@ -96,9 +96,9 @@ void mem_access_end(struct cpu *cpu);
 
 // --- Address spaces ------------------------------------------------------------------------------
 
-// What the address spaces of one kernel instance share: the run tokens, a pool of TLBs, and the list
-// of them all. A token is kept across short kernel stays and given up in mem_yield(), or at a poke
-// when another CPU has waited for a slice; only then does a timer run.
+// What the address spaces of one kernel instance share: the run tokens, a pool of TLBs, and the
+// list of them all. A token is kept across short kernel stays and given up in mem_yield(), or at a
+// poke when another CPU has waited for a slice; only then does a timer run.
 struct run_tokens;
 NODISCARD int run_tokens_create(unsigned count, struct run_tokens **out); // count 0: host CPUs
 void run_tokens_destroy(struct run_tokens *tokens);
@@ -194,8 +194,8 @@ NODISCARD int mem_own_code(struct mem *mem, struct mem_batch *batch);
 
 // Drops translations of the code in `frame` everywhere (IC IVAU, ptrace pokes), moves the code
 // generations concerned and pokes their CPUs, so that each flushes its lookup tables before it next
-// enters GUEST. Does not wait, and may be called in GUEST; ISB must poll for pokes. What was dropped
-// is freed with a later batch.
+// enters GUEST. Does not wait, and may be called in GUEST; ISB must poll for pokes. What was
+// dropped is freed with a later batch.
 void mem_drop_code(struct mem *mem, struct frame *frame);
 
 #endif

@@ -85,12 +85,12 @@ struct mem {
     // plus a count of pages, MEM_LOG_ALL for everything.
     _Atomic uint64_t tlb_gen;
     _Atomic uint64_t log[MEM_LOG];
-    _Atomic uint64_t settled_gen; // no CPU holds translations older than this
-    _Atomic uint64_t code_gen;    // written by anyone
+    _Atomic uint64_t settled_gen;      // no CPU holds translations older than this
+    _Atomic uint64_t code_gen;         // written by anyone
     _Atomic(struct code_space *) code; // referenced; changed under the owner's lock
 
-    struct lock cpus_lock; // rank mem_cpus
-    struct list cpus;      // guarded by cpus_lock
+    struct lock cpus_lock;    // rank mem_cpus
+    struct list cpus;         // guarded by cpus_lock
     struct cond cpus_cond;    // some CPU left GUEST or took a generation
     _Atomic uint32_t waiters; // on cpus_cond
 };

@@ -61,7 +61,7 @@ static void pass_token(struct run_tokens *t)
 static void want_token(struct run_tokens *t)
 {
     struct mem_cpu *mc, *ask = NULL;
-    list_for_each(mc, &t->holders, hold_link) {
+    list_for_each (mc, &t->holders, hold_link) {
         uint32_t expect = CPU_CACHED;
         if (atomic_compare_exchange_strong_explicit(&mc->state, &expect, CPU_KERNEL,
                                                     memory_order_seq_cst, memory_order_relaxed)) {

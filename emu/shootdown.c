@@ -35,7 +35,7 @@ static bool any_stale(struct mem *mem, uint64_t gen, bool poke)
 {
     bool stale = false;
     struct mem_cpu *mc;
-    list_for_each(mc, &mem->cpus, link) {
+    list_for_each (mc, &mem->cpus, link) {
         if (!is_stale(mc, gen))
             continue;
         stale = true;
@@ -75,9 +75,9 @@ static void wait_for_generation(struct mem *mem, uint64_t gen)
     }
     lock_release(&mem->cpus_lock);
     uint64_t settled = atomic_load_explicit(&mem->settled_gen, memory_order_relaxed);
-    while (settled < gen && !atomic_compare_exchange_weak_explicit(&mem->settled_gen, &settled, gen,
-                                                                   memory_order_seq_cst,
-                                                                   memory_order_relaxed)) {
+    while (settled < gen &&
+           !atomic_compare_exchange_weak_explicit(&mem->settled_gen, &settled, gen,
+                                                  memory_order_seq_cst, memory_order_relaxed)) {
     }
 }
 
@@ -96,7 +96,7 @@ void mem_poke_guests(struct mem *mem)
 {
     lock_acquire(&mem->cpus_lock);
     struct mem_cpu *mc;
-    list_for_each(mc, &mem->cpus, link) {
+    list_for_each (mc, &mem->cpus, link) {
         if (atomic_load_explicit(&mc->state, memory_order_seq_cst) == CPU_GUEST)
             cpu_poke(mc->cpu);
     }

@@ -57,12 +57,16 @@ struct process {
     int32_t exit_status;
     struct task *exec_task; // is running exec and waits for the other threads to end
     unsigned pending_count; // queued signals, against RLIMIT_SIGPENDING
+    bool dead;                 // no thread is left that could take a signal
+    uint32_t group_signals;    // signals sent to groups it was in: fork must not miss one
     // Job control. stop_signal != 0: a stop is in progress or in effect; it is in effect when
     // stop_left is 0.
     int32_t stop_signal;
     unsigned stop_left;       // threads that have still to stop
-    int32_t stop_status;      // wait status to report: stopped or continued; 0 = none to report
-    bool stop_notify;         // the parent is still to be told of `stop_status`
+    int32_t wait_stop_status; // signal of a stop that wait(2) has not reported yet, or 0
+    bool wait_continued;      // a continuation that wait(2) has not reported yet
+    int32_t stop_notify;      // LINUX_CLD_STOPPED or _CONTINUED the parent is to be told, or 0
+    int32_t notify_status;
     struct linux_rlimit rlimit[LINUX_RLIM_NLIMITS];
     int32_t dumpable, oom_score_adj;
 
@@ -79,6 +83,11 @@ struct process *process_get(struct process *process);
 void process_put(struct process *process);
 // The process with this pid, referenced; NULL when there is none. Zombies count.
 struct process *process_find(struct kernel *kernel, int32_t pid);
+// A thread to send process signals to: the leader. `lock` is held, and the process is not `dead`.
+static inline struct task *process_any_thread(struct process *process)
+{
+    return process->leader;
+}
 // The leader, referenced; it may be a zombie. NULL once reaped.
 struct task *process_leader_get(struct process *process);
 int32_t process_parent_pid(struct process *process);

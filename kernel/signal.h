@@ -67,6 +67,8 @@ bool signal_blocked_or_ignored(struct task *task, int signo);
 // Replaces the calling task's mask for the time of one call (ppoll, epoll_pwait, sigsuspend); the
 // old mask comes back after a handler ran, or when the call returns to the guest without one.
 void signal_mask_temporarily(struct task *task, uint64_t mask);
+// Puts the old mask back at once: the call did not end because of a signal.
+void signal_mask_restore(struct task *task);
 
 // Runs before every return to the guest when work is pending: delivers signals (builds frames),
 // stops, or marks the task exiting. Decides restarts of the system call that was interrupted.

@@ -89,6 +89,8 @@ void syscall_dispatch(struct task *task)
         result = answer_without_handler(task, nr, entry);
 
     x[0] = (uint64_t)result;
+    if (UNLIKELY(task->restore_blocked) && !is_restart(result) && result != -LINUX_EINTR)
+        signal_mask_restore(task);
     if (task->syscall_nr < 0)
         return;
     if (UNLIKELY(is_restart(result))) {

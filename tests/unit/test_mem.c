@@ -88,8 +88,9 @@ static void test_access(struct tap *t)
           "the first and the last page are pages");
     CHECK(t, !load(&r, MEM_VA_END, &v) && !load(&r, 0xffff000000000000, &v),
           "nothing beyond 48 bits, and no kernel half");
-    CHECK(t, load(&r, BASE | 0xab00000000000000, &v) && v == 17 &&
-                 store(&r, BASE | 0x1200000000000000, 18) && load(&r, BASE, &v) && v == 18,
+    CHECK(t,
+          load(&r, BASE | 0xab00000000000000, &v) && v == 17 &&
+              store(&r, BASE | 0x1200000000000000, 18) && load(&r, BASE, &v) && v == 18,
           "the top byte is ignored");
     mem_enter(&r.cpu);
     enum mem_fill_result owned = mem_fill(&r.cpu, BASE, MEM_READ);
@@ -133,8 +134,9 @@ static void test_change(struct tap *t)
     mem_count_range(r.mem, BASE, 4096 * 1200, &pages, &file);
     CHECK(t, !err && pages == 200 && frame_pool_used(r.pool) == 200 * 4096,
           "a cleared range gives its frames back");
-    CHECK(t, load(&r, BASE + 4096 * 99, &v) && !load(&r, BASE + 4096 * 100, &v) &&
-                 !load(&r, BASE + 4096 * 1099, &v) && load(&r, BASE + 4096 * 1100, &v) && v == 1100,
+    CHECK(t,
+          load(&r, BASE + 4096 * 99, &v) && !load(&r, BASE + 4096 * 100, &v) &&
+              !load(&r, BASE + 4096 * 1099, &v) && load(&r, BASE + 4096 * 1100, &v) && v == 1100,
           "and its neighbours stay");
 
     err = mem_move(r.mem, &r.batch, BASE, BASE + (1ull << 40) + 4096 * 7, 4096 * 100);
@@ -142,8 +144,7 @@ static void test_change(struct tap *t)
     ok = !err;
     for (unsigned i = 0; i < 100; i++)
         ok &= !load(&r, BASE + i * 4096ull, &v) &&
-              load(&r, BASE + (1ull << 40) + (i + 7) * 4096ull, &v) &&
-              v == (i == 2 ? 999 : i);
+              load(&r, BASE + (1ull << 40) + (i + 7) * 4096ull, &v) && v == (i == 2 ? 999 : i);
     CHECK(t, ok, "moved pages are at the new place alone");
     CHECK(t, rig_end(&r), "everything is released");
 }
@@ -187,7 +188,8 @@ static void test_fork(struct tap *t)
     err |= mem_set(r.mem, &r.batch, BASE + 701 * 4096ull,
                    (struct mem_entry){.frame = wrapped, .rights = RW});
     bool ok = store(&r, BASE, 100);
-    CHECK(t, !err && ok && !store(&r, BASE + 701 * 4096ull, 1) && store(&r, BASE + 700 * 4096ull, 5),
+    CHECK(t,
+          !err && ok && !store(&r, BASE + 701 * 4096ull, 1) && store(&r, BASE + 700 * 4096ull, 5),
           "a private mapping never writes the file's page, a shared one does");
 
     struct mem_range skip[] = {{BASE + 10 * 4096, BASE + 20 * 4096}};
@@ -197,9 +199,10 @@ static void test_fork(struct tap *t)
     CHECK(t, !err && frame_pool_used(r.pool) == 600 * 4096, "fork copies no page");
     CHECK(t, !store(&r, BASE, 1), "the parent's TLB lost its right to write");
     CHECK(t, store(&r, BASE + 700 * 4096ull, 6), "but not to shared memory");
-    CHECK(t, !mem_lookup(child, BASE + 15 * 4096).frame &&
-                 mem_lookup(child, BASE + 20 * 4096).frame ==
-                     mem_lookup(r.mem, BASE + 20 * 4096).frame,
+    CHECK(t,
+          !mem_lookup(child, BASE + 15 * 4096).frame &&
+              mem_lookup(child, BASE + 20 * 4096).frame ==
+                  mem_lookup(r.mem, BASE + 20 * 4096).frame,
           "ranges left out are left out");
 
     // The parent's copy-on-write, as mm_fault does it.
@@ -207,7 +210,8 @@ static void test_fork(struct tap *t)
     mem_batch_finish(&r.batch);
     CHECK(t, store(&r, BASE, 56) && *(uint64_t *)mem_lookup(child, BASE).frame->host == 100,
           "after the copy each has its own");
-    CHECK(t, mem_lookup(child, BASE).writable, "and the last one to have the old page may write it");
+    CHECK(t, mem_lookup(child, BASE).writable,
+          "and the last one to have the old page may write it");
     CHECK(t, !mem_lookup(child, BASE + 4096).writable && !mem_lookup(r.mem, BASE + 4096).writable,
           "others are still shared");
     mem_put(child);
@@ -230,15 +234,17 @@ static void test_fork_tables(struct tap *t)
         put_page(&r, r.mem, BASE + i * 4096ull, RW, i);
     int err = mem_create(r.tokens, r.mem, &child) || mem_fork(r.mem, child, &r.batch, NULL, 0);
     mem_batch_finish(&r.batch);
-    err |= mem_create(r.tokens, child, &grandchild) || mem_fork(child, grandchild, &r.batch, NULL, 0);
+    err |=
+        mem_create(r.tokens, child, &grandchild) || mem_fork(child, grandchild, &r.batch, NULL, 0);
     mem_batch_finish(&r.batch);
     // The child unmaps, in part and as a whole.
     err |= mem_clear(child, &r.batch, BASE + 4096 * 5, 4096 * 10, false);
     err |= mem_clear(child, &r.batch, BASE + 4096 * 2000, 4096 * 40000, false);
     err |= mem_protect(child, &r.batch, BASE, 4096 * 5, MEM_READ);
     mem_batch_finish(&r.batch);
-    CHECK(t, !err && frame_pool_used(r.pool) == (uint64_t)PAGES * 4096 &&
-                 mem_lookup(r.mem, BASE + 4096 * 5).frame && !mem_lookup(child, BASE + 4096 * 5).frame,
+    CHECK(t,
+          !err && frame_pool_used(r.pool) == (uint64_t)PAGES * 4096 &&
+              mem_lookup(r.mem, BASE + 4096 * 5).frame && !mem_lookup(child, BASE + 4096 * 5).frame,
           "what one does to a shared table the others do not see");
     uint64_t pages, file;
     mem_count(child, &pages, &file);
@@ -265,8 +271,8 @@ static void test_code(struct tap *t)
     struct frame *f = put_page(&r, r.mem, BASE, RX, 0), *g;
     const void *host;
     mem_enter(&r.cpu);
-    bool ok = mem_fetch(&r.cpu, BASE + 8, &host, &g) && g == f &&
-              host == (char *)f->host + 8 && !mem_fetch(&r.cpu, BASE + 4096, &host, &g);
+    bool ok = mem_fetch(&r.cpu, BASE + 8, &host, &g) && g == f && host == (char *)f->host + 8 &&
+              !mem_fetch(&r.cpu, BASE + 4096, &host, &g);
     mem_leave(&r.cpu);
     CHECK(t, ok, "code is fetched from executable pages alone");
     code_stub_translate(&r.cpu, f);
