@@ -35,6 +35,7 @@ help:
 	@echo "make test-arm64-cli-corner-smoke       gate: terminals, network, diagnostics tools"
 	@echo "make test-arm64-npm-cli-runtime-coverage  gate: command lines installed from npm"
 	@echo "make bench                speed against native and qemu-aarch64-static"
+	@echo "make docs                 write the generated ledgers in docs/ anew"
 	@echo "make format               clang-format over the tracked sources"
 	@echo "make clean                remove the build directories (roots/ stays)"
 
@@ -90,7 +91,9 @@ test-arm64-npm-cli-runtime-coverage: setup-test build-arm64-linux
 bench: setup-bench build-arm64-linux
 	@$(PYTHON) tests/bench/run.py --ish $(RELEASE)/ish $(BENCH)
 
-.PHONY: format
+.PHONY: docs format
+docs: setup-test build-arm64-linux
+	@$(PYTHON) tools/check-docs.py --write
 format: setup-test
 	@git ls-files '*.c' '*.h' ':!deps' | xargs clang-format-19 -i
 

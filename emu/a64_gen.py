@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Generates the A64 decoder, gadgets, disassembler and ledgers from a64.tbl.
 
-  a64_gen.py build TABLE OUTDIR OPS_FILE...   everything the build needs, into OUTDIR
+  a64_gen.py build TABLE OUTDIR PINS OPS_FILE...   everything the build needs, into OUTDIR; PINS is
+                                  a comma-separated list of register numbers to pin, or `none`
   a64_gen.py docs TABLE FILE OPS_FILE...      writes docs/INSTRUCTIONS.md
   a64_gen.py check-docs TABLE FILE OPS_FILE...  fails if that file is not current
 """
@@ -53,20 +54,22 @@ def write(outdir, name, text):
         f.write(text)
 
 
-def build(table, outdir, ops):
+def build(table, outdir, pins, ops):
+    pins = [] if pins == "none" else [int(p) for p in pins.split(",")]
     bodies = op_bodies(ops)
     made = operands.Gadgets(table, bodies)
     unused = set(bodies) - {g.body for g in made.list}
     if unused:
         raise TableError(f"no row uses OP({sorted(unused)[0]})")
     write(outdir, "a64_rows.h", emit_rows(table, made))
+    write(outdir, "pins.h", gadgets.emit_pins(pins))
     write(outdir, "a64_params.h", gadgets.emit_params(made))
     write(outdir, "a64_decode.c", decode.emit(table))
     write(outdir, "a64_operands.c", operands.emit(table, made))
     write(outdir, "a64_disas.c", disas.emit(table))
     write(outdir, "a64_features.c", features.emit(table))
-    write(outdir, "a64_gadget_decls.h", gadgets.emit_decls(made.list))
-    write(outdir, "a64_gadget_table.c", gadgets.emit_table(made))
+    write(outdir, "a64_gadget_decls.h", gadgets.emit_decls(made.list, bool(pins)))
+    write(outdir, "a64_gadget_table.c", gadgets.emit_table(made, bool(pins)))
     inline = {b for b, p in bodies.items() if os.path.basename(p) in GOTO_INLINE}
     labels_table, labels = gadgets.emit_goto(made.list, inline)
     write(outdir, "a64_goto_table.inc", labels_table)
@@ -74,7 +77,8 @@ def build(table, outdir, ops):
     for path in ops:
         name = os.path.basename(path)
         mine = [g for g in made.list if bodies[g.body] == path]
-        write(outdir, f"gadgets_{name}", gadgets.emit_wrappers(f"emu/ops/{name}", mine))
+        write(outdir, f"gadgets_{name}", gadgets.emit_wrappers(f"emu/ops/{name}", mine,
+                                                                 bool(pins)))
 
 
 def main(argv):
@@ -87,7 +91,7 @@ def main(argv):
         for row in table.rows + table.gadgets:
             row.c_name = "A64_" + row.name.upper()
         if command == "build":
-            build(table, target, ops)
+            build(table, target, ops[0], ops[1:])
             return 0
         text = docs.emit(table)
         if command == "docs":

@@ -31,12 +31,23 @@ enum {
     CPU_X_SLOTS = 34,
 };
 
+// One SIMD and FP register: by lanes, as a whole, and as vectors for lane-wise C expressions.
 union vreg {
     uint8_t b[16];
     uint16_t h[8];
     uint32_t s[4];
     uint64_t d[2];
     __uint128_t q;
+    uint8_t vu8 __attribute__((vector_size(16)));
+    uint16_t vu16 __attribute__((vector_size(16)));
+    uint32_t vu32 __attribute__((vector_size(16)));
+    uint64_t vu64 __attribute__((vector_size(16)));
+    int8_t vs8 __attribute__((vector_size(16)));
+    int16_t vs16 __attribute__((vector_size(16)));
+    int32_t vs32 __attribute__((vector_size(16)));
+    int64_t vs64 __attribute__((vector_size(16)));
+    float vf32 __attribute__((vector_size(16)));
+    double vf64 __attribute__((vector_size(16)));
 } ALIGNED(16);
 
 enum trap_kind {

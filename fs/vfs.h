@@ -166,9 +166,10 @@ void vfs_destroy(struct vfs *vfs); // every file must be closed
 // What the VFS asks of the layer above; set once at boot. Called with no lock held.
 struct vfs_hooks {
     void *ctx;
-    // Removes every page-table entry that maps one of these frames, in every address space, and
-    // returns when no CPU can use an old translation (truncate, punch hole).
-    void (*revoke)(void *ctx, struct frame *const *frames, size_t count);
+    // Removes every page-table entry that maps pages [first, end) of the file, in every address
+    // space, and returns when no CPU can use an old translation. `truncated` (not for punch hole):
+    // private copies of those pages go too, as Linux does.
+    void (*revoke)(void *ctx, struct inode *inode, uint64_t first, uint64_t end, bool truncated);
 };
 void vfs_set_hooks(struct vfs *vfs, const struct vfs_hooks *hooks);
 enum vfs_mount_flags {

@@ -1,6 +1,6 @@
 """Emits the decoder: a tree of small tables over groups of bits, then an exact check of the row."""
 
-from gen.table import names_in, to_python  # noqa: F401  (re-exported for the tools)
+from gen.table import PRAGMA, names_in
 
 MAX_WIDTH = 8
 
@@ -89,7 +89,7 @@ def emit(table):
     rows = table.rows
     tree = Tree(rows)
     assert max(tree.nodes) < 0x10000 * 2 and len(tree.leaves) < 0x8000
-    out = ["// Generated from a64.tbl: the decoder.", '#include "emu/a64.h"', ""]
+    out = ["// Generated from a64.tbl: the decoder.", PRAGMA, '#include "emu/a64.h"', ""]
     out += array("static const uint32_t tree[]", tree.nodes)
     out += array("static const uint16_t leaves[]", tree.leaves)
     out += array("static const struct { uint32_t mask, value; } pattern[]",

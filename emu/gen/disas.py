@@ -1,7 +1,7 @@
 """Emits the disassembler: one case of small printing calls for each row's asm text."""
 
 from gen.decode import fields_c
-from gen.table import TableError, names_in
+from gen.table import PRAGMA, TableError, names_in
 
 
 def split_text(text, where):
@@ -103,12 +103,12 @@ class Printer:
         if len(words) != total:
             raise TableError(f"{self.row.where}: {{{s}}} needs {total} words")
         text = ", ".join(f'"{w}"' for w in words)
-        return [f"{indent}{{ static const char *const w[] = {{{text}}}; "
-                f"dis_text(out, w[{index}]); }}"]
+        return [f"{indent}{{ static const char *const words[] = {{{text}}}; "
+                f"dis_text(out, words[{index}]); }}"]
 
 
 def emit(table):
-    out = ["// Generated from a64.tbl: the disassembler.", '#include "emu/a64.h"',
+    out = ["// Generated from a64.tbl: the disassembler.", PRAGMA, '#include "emu/a64.h"',
            '#include "emu/a64_imm.h"', '#include "emu/disas.h"', "",
            "void a64_disassemble_row(enum a64_row row, uint32_t word, uint64_t pc,",
            "                         struct dis_out *out)", "{", "    switch (row) {"]

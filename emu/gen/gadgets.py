@@ -9,6 +9,9 @@ def params_of(gadget):
     """(name, C type, argument expression) in a fixed order."""
     out = []
     for i, o in enumerate(gadget.operands):
+        if o.kind == "N":
+            out.append((o.name, C_TYPE["const"], f"e.ip->r[{i}]"))
+            continue
         kind = "x" if o.is_x else "v"
         out.append((o.name, C_TYPE[kind], f"{kind.upper()}REF({i})"))
     for name, value in gadget.consts:
@@ -53,13 +56,13 @@ def has_x(g):
     return any(o.is_x for o in g.operands)
 
 
-def emit_wrappers(source, gadgets):
+def emit_wrappers(source, gadgets, pinned):
     """The translation unit of one emu/ops file: its bodies, then its gadgets."""
     out = [f"// Generated from a64.tbl: the gadgets of {source}.", f'#include "{source}"',
            '#include "emu/gadget.h"', ""]
     for g in gadgets:
         out.append(f"GADGET({g.name}) {{ ENTER; {call_of(g)} LEAVE; }}")
-        if has_x(g):
+        if has_x(g) and pinned:
             out.append(f"GADGET_SPILL({g.name}) {{ ENTER_SPILL; {call_of(g)} LEAVE_SPILL; }}")
     return "\n".join(out + [""])
 
@@ -68,7 +71,7 @@ def emit_goto(gadgets, inline_bodies):
     """Labels of the computed-goto loop: bodies of hot files inline, the others called."""
     table, labels = [], []
     for g in gadgets:
-        table.append(f"&&L_{g.name},")
+        table.append(f"LABEL({g.name})")
         text = call_of(g) if g.body in inline_bodies else f"CALL_OUT({g.name});"
         labels.append(f"L_{g.name}: {{ BEGIN; {text} END; }}")
     return ("// Generated from a64.tbl: addresses of the labels, in gadget order.\n"
@@ -76,11 +79,11 @@ def emit_goto(gadgets, inline_bodies):
                                          + "\n".join(labels) + "\n")
 
 
-def emit_decls(gadgets):
+def emit_decls(gadgets, pinned):
     out = ["// Generated from a64.tbl: every gadget."]
     for g in gadgets:
         out.append(f"DECLARE_GADGET({g.name})")
-        if has_x(g):
+        if has_x(g) and pinned:
             out.append(f"DECLARE_SPILL({g.name})")
     return "\n".join(out + [""])
 
@@ -88,10 +91,10 @@ def emit_decls(gadgets):
 LAYOUT = {None: "A64_NO_IMM", "imm": "A64_IMM32", "pack": "A64_IMM32", "target": "A64_TARGET"}
 
 
-def emit_table(gadgets):
+def emit_table(gadgets, pinned):
     out = ["// Generated from a64.tbl: what the translator knows about each gadget.",
-           '#include "emu/a64.h"', '#include "emu/dispatch.h"', '#include "a64_gadget_decls.h"',
-           "", "const struct a64_gadget_info a64_gadget_info[] = {"]
+           '#include "emu/a64.h"', '#include "emu/dispatch.h"', "",
+           "const struct a64_gadget_info a64_gadget_info[] = {"]
     for g in gadgets.list:
         kind = g.imm[0] if g.imm else None
         layout = LAYOUT.get(kind)
@@ -101,9 +104,22 @@ def emit_table(gadgets):
         bits = " | ".join(f"A64_IS_{f.upper()}" for f in sorted(g.facts)
                           if f in ("ends", "cond", "stop")) or "0"
         out.append(f"    {{{layout}, {len(g.operands)}, {xmask:#x}, {bits}}}, // {g.name}")
-    out += ["};", "", "TABLE_BEGIN"]
+    out += ["};", "", "#if EMU_DISPATCH != DISPATCH_GOTO",
+            "#define DECLARE_GADGET(name) gadget_function gadget_##name;",
+            "#define DECLARE_SPILL(name)  gadget_function spill_##name;",
+            '#include "emu/a64_gadget_decls.h"', "",
+            "const struct gadget_entry *dispatch_gadgets(void)", "{",
+            "    static const struct gadget_entry gadgets[] = {"]
     for g in gadgets.list:
-        spill = f"SPILL_REF({g.name})" if has_x(g) else f"GADGET_REF({g.name})"
-        out.append(f"    TABLE_ENTRY(GADGET_REF({g.name}), {spill})")
-    out += ["TABLE_END", ""]
-    return "\n".join(out)
+        spill = f"spill_{g.name}" if has_x(g) and pinned else f"gadget_{g.name}"
+        out.append(f"        {{gadget_{g.name}, {spill}}},")
+    return "\n".join(out + ["    };", "    return gadgets;", "}", "#endif", ""])
+
+
+def emit_pins(pins):
+    """pins: (index, register) list, empty when nothing is pinned."""
+    text = " ".join(f"F({i}, {reg})" for i, reg in enumerate(pins))
+    return "\n".join([
+        "// Generated: guest registers that tail-called gadgets keep in host registers.",
+        "#ifndef EMU_PINS_H", "#define EMU_PINS_H", "",
+        f"#define PIN_COUNT {len(pins)}", f"#define PINS(F) {text}".rstrip(), "", "#endif", ""])

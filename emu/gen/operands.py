@@ -2,7 +2,7 @@
 
 import itertools
 from gen.decode import fields_c
-from gen.table import TableError, names_in, to_python
+from gen.table import PRAGMA, TableError, names_in, to_python
 
 
 class Gadget:
@@ -35,7 +35,7 @@ class Gadgets:
             raise TableError(f"{ex.where}: no OP({ex.body}) in emu/ops")
         kind = ex.imm[0] if ex.imm else None
         layout = tuple((o.name, i, o.is_x) for i, o in enumerate(ex.operands))
-        params = [(o.name, "v" if o.kind == "V" else "x") for o in ex.operands]
+        params = [(o.name, {"V": "v", "N": "n"}.get(o.kind, "x")) for o in ex.operands]
         params += [(n, "const") for n, _, _ in ex.expand]
         if kind == "pack":
             params += [(n, "pack") for n, _, _ in ex.imm[1]]
@@ -100,7 +100,7 @@ def slot_expr(op):
     number = f"({op.expr})" if op.expr != op.name else op.name
     if op.kind == "V":
         return f"(uint8_t)({number} & 31)"
-    if op.kind.endswith("S"):
+    if op.kind == "N" or op.kind.endswith("S"):
         return f"(uint8_t){number}"
     fn = {"r": "slot_read", "w": "slot_write", "rw": "slot_read"}[op.access]
     return f"{fn}({number})"
@@ -118,20 +118,20 @@ def exec_body(row, ex, gadgets, indent):
     for name, expr, n in ex.expand:
         index = f"({index}) * {n} + ({expr})" if index else f"({expr})"
     if not ex.expand:
-        out.append(f"o->gadget = {values[0]};")
+        out.append(f"ops->gadget = {values[0]};")
     else:
         present = [(i, v) for i, v in enumerate(values) if v is not None]
         first = present[0][1] - present[0][0] * count
         if all(v - i * count == first for i, v in present):
             scale = f"({index}) * {count}" if count > 1 else f"({index})"
-            out.append(f"o->gadget = (uint16_t)({scale} + ({first}u));"
-                       if first >= 0 else f"o->gadget = (uint16_t)({scale} - {-first}u);")
+            out.append(f"ops->gadget = (uint16_t)({scale} + ({first}u));"
+                       if first >= 0 else f"ops->gadget = (uint16_t)({scale} - {-first}u);")
         else:
             text = ", ".join(str(v or 0) for v in values)
             out.append(f"static const uint16_t g[] = {{{text}}};")
-            out.append(f"o->gadget = g[{index}];")
+            out.append(f"ops->gadget = g[{index}];")
     for i, op in enumerate(ex.operands):
-        out.append(f"o->r[{i}] = {slot_expr(op)};")
+        out.append(f"ops->r[{i}] = {slot_expr(op)};")
     if ex.imm:
         kind, value = ex.imm
         if kind == "pack":
@@ -140,23 +140,23 @@ def exec_body(row, ex, gadgets, indent):
             for _, expr, bits in value:
                 parts.append(f"(({expr}) & {hex((1 << bits) - 1)}u) << {shift}")
                 shift += bits
-            out.append(f"o->value = (int64_t)({' | '.join(parts)});")
+            out.append(f"ops->value = (int64_t)({' | '.join(parts)});")
         else:
             used += names_in(value)
-            out.append(f"o->value = (int64_t)({value});")
+            out.append(f"ops->value = (int64_t)({value});")
     used = [n for n in dict.fromkeys(used) if n in row.fields]
     return used, [indent + line for line in out]
 
 
 def emit(table, gadgets):
-    out = ["// Generated from a64.tbl: operand extraction.", '#include "emu/a64.h"',
+    out = ["// Generated from a64.tbl: operand extraction.", PRAGMA, '#include "emu/a64.h"',
            '#include "emu/a64_imm.h"', '#include "emu/cpu.h"', "",
            "static inline uint8_t slot_read(uint32_t r)", "{",
            "    return (uint8_t)(r == 31 ? CPU_ZERO : r);", "}", "",
            "static inline uint8_t slot_write(uint32_t r)", "{",
            "    return (uint8_t)(r == 31 ? CPU_TRASH : r);", "}", "",
            "void a64_operands(enum a64_row row, uint32_t word, uint64_t pc,",
-           "                  struct a64_operands *o)", "{", "    switch (row) {"]
+           "                  struct a64_operands *ops)", "{", "    switch (row) {"]
     for row in table.rows:
         out.append(f"    case {row.c_name}: {{")
         names, body = [], []
@@ -168,6 +168,6 @@ def emit(table, gadgets):
         names += used
         out += fields_c(row, dict.fromkeys(names), "        ")
         out += body + lines + ["        return;", "    }"]
-    out += ["    default:", f"        o->gadget = GADGET_UNDEFINED;",
-            "        o->value = (int32_t)word;", "        return;", "    }", "}", ""]
+    out += ["    default:", f"        ops->gadget = GADGET_UNDEFINED;",
+            "        ops->value = (int32_t)word;", "        return;", "    }", "}", ""]
     return "\n".join(out)

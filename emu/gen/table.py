@@ -8,12 +8,16 @@ import os
 import re
 import sys
 
-KINDS = {"X", "XS", "W", "WS", "R", "RS", "V"}
+KINDS = {"X", "XS", "W", "WS", "R", "RS", "V", "N"}
 FACTS = {"ends", "cond", "stop", "rflags", "wflags", "load", "store", "fp", "sys", "hint", "excl",
          "atomic"}
 EXEC_KEYS = {"body", "write", "read", "update", "expand", "imm", "const", "pack", "target"}
 IDENT = re.compile(r"[A-Za-z_]\w*")
 C_WORDS = {"uint64_t", "int64_t", "uint32_t", "int32_t", "int"}
+
+
+# Conditions are written the way people read them: && binds closer than ||.
+PRAGMA = '#pragma GCC diagnostic ignored "-Wparentheses"'
 
 
 class TableError(Exception):
@@ -28,7 +32,7 @@ class Operand:
 
     @property
     def is_x(self):
-        return self.kind != "V"
+        return self.kind not in "VN"
 
 
 class Exec:
@@ -232,6 +236,8 @@ class Table:
 
     # --- consistency ---------------------------------------------------------------------------
     def finish(self, row):
+        for name in set(row.fields) & {"word", "row", "pc", "out", "ops", "words", "e"}:
+            raise TableError(f"{row.where}: a field may not be called {name}")
         if row.feat and row.feat not in self.features:
             raise TableError(f"{row.where}: unknown feature {row.feat}")
         for ex in row.forms:
