@@ -174,9 +174,10 @@ void vfs_destroy(struct vfs *vfs); // every file must be closed
 // What the VFS asks of the layer above; set once at boot. Called with no lock held.
 struct vfs_hooks {
     void *ctx;
-    // Removes every page-table entry that maps one of these frames, in every address space, and
-    // returns when no CPU can use an old translation (truncate, punch hole).
-    void (*revoke)(void *ctx, struct frame *const *frames, size_t count);
+    // Removes every page-table entry that maps pages [first, end) of the file, in every address
+    // space, and returns when no CPU can use an old translation. `truncated` (not for punch hole):
+    // private copies of those pages go too, as Linux does.
+    void (*revoke)(void *ctx, struct inode *inode, uint64_t first, uint64_t end, bool truncated);
 };
 void vfs_set_hooks(struct vfs *vfs, const struct vfs_hooks *hooks);
 enum vfs_mount_flags {
@@ -323,6 +324,8 @@ struct inode {
     // inode.
     void *attached;
     void (*attached_free)(void *attached);
+    // LINUX_F_SEAL_*: what may no longer be done to the contents (memfd). tmpfs obeys them.
+    _Atomic uint32_t seals;
 };
 
 // A new inode with one reference. NULL without memory.
@@ -393,6 +396,12 @@ struct file {
     uint64_t pos;           // guarded by pos_gate
     bool counted_writer;    // holds one of inode->writers; immutable
     const char *anon_name;  // "anon_inode:[eventpoll]" and the like for /proc/PID/fd, else NULL
+    // Told once, before `release`, when the last reference is gone: epoll's interest in the file.
+    // Set by kernel/epoll.c under its own lock, never cleared.
+    struct file_watch *_Atomic watch;
+};
+struct file_watch {
+    void (*released)(struct file_watch *watch, struct file *file); // frees `watch`
 };
 
 // A file with one reference and the given ops (pipes, sockets, eventfd ...). NULL without memory.
@@ -464,7 +473,9 @@ NODISCARD int tmpfs_create(struct vfs *vfs, uint64_t size_limit, uint32_t root_m
 NODISCARD int devfs_create(struct vfs *vfs, struct super **out);
 // Character and block devices by number: `open` sets file->ops and private. Registered at boot.
 struct vfs_device {
-    uint32_t type; // LINUX_S_IFCHR, LINUX_S_IFBLK or LINUX_S_IFIFO
+    // LINUX_S_IFCHR, LINUX_S_IFBLK, or LINUX_S_IFIFO: opening any fifo, which may wait for the other
+    // end.
+    uint32_t type;
     uint32_t major, minor_first, minor_last;
     int (*open)(struct inode *inode, struct file *file, const struct vfs_caller *c, void *ctx);
     void *ctx;
