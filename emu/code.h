@@ -9,6 +9,7 @@
 
 #include "platform/base/compiler.h"
 #include "platform/frame.h"
+#include <stdbool.h>
 #include <stdint.h>
 
 struct cpu;
@@ -33,5 +34,11 @@ NODISCARD int thread_code_create(struct thread_code **out);
 void thread_code_destroy(struct thread_code *tc);
 // Forgets everything looked up; called on the owning thread when generations moved.
 void thread_code_flush(struct thread_code *tc);
+
+// True if some code space has blocks made from `frame`.
+static inline bool code_in_frame(struct frame *frame)
+{
+    return atomic_load_explicit(&frame->code_blocks, memory_order_relaxed) != 0;
+}
 
 #endif

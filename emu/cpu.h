@@ -20,6 +20,7 @@ struct mem;
 struct tlb;
 struct code_space;
 struct thread_code; // per-thread lookup structures of the block cache
+struct insn;
 
 // Slots of cpu.x beyond X0..X30. An instruction's register field is translated to a slot once, so
 // that no gadget tests for register 31.
@@ -30,54 +31,24 @@ enum {
     CPU_X_SLOTS = 34,
 };
 
+// One SIMD and FP register: by lanes, as a whole, and as vectors for lane-wise C expressions.
 union vreg {
     uint8_t b[16];
     uint16_t h[8];
     uint32_t s[4];
     uint64_t d[2];
     __uint128_t q;
+    uint8_t vu8 __attribute__((vector_size(16)));
+    uint16_t vu16 __attribute__((vector_size(16)));
+    uint32_t vu32 __attribute__((vector_size(16)));
+    uint64_t vu64 __attribute__((vector_size(16)));
+    int8_t vs8 __attribute__((vector_size(16)));
+    int16_t vs16 __attribute__((vector_size(16)));
+    int32_t vs32 __attribute__((vector_size(16)));
+    int64_t vs64 __attribute__((vector_size(16)));
+    float vf32 __attribute__((vector_size(16)));
+    double vf64 __attribute__((vector_size(16)));
 } ALIGNED(16);
-
-struct cpu {
-    uint64_t x[CPU_X_SLOTS];
-    uint64_t pc;
-    uint32_t nf, zf, cf, vf; // NZCV, each 0 or 1
-    union vreg v[32];
-    uint32_t fpcr;
-    uint32_t
-        fpsr; // includes cumulative host flags only after cpu_sync_fpsr() or cpu_run() returned
-    uint64_t tpidr_el0;
-
-    // Exclusive monitor: (address, size, value). size 0 = clear. Cleared on every exit of cpu_run.
-    uint64_t excl_addr;
-    uint64_t excl_value[2];
-    uint32_t excl_size;
-
-    // Any thread: nonzero asks the CPU to leave cpu_run() with TRAP_POKE within a few hundred guest
-    // instructions. Set by cpu_poke(), cleared by cpu_run() as it returns TRAP_POKE.
-    _Atomic uint32_t poke;
-
-    struct mem *mem;          // address space; changed only outside cpu_run, by mem_attach()
-    struct tlb *tlb;          // owned by this CPU while attached
-    struct thread_code *code; // owned by this CPU while attached
-
-    // Shootdown protocol (emu/mem.h): guarded as described there.
-    struct mem_cpu *mem_state;
-
-    // Virtual counter (CNTVCT_EL0, and the private register the vDSO reads). Called inside gadgets.
-    const struct cpu_host *host;
-};
-
-// What the CPU asks of the world outside; one immutable table per kernel instance.
-struct cpu_host {
-    // Generic timer count, at `counter_hz` ticks a second.
-    uint64_t (*counter)(void);
-    uint64_t counter_hz;
-    // The implementation-defined register S3_3_C15_C12_n that the vDSO reads: nanoseconds of clock
-    // `clock` (Linux clock numbers 0..15), or UINT64_MAX where that clock has no fast path.
-    uint64_t (*clock_ns)(unsigned clock);
-    // HWCAP bits and processor identity are in emu/features.h.
-};
 
 enum trap_kind {
     TRAP_SVC,       // SVC executed; pc is already past it. imm: its immediate
@@ -101,8 +72,67 @@ struct trap {
     enum trap_kind kind;
     enum mem_access access;
     uint32_t imm;
-    uint64_t
-        addr; // as the guest wrote it, top byte included; for straddles the faulting page's byte
+    uint64_t addr; // as the guest wrote it, top byte included; for straddles the faulting page's byte
+};
+
+struct cpu {
+    uint64_t x[CPU_X_SLOTS];
+    uint64_t pc;
+
+    // NZCV as four words, in the form that costs least to produce: use cpu_nzcv() and
+    // cpu_set_nzcv() outside emu/.
+    uint64_t flag_n; // N is bit 63
+    uint64_t flag_z; // Z is (flag_z == 0)
+    uint8_t flag_c;  // 0 or 1
+    uint8_t flag_v;  // 0 or 1
+
+    // Any thread: nonzero asks the CPU to leave cpu_run() with TRAP_POKE within a few hundred guest
+    // instructions. Set by cpu_poke(), cleared by cpu_run() as it returns TRAP_POKE.
+    _Atomic uint32_t poke;
+
+    struct tlb *tlb;          // owned by this CPU while attached
+    struct thread_code *code; // owned by this CPU while attached
+
+    uint32_t fpcr;
+    uint32_t fpsr; // includes cumulative host flags only after cpu_run() returned
+    uint64_t tpidr_el0;
+
+    // Exclusive monitor: (address, size, value). size 0 = clear. Cleared on every exit of cpu_run.
+    uint64_t excl_addr;
+    uint64_t excl_value[2];
+    uint32_t excl_size;
+
+    union vreg v[32];
+
+    // Private to the engine: how a gadget tells its slow path what it wants.
+    uint32_t miss_size;
+    enum mem_access miss_access;
+    uint64_t miss_addr;
+    uint64_t last_tag; // last page used, while a slow path runs (registers otherwise)
+    uintptr_t last_addend;
+    struct trap trap;
+
+    struct mem *mem; // address space; changed only outside cpu_run, by mem_attach()
+    // Translations of that address space; kept current by mem_attach() and mem_enter(), which also
+    // call thread_code_flush() when it changes or when the TLB generation moved.
+    struct code_space *space;
+
+    // Shootdown protocol (emu/mem.h): guarded as described there.
+    struct mem_cpu *mem_state;
+
+    // Virtual counter (CNTVCT_EL0, and the private register the vDSO reads). Called inside gadgets.
+    const struct cpu_host *host;
+};
+
+// What the CPU asks of the world outside; one immutable table per kernel instance.
+struct cpu_host {
+    // Generic timer count, at `counter_hz` ticks a second.
+    uint64_t (*counter)(void);
+    uint64_t counter_hz;
+    // The implementation-defined register S3_3_C15_C12_n that the vDSO reads: nanoseconds of clock
+    // `clock` (Linux clock numbers 0..15), or UINT64_MAX where that clock has no fast path.
+    uint64_t (*clock_ns)(unsigned clock);
+    // HWCAP bits and processor identity are in emu/features.h.
 };
 
 enum cpu_mode {
@@ -133,15 +163,16 @@ static inline void cpu_poke(struct cpu *cpu)
 // NZCV as the PSTATE word's bits 31..28.
 static inline uint32_t cpu_nzcv(const struct cpu *cpu)
 {
-    return cpu->nf << 31 | cpu->zf << 30 | cpu->cf << 29 | cpu->vf << 28;
+    return (uint32_t)(cpu->flag_n >> 63) << 31 | (uint32_t)(cpu->flag_z == 0) << 30 |
+           (uint32_t)cpu->flag_c << 29 | (uint32_t)cpu->flag_v << 28;
 }
 
 static inline void cpu_set_nzcv(struct cpu *cpu, uint32_t word)
 {
-    cpu->nf = word >> 31 & 1;
-    cpu->zf = word >> 30 & 1;
-    cpu->cf = word >> 29 & 1;
-    cpu->vf = word >> 28 & 1;
+    cpu->flag_n = (uint64_t)(word >> 31) << 63;
+    cpu->flag_z = !(word >> 30 & 1);
+    cpu->flag_c = word >> 29 & 1;
+    cpu->flag_v = word >> 28 & 1;
 }
 
 #endif

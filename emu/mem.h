@@ -39,9 +39,10 @@ enum {
 
 // --- TLB -----------------------------------------------------------------------------------------
 // Keyed by the raw address, top byte included. A tag is the address of the page; TLB_NO_TAG matches
-// no access. host = address + addend. An access of `size` bytes hits when
-// ((addr + size - 1) & ~MEM_PAGE_MASK) == tag  and  (addr & ~MEM_PAGE_MASK) == tag, which the first
-// test alone decides for size <= 64 because the index comes from the last byte's page.
+// no access. host = address + addend. An access of `size` <= 64 bytes hits when
+// ((addr + size - 1) & ~MEM_PAGE_MASK) == tag of the entry at tlb_index(addr): the index comes from
+// the first byte and the tag from the last, and neighbouring pages never share an entry, so one
+// test rejects an access that straddles two pages.
 struct tlb_entry {
     uint64_t read_tag;
     uint64_t write_tag;
@@ -74,6 +75,10 @@ enum mem_fill_result mem_fill(struct cpu *cpu, uint64_t addr, enum mem_access ac
 // On success `*host` is the byte at `pc` (valid while in GUEST) and `*frame` identifies its page
 // for the frame -> blocks index (not referenced for the caller).
 bool mem_fetch(struct cpu *cpu, uint64_t pc, const void **host, struct frame **frame);
+
+// The frame behind any readable address, for cache maintenance by address. Called in GUEST. NULL: no
+// readable page there. Not referenced for the caller.
+struct frame *mem_frame_at(struct cpu *cpu, uint64_t addr);
 
 // --- Address spaces ------------------------------------------------------------------------------
 
@@ -150,7 +155,10 @@ void mem_fork_code(struct mem *parent, struct mem *child);
 // Revokes every entry, in every mem, that maps `frame` (truncate, punch hole).
 void mem_revoke_frame(struct frame *frame, struct mem_batch *batch);
 
-// Drops translations of the code in `frame` everywhere (IC IVAU, ptrace pokes).
+// Drops translations of the code in `frame` everywhere (IC IVAU, ptrace pokes): calls
+// code_space_drop_frame() for each code space that may have some, moves the generations of their mems
+// and pokes their CPUs, so that each flushes its lookup tables. Does not wait, and may be called in
+// GUEST (IC IVAU is a gadget); what was dropped is reclaimed by a later batch.
 void mem_drop_code(struct mem *mem, struct frame *frame);
 
 #endif

@@ -13,6 +13,7 @@
 #define FS_VFS_H
 
 #include "fs/cred.h"
+#include "fs/gate.h"
 #include "fs/iter.h"
 #include "platform/base/compiler.h"
 #include "platform/base/list.h"
@@ -50,6 +51,7 @@ enum vfs_attr {
     ATTR_SIZE = 1 << 3,
     ATTR_ATIME = 1 << 4,
     ATTR_MTIME = 1 << 5,
+    ATTR_CHOWN = 1 << 6, // chown was asked, even of nothing: set-id bits of a non-directory go
 };
 struct vfs_setattr {
     uint32_t mask; // bits of enum vfs_attr
@@ -108,9 +110,8 @@ int path_name(const struct path *p, const struct path *root, char *buf, size_t s
 
 struct inode *path_inode(const struct path *p);
 
-// --- Operations by path (what system calls are made of)
-// ------------------------------------------- Each checks permissions, mount flags (EROFS) and name
-// rules as Linux does.
+// --- Operations by path (what system calls are made of) ------------------------------------------
+// Each checks permissions, mount flags (EROFS) and name rules as Linux does.
 
 // open(2): flags are LINUX_O_*; `resolve`: extra WALK_* of openat2. *out has one reference.
 NODISCARD int vfs_open(const struct vfs_caller *c, const struct path *base, const char *name,
@@ -118,6 +119,11 @@ NODISCARD int vfs_open(const struct vfs_caller *c, const struct path *base, cons
 // Opens an object that was already resolved (magic links, exec).
 NODISCARD int vfs_open_path(const struct vfs_caller *c, const struct path *p, unsigned flags,
                             struct file **out);
+// Opens an inode that has no name in any tree (memfd, pipes, shared anonymous memory). `name` is
+// what /proc/PID/fd and maps show: "pipe:[17]", "/memfd:x (deleted)". The file gets a path of its
+// own, so magic links lead to it. Permissions are not checked.
+NODISCARD int vfs_open_inode(struct vfs *vfs, struct inode *inode, unsigned flags,
+                             const struct cred *cred, const char *name, struct file **out);
 NODISCARD int vfs_mkdir(const struct vfs_caller *c, const struct path *base, const char *name,
                         uint32_t mode);
 NODISCARD int vfs_mknod(const struct vfs_caller *c, const struct path *base, const char *name,
@@ -134,11 +140,13 @@ NODISCARD int vfs_rename(const struct vfs_caller *c, const struct path *old_base
                          unsigned flags);
 ssize_t vfs_readlink(const struct vfs_caller *c, const struct path *p, char *buf, size_t size);
 NODISCARD int vfs_getattr(const struct vfs_caller *c, const struct path *p, struct vfs_stat *out);
-// chmod, chown, utimensat, truncate. UINT32_MAX for uid/gid is expressed by leaving the bit out.
-// Clears set-id bits, checks ownership and capabilities. `set_now`: utimensat's "both UTIME_NOW",
-// for which write permission is enough.
+// chmod, chown, utimensat, truncate (by path: needs write permission). UINT32_MAX for uid/gid is
+// expressed by leaving the bit out. Clears set-id bits, checks ownership and capabilities.
+// `set_now`: utimensat's "both UTIME_NOW", for which write permission is enough.
 NODISCARD int vfs_setattr(const struct vfs_caller *c, const struct path *p,
                           const struct vfs_setattr *attr, bool set_now);
+// ftruncate(2): the right to write was established by open.
+NODISCARD int file_truncate(const struct vfs_caller *c, struct file *file, uint64_t size);
 // mask: LINUX_R_OK|W_OK|X_OK. Uses c->cred's fsuid/fsgid.
 NODISCARD int vfs_permission(const struct vfs_caller *c, const struct path *p, unsigned mask);
 NODISCARD int vfs_statfs(const struct path *p, struct vfs_statfs *out);
@@ -154,6 +162,16 @@ NODISCARD int vfs_removexattr(const struct vfs_caller *c, const struct path *p, 
 
 NODISCARD int vfs_create(struct frame_pool *frames, struct vfs **out);
 void vfs_destroy(struct vfs *vfs); // every file must be closed
+
+// What the VFS asks of the layer above; set once at boot. Called with no lock held.
+struct vfs_hooks {
+    void *ctx;
+    // Removes every page-table entry that maps pages [first, end) of the file, in every address
+    // space, and returns when no CPU can use an old translation. `truncated` (not for punch hole):
+    // private copies of those pages go too, as Linux does.
+    void (*revoke)(void *ctx, struct inode *inode, uint64_t first, uint64_t end, bool truncated);
+};
+void vfs_set_hooks(struct vfs *vfs, const struct vfs_hooks *hooks);
 enum vfs_mount_flags {
     MOUNT_RDONLY = 1 << 0,
     MOUNT_NOSUID = 1 << 1,
@@ -169,6 +187,7 @@ NODISCARD int vfs_bind(struct vfs *vfs, const struct path *from, const struct pa
                        unsigned flags);
 NODISCARD int vfs_umount(struct vfs *vfs, const struct path *at, bool lazy);
 void vfs_root(struct vfs *vfs, struct path *out); // referenced
+unsigned vfs_mount_flags(const struct path *p);   // MOUNT_*, e.g. MOUNT_NOEXEC for exec
 // Calls `each` for every mount in order, without locks held; text fields are copies.
 struct vfs_mount_info {
     int id, parent_id;
@@ -179,8 +198,7 @@ struct vfs_mount_info {
 void vfs_each_mount(struct vfs *vfs, const struct path *root,
                     void (*each)(void *ctx, const struct vfs_mount_info *info), void *ctx);
 
-// --- What a file system implements
-// ----------------------------------------------------------------
+// --- What a file system implements ---------------------------------------------------------------
 
 struct super_ops {
     void (*destroy)(struct super *s); // last reference gone
@@ -195,8 +213,8 @@ struct super {
     uint64_t dev;       // st_dev of its inodes (a number of ours)
     struct inode *root; // referenced
     void *private;
-    unsigned flags; // SUPER_*
-    struct lock rename_lock;
+    unsigned flags;          // SUPER_*
+    struct lock rename_lock; // renames across directories, one at a time
 };
 enum {
     SUPER_NO_DCACHE = 1 << 0, // names appear and vanish by themselves: look every one up (procfs)
@@ -204,7 +222,18 @@ enum {
 
 // The kinds of change a directory op makes are each one op; `name` has no slash, is not "." or
 // "..", is NUL-terminated and at most 255 bytes. The VFS has checked permissions and holds dir's
-// lock (inode->lock) around lookup, create ... rename, so one directory changes one name at a time.
+// lock (inode->lock) around lookup, create ... rename, so one directory changes one name at a time
+// and a name being created is not looked up before create has returned. (lookup in a
+// SUPER_NO_DCACHE file system is called without it.)
+struct vfs_rename_args {
+    // Both directories are locked. `inode` is the object moved; `target` what new_name holds, NULL
+    // for nothing (the VFS has checked that the kinds fit).
+    struct inode *old_dir, *new_dir, *inode, *target;
+    const char *old_name, *new_name;
+    unsigned flags; // 0 or LINUX_RENAME_EXCHANGE, which the op may refuse with -LINUX_EINVAL
+    bool target_in_use;
+};
+
 struct inode_ops {
     // The child's inode, referenced. -LINUX_ENOENT when there is none.
     int (*lookup)(struct inode *dir, const char *name, const struct vfs_caller *c,
@@ -219,12 +248,10 @@ struct inode_ops {
     int (*symlink)(struct inode *dir, const char *name, const char *target,
                    const struct vfs_caller *c, struct inode **out);
     int (*link)(struct inode *inode, struct inode *dir, const char *name);
-    int (*unlink)(struct inode *dir, const char *name, struct inode *inode);
-    int (*rmdir)(struct inode *dir, const char *name, struct inode *inode);
-    // Both directories locked. flags: LINUX_RENAME_NOREPLACE or _EXCHANGE, which it may refuse with
-    // -LINUX_EINVAL.
-    int (*rename)(struct inode *old_dir, const char *old_name, struct inode *new_dir,
-                  const char *new_name, unsigned flags);
+    // `in_use`: somebody else holds the object, so it must stay usable without the name.
+    int (*unlink)(struct inode *dir, const char *name, struct inode *inode, bool in_use);
+    int (*rmdir)(struct inode *dir, const char *name, struct inode *inode, bool in_use);
+    int (*rename)(const struct vfs_rename_args *args);
     // An unnamed file in `dir`'s file system (O_TMPFILE).
     int (*tmpfile)(struct inode *dir, uint32_t mode, const struct vfs_caller *c,
                    struct inode **out);
@@ -236,7 +263,7 @@ struct inode_ops {
 
     int (*getattr)(struct inode *inode, struct vfs_stat *out); // must exist
     int (*setattr)(struct inode *inode, const struct vfs_setattr *attr);
-    // NULL: the usual rwx check of getattr's mode and owner.
+    // NULL: the usual rwx check of mode and owner.
     int (*permission)(struct inode *inode, const struct vfs_caller *c, unsigned mask);
 
     // Xattr names arrive complete ("user.x"). Size 0 queries.
@@ -251,7 +278,8 @@ struct inode_ops {
 
     // The frame that holds page `index` (4 KiB units) of the file's content, referenced, shared
     // with every reader, writer and mapping. -LINUX_EFAULT beyond the end of file; -LINUX_ENODEV
-    // when the object cannot be mapped.
+    // when the object cannot be mapped. A frame may be taken away again by truncation at any time:
+    // whoever installs it in a page table compares inode->page_epoch before and after, see there.
     int (*get_page)(struct inode *inode, uint64_t index, struct frame **out);
 
     // Last reference gone: frees private state (and the object itself when it has no name left).
@@ -268,16 +296,43 @@ struct inode {
     const struct file_ops *file_ops; // may be NULL for directories without an own open
     void *private;
     struct lock lock; // rank inode. Directory: its names. File: size changes against each other
-    // Owned by the kernel layer (lock and watch lists); zero when the inode is made.
-    void *locks;   // fs/lock.c, guarded by lock
-    void *watches; // kernel/inotify.c
+    // Owner and permission bits, for path walks. Kept by the file system when `cached_perm` is set
+    // (immutable); otherwise getattr is asked.
+    bool cached_perm;
+    _Atomic uint32_t mode, uid, gid; // mode: with type
+    // Open for writing when > 0, being executed when < 0 (ETXTBSY).
+    _Atomic int32_t writers;
+    // Moves before pages of the file are revoked. To map a page: load the epoch, get_page, install
+    // the entry (visible to the reverse map), load it again; if it moved, take the entry back and
+    // start over. All loads seq_cst.
+    _Atomic uint32_t page_epoch;
+    // Zero when the inode is made.
+    _Atomic(struct inode_locks *) locks; // fs/lock.c
+    void *watches;                       // kernel/inotify.c
+    // The kernel's own object behind a FIFO or a bound socket, guarded by lock; freed with the
+    // inode.
+    void *attached;
+    void (*attached_free)(void *attached);
+    // LINUX_F_SEAL_*: what may no longer be done to the contents (memfd). tmpfs obeys them.
+    _Atomic uint32_t seals;
 };
 
 // A new inode with one reference. NULL without memory.
 struct inode *inode_create(struct super *super, const struct inode_ops *ops, uint32_t type,
                            uint64_t ino);
 struct inode *inode_get(struct inode *inode);
-void inode_put(struct inode *inode);
+void inode_put(struct inode *inode); // with no lock ranked inode or above held
+// True and referenced unless the last reference is already gone: for tables of inodes that hold
+// none.
+bool inode_get_unless_gone(struct inode *inode);
+
+// Owner and mode of a new object in `dir`: fsuid, the group rule of set-group-id directories.
+void inode_new_owner(const struct inode *dir, const struct vfs_caller *c, uint32_t *mode,
+                     uint32_t *uid, uint32_t *gid);
+
+// exec: nobody may write while the program runs. -LINUX_ETXTBSY when it is open for writing.
+NODISCARD int inode_deny_write(struct inode *inode);
+void inode_allow_write(struct inode *inode);
 
 struct super *super_create(const struct super_ops *ops, struct vfs *vfs, void *private);
 void super_put(struct super *s);
@@ -326,9 +381,16 @@ struct file {
     const struct cred *cred;    // of the opener; immutable
     void *private;
     _Atomic uint32_t flags; // LINUX_O_* incl. access mode; F_SETFL changes some
-    struct lock pos_lock;   // rank file; guards pos during read/write/lseek/getdents
-    uint64_t pos;
-    const char *anon_name; // "anon_inode:[eventpoll]" and the like for /proc/PID/fd, else NULL
+    struct gate pos_gate;   // held over read/write/lseek/getdents that use pos
+    uint64_t pos;           // guarded by pos_gate
+    bool counted_writer;    // holds one of inode->writers; immutable
+    const char *anon_name;  // "anon_inode:[eventpoll]" and the like for /proc/PID/fd, else NULL
+    // Told once, before `release`, when the last reference is gone: epoll's interest in the file.
+    // Set by kernel/epoll.c under its own lock, never cleared.
+    struct file_watch *_Atomic watch;
+};
+struct file_watch {
+    void (*released)(struct file_watch *watch, struct file *file); // frees `watch`
 };
 
 // A file with one reference and the given ops (pipes, sockets, eventfd ...). NULL without memory.
@@ -338,11 +400,18 @@ struct file *file_get(struct file *file);
 void file_put(struct file *file);
 
 // Checked entry points: access mode, directory, offset limits, then the op. pread/pwrite give
-// `pos`; a NULL pos means the file's own position under pos_lock.
+// `pos`; a NULL pos means the file's own position under pos_gate. A write op honours O_APPEND.
 ssize_t file_read(struct file *file, struct iter *it, uint64_t *pos);
 ssize_t file_write(struct file *file, struct iter *it, uint64_t *pos);
+int64_t file_seek(struct file *file, int64_t offset, unsigned whence); // lseek(2)
 int64_t file_seek_default(struct file *file, int64_t offset, unsigned whence);
+// getdents: emits from the file's own position on. -LINUX_ENOTDIR, -LINUX_ENOENT when removed.
+NODISCARD int file_readdir(struct file *file, struct dir_sink *sink);
 uint32_t file_poll(struct file *file, struct poll_table *table);
+NODISCARD int file_fsync(struct file *file, bool data_only);
+NODISCARD int file_fallocate(struct file *file, unsigned mode, uint64_t offset, uint64_t len);
+// What mmap and page faults use: file->ops->get_page or the inode's. -LINUX_ENODEV without either.
+NODISCARD int file_get_page(struct file *file, uint64_t index, struct frame **out);
 
 // poll registration: an op calls poll_wait() for each queue it may be woken through.
 struct poll_table {
@@ -354,39 +423,51 @@ static inline void poll_wait(struct poll_table *table, struct file *file, struct
         table->queue(table, file, q);
 }
 
-// --- Advisory locks (fs/lock.c)
-// --------------------------------------------------------------------
+// --- Advisory locks (fs/lock.c) ------------------------------------------------------------------
 struct vfs_lock {
     uint64_t start, end; // inclusive; end UINT64_MAX = to the end of the file
     uint32_t type;       // LINUX_F_RDLCK, _WRLCK, _UNLCK
     const void *owner;   // POSIX: the files table; OFD and flock: the struct file
     int32_t pid;         // for F_GETLK
 };
-// Returns 0, -LINUX_EAGAIN with `*conflict` filled, -LINUX_EDEADLK, -LINUX_ENOLCK. A caller that
-// wants to wait queues on vfs_lock_queue() and tries again.
+// One per sleeping F_SETLKW, so that cycles of owners waiting for each other are found. Zero before
+// first use; ended with vfs_lock_waiter_done (harmless when unused).
+struct vfs_lock_waiter {
+    struct list node;
+    struct vfs *vfs; // NULL: not waiting
+    const void *owner, *blocker;
+};
+// Returns 0, -LINUX_EAGAIN with `*conflict` filled (if not NULL), -LINUX_EDEADLK, -LINUX_ENOLCK. A
+// caller that wants to wait queues on vfs_lock_queue(), then tries (again) with its `waiter`.
 NODISCARD int vfs_lock_posix(struct inode *inode, const struct vfs_lock *want,
-                             struct vfs_lock *conflict);
-NODISCARD int vfs_lock_test(struct inode *inode, const struct vfs_lock *want,
-                            struct vfs_lock *conflict);
+                             struct vfs_lock *conflict, struct vfs_lock_waiter *waiter);
+void vfs_lock_waiter_done(struct vfs_lock_waiter *waiter);
+// F_GETLK: conflict->type is LINUX_F_UNLCK when `want` could be had.
+void vfs_lock_test(struct inode *inode, const struct vfs_lock *want, struct vfs_lock *conflict);
+// type: LINUX_F_RDLCK, _WRLCK, _UNLCK. -LINUX_EAGAIN, -LINUX_ENOLCK.
 NODISCARD int vfs_lock_flock(struct inode *inode, struct file *file, uint32_t type);
+// NULL without memory.
 struct wait_queue *vfs_lock_queue(struct inode *inode);
-// Releases everything `owner` holds on the inode (close, exit).
+// Releases everything `owner` holds on the inode: the files table's POSIX locks at each close. What
+// a struct file owns (flock, OFD) goes with its last reference by itself.
 void vfs_lock_release_owner(struct inode *inode, const void *owner);
 
-// --- Built-in file systems
-// ------------------------------------------------------------------------- Each makes a super with
-// one reference, to be given to vfs_mount.
+// --- Built-in file systems -----------------------------------------------------------------------
+// Each makes a super with one reference, to be given to vfs_mount.
 NODISCARD int tmpfs_create(struct vfs *vfs, uint64_t size_limit, uint32_t root_mode,
                            struct super **out);
 // devfs holds null zero full random urandom; other layers add their devices.
 NODISCARD int devfs_create(struct vfs *vfs, struct super **out);
 // Character and block devices by number: `open` sets file->ops and private. Registered at boot.
 struct vfs_device {
-    uint32_t type; // LINUX_S_IFCHR or LINUX_S_IFBLK
+    // LINUX_S_IFCHR, LINUX_S_IFBLK, or LINUX_S_IFIFO: opening any fifo, which may wait for the other
+    // end.
+    uint32_t type;
     uint32_t major, minor_first, minor_last;
     int (*open)(struct inode *inode, struct file *file, const struct vfs_caller *c, void *ctx);
     void *ctx;
 };
+// Also LINUX_S_IFIFO, whatever the numbers: opens every named pipe (until then they are ENXIO).
 NODISCARD int vfs_register_device(struct vfs *vfs, const struct vfs_device *device);
 NODISCARD int vfs_open_device(struct inode *inode, struct file *file, const struct vfs_caller *c);
 

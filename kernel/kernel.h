@@ -18,9 +18,14 @@ struct task;
 struct pid_table;
 struct futex_table;
 struct timer_wheel;
+struct anon;
+struct net;
 struct tty_table;
 struct vdso_image;
 struct poller;
+
+struct task_pool;
+struct cred;
 
 struct kernel {
     // Immutable after kernel_create().
@@ -30,9 +35,12 @@ struct kernel {
     struct run_tokens *run_tokens;
     struct vfs *vfs;
     struct pid_table *pids;      // kernel/pid.c
+    struct task_pool *task_pool; // kernel/task_pool.c: host threads
     struct futex_table *futexes; // kernel/futex.c
     struct timer_wheel *timers;  // kernel/timer.c: one thread
     struct poller *poller;       // platform/poller.c: one thread, made when first needed
+    struct anon *anon;           // kernel/anon.c: objects without a name (pipes, sockets, memfd)
+    struct net *net;             // kernel/net/: namespaces of addresses, host interfaces
     struct tty_table *ttys;      // kernel/tty/
     struct vdso_image *vdso;
     char nodename[65], domainname[65]; // guarded by tasklist
@@ -41,12 +49,29 @@ struct kernel {
 
     // Guards the pid table, parent and child links, and membership of thread groups.
     struct lock tasklist;
-    struct cond all_gone; // the last task was reaped
-    unsigned task_count;  // guarded by tasklist
-
-    struct task *init; // first task; guarded by tasklist
+    unsigned task_count; // tasks that were not reaped; guarded by tasklist
+    struct task *init;   // pid 1 while it lives; guarded by tasklist
+    struct cond
+        task_gone;      // with tasklist: a process ended that task_spawn() made, or the last task
+    bool shutting_down; // no new tasks; guarded by tasklist
 
     _Atomic uint64_t fork_count, syscall_count;
+    // One bit for each system call: the log has named it as not implemented.
+    _Atomic uint64_t enosys_logged[8];
 };
+
+struct kernel_config {
+    struct log log;
+    uint64_t memory_limit; // bytes of anonymous guest memory; 0: derived from the host's memory
+    unsigned cpu_count;    // 0: as many as the host gives
+    const char *nodename;  // NULL: "ish"
+};
+
+// An empty machine: clocks, frames, VFS without mounts, tables. The caller mounts a root
+// (kernel->vfs) and then starts the first program with task_spawn() (kernel/task.h).
+NODISCARD int kernel_create(const struct kernel_config *config, struct kernel **out);
+// Kills every process, waits until their threads are gone, frees everything. Never on a task's own
+// thread; no lock held.
+void kernel_destroy(struct kernel *kernel);
 
 #endif

@@ -17,4 +17,9 @@ struct task;
 // signal delivery afterwards.
 void syscall_dispatch(struct task *task);
 
+// For a handler whose result may be any number: `return syscall_final_result(task, value)` keeps a
+// value that looks like -ERESTART* (a register restored by sigreturn, F_GETOWN of a group) from
+// being taken for one.
+int64_t syscall_final_result(struct task *task, int64_t value);
+
 #endif

@@ -1,14 +1,15 @@
 // Tasks: what Linux calls a thread, each on a host thread of its own. Layer 4.
 //
-// A process is a thread group: the tasks that share a `struct signal_state`. Fields are grouped by
-// what guards them. "self" means: written only by the task's own thread, read by others only where
-// the comment says how.
+// A process is a thread group: the tasks that share a `struct process` (kernel/process.h). Fields
+// are grouped by what guards them. "self" means: written only by the task's own thread, read by
+// others only where the comment says how.
 #ifndef KERNEL_TASK_H
 #define KERNEL_TASK_H
 
 #include "emu/cpu.h"
 #include "fs/vfs.h"
 #include "kernel/kernel.h"
+#include "kernel/signal.h"
 #include "kernel/user.h"
 #include "platform/base/list.h"
 #include "platform/lock.h"
@@ -18,12 +19,11 @@
 
 struct fd_table;
 struct mm;
-struct sighand;      // actions, shared by CLONE_SIGHAND (kernel/signal.h)
-struct signal_state; // pending process signals, group exit, rlimits ... (kernel/signal.h)
-struct sigpending;
+struct process;
 struct pgrp;
 struct session;
-struct restart_block;
+struct trace_line;
+struct vfork_done;
 
 // Root, working directory and umask; shared by CLONE_FS.
 struct fs_context {
@@ -32,67 +32,88 @@ struct fs_context {
     struct path root, cwd; // guarded by lock
     uint32_t umask;        // guarded by lock
 };
+NODISCARD int fs_context_create(const struct path *root, struct fs_context **out);
+NODISCARD int fs_context_copy(struct fs_context *from, struct fs_context **out);
+struct fs_context *fs_context_get(struct fs_context *fs);
+void fs_context_put(struct fs_context *fs);
 
 enum task_state {
     TASK_RUNNING,
     TASK_SLEEPING, // in task_wait, interruptible
-    TASK_DISK,     // in task_wait, uninterruptible
+    TASK_DISK,     // in task_wait, not interruptible
     TASK_STOPPED,  // job control
     TASK_TRACED,
     TASK_ZOMBIE,
     TASK_DEAD,
 };
 
+// How a system call that was interrupted goes on without its handler's first arguments: sys_* sets
+// it and returns -ERESTART_RESTARTBLOCK; restart_syscall(2) calls it.
+struct restart_block {
+    int64_t (*run)(struct task *task, struct restart_block *block);
+    uint64_t deadline_ns; // monotonic
+    uaddr_t addr, addr2;
+    uint64_t value[2];
+};
+
 struct task {
-    struct cpu cpu;        // self; others only while the task is stopped
-    struct kernel *kernel; // immutable
+    struct cpu cpu;          // self; others only while the task is stopped
+    struct kernel *kernel;   // immutable
+    struct process *process; // immutable
     _Atomic uint32_t refs;
 
-    int32_t pid;         // immutable: thread id (Linux pid); changes only in exec of a non-leader
-    int32_t tgid;        // immutable
-    struct task *leader; // guarded by tasklist
+    int32_t pid;  // thread id; changes only in exec of a thread that is not the leader (tasklist)
+    int32_t tgid; // immutable: process id
 
     // Guarded by kernel->tasklist.
-    struct task *parent, *real_parent;
-    struct list children, sibling; // of the group leader
-    struct list group_link;        // threads of the group
-    int32_t exit_code;             // wait status of a zombie
-    int32_t exit_signal;           // signal sent to the parent; 0: none, -1: not a leader
-    struct list reap_link;
+    struct task *parent, *real_parent; // of a leader: the task that made it, or its heir
+    struct list children, sibling;     // leaders this task made; borrowed
+    struct list thread_link;           // threads of the process
+    int32_t exit_status;               // as wait(2) reports it
+    int32_t exit_signal;               // sent to the parent; 0: none, -1: not a leader
+    int32_t pdeath_signal;             // sent to this task when its parent task ends
 
     _Atomic uint32_t state; // enum task_state; set by self (and by the reaper)
 
-    // Self; replaced as a whole. Others take them under `lock` with a reference.
-    struct lock lock; // rank task_wait is below everything: only copies pointers
+    // Replaced as a whole by self under `lock`; others use the task_*_get() accessors.
+    struct lock lock; // rank task_wait: only pointers are copied under it
     struct mm *mm;    // NULL after exit
     struct fd_table *files;
     struct fs_context *fs;
     const struct cred *cred;
     char comm[16];
 
-    struct sighand *sighand;     // referenced; immutable but for exec and exit
-    struct signal_state *signal; // shared by the thread group
-
-    // Guarded by sighand->lock.
+    // Guarded by process->lock.
     uint64_t blocked, saved_blocked;
-    bool restore_blocked;       // saved_blocked is to be restored after delivery (sigsuspend)
-    struct sigpending *pending; // private to this thread
+    bool restore_blocked;      // saved_blocked comes back after delivery, or if there is none
+    bool kill_pending;         // another thread's exec or exit ends this one
+    bool stop_counted;         // has still to stop for the process's group stop
+    struct sigpending pending; // private to this thread
 
     // Self.
     uint64_t altstack_sp, altstack_size;
     uint32_t altstack_flags;
-    uaddr_t clear_child_tid, robust_list;
-    uint64_t robust_list_len;
-    uaddr_t rseq_addr;
-    uint32_t rseq_len, rseq_sig;
-    int32_t syscall_nr;  // in a system call: its number, else -1
+    uint64_t fault_address, fault_esr; // of the last fault, for signal frames
+    uaddr_t set_child_tid, clear_child_tid, robust_list;
+    int32_t syscall_nr;  // in a system call that may be restarted: its number, else -1
     uint64_t syscall_x0; // x0 at entry, for restarts
-    struct restart_block *restart;
-    int32_t pdeath_signal;
+    struct restart_block restart;
+    bool exiting;             // leave the main loop with exit_status
+    struct trace_line *trace; // strace line under construction, or NULL
     uint32_t personality;
-    struct task *vfork_parent;           // waits until we exec or exit
-    uint64_t start_ns;                   // monotonic
-    _Atomic uint64_t user_ns, system_ns; // CPU time so far
+    struct vfork_done *vfork_done; // told when we exec or exit
+    int32_t nice;
+    int32_t sched_policy, sched_priority; // of any thread: guarded by tasklist
+    uint64_t start_ns, start_boot_ns;     // monotonic, boottime; immutable
+    uint64_t timer_slack_ns;
+    struct futex_pi_state *pi_waiting; // kernel/futex_pi.c
+
+    // CPU time. The host thread's clock counts all of it; system time is the share estimated from
+    // timed system calls. `cpu_clock` is valid while cpu_running (guarded by lock).
+    bool cpu_running;
+    uint64_t cpu_clock_base_ns; // of the host thread when it took this task
+    pthread_t host_thread;
+    _Atomic uint64_t cpu_final_ns, system_ns;
     _Atomic uint64_t min_faults, maj_faults, voluntary_switches, involuntary_switches;
 
     // Wake channel of task_wait; guarded by wake_lock (rank task_wait).
@@ -104,11 +125,55 @@ struct task {
     _Atomic bool work_pending;
 };
 
+// --- References and lookup ---------------------------------------------------------------------
+
 struct task *task_get(struct task *task);
 void task_put(struct task *task);
 
-// The thread main loop: cpu_run, then answer the trap, until the task exits. Never returns.
+// The task with this thread id, referenced; NULL when there is none (or only a dead one).
+struct task *task_find(struct kernel *kernel, int32_t tid);
+// The next process (leader, referenced) with a pid above `after`, zombies included; NULL at the
+// end. For walks over all processes: no lock is held between steps.
+struct task *task_next_process(struct kernel *kernel, int32_t after);
+// The next thread of `process` with a tid above `after`, referenced; NULL at the end.
+struct task *task_next_thread(struct process *process, int32_t after);
+
+// What another thread may use of a task: each referenced, NULL when the task has none any more.
+// (mm_put, fd_table_put, fs_context_put, cred_put)
+struct mm *task_mm_get(struct task *task);
+struct fd_table *task_files_get(struct task *task);
+struct fs_context *task_fs_get(struct task *task);
+const struct cred *task_cred_get(struct task *task);
+void task_comm_get(struct task *task, char comm[16]);
+
+// --- Starting and running
+// -------------------------------------------------------------------------
+
+// A program started from outside the guest. All pointers are borrowed except `files`.
+struct task_spawn {
+    const char *path; // looked up along PATH of envp when it has no slash
+    const char *const *argv, *const *envp;
+    const char *cwd; // NULL: "/"
+    uint32_t uid, gid;
+    struct fd_table *files; // consumed, also on failure
+    // Called on the new task before the program runs, when it leads a session and a group of its
+    // own: the place to give it a controlling terminal. May be NULL. An error ends the spawn.
+    int (*prepare)(struct task *task, void *context);
+    void *context;
+};
+// Starts a process in a session of its own: the first one is pid 1, later ones are children of
+// pid 1 that nobody in the guest waits for. *out is its leader, referenced; see task_join().
+// Returns 0 or what exec gives (-LINUX_ENOENT, -LINUX_EACCES, -LINUX_ENOEXEC ...).
+NODISCARD int task_spawn(struct kernel *kernel, const struct task_spawn *spawn, struct task **out);
+// Waits until a process of task_spawn() is gone and returns its wait status. When it was pid 1,
+// every other process is gone too. Not on a task's thread.
+int task_join(struct task *leader);
+
+// The thread main loop: cpu_run, then answer the trap, until the task exits.
 void task_run(struct task *task);
+
+// --- For system calls
+// -----------------------------------------------------------------------------
 
 // What VFS operations need of the caller; the paths are referenced until task_caller_done.
 void task_caller(struct task *task, struct vfs_caller *out);
@@ -118,8 +183,16 @@ static inline bool task_capable(const struct task *task, unsigned cap)
 {
     return cred_capable(task->cred, cap);
 }
+// May `task` signal, inspect or limit a process with these credentials? (kill(2), prlimit(2))
+bool cred_may_signal(const struct cred *self, const struct cred *target);
 
-// Resource limits of the process: RLIMIT numbers as in platform/abi/resource.h.
+// The soft limit of the process: RLIMIT numbers as in platform/abi/resource.h.
 uint64_t task_rlimit(struct task *task, unsigned resource);
+
+// CPU time of one thread, nanoseconds. Any thread.
+struct cpu_times {
+    uint64_t user_ns, system_ns;
+};
+void task_cpu_times(struct task *task, struct cpu_times *out);
 
 #endif

@@ -1,9 +1,13 @@
 // Physical memory of the guests: refcounted 4 KiB frames. Layer 1.
 //
-// A frame is either anonymous (owned host memory, zero when allocated) or a slice of a host mapping
-// of a file (a `window`, shared by the frames in it). Frames belong to the pool of one kernel
+// A frame is either anonymous (owned host memory, zero when allocated) or a slice of memory
+// somebody else owns, a window over a host file as a rule. Frames belong to the pool of one kernel
 // instance, which enforces the memory limit. All functions are safe from any thread; lock rank:
 // leaf.
+//
+// A frame counts its holders (references) and, among them, the page-table entries that map it. A
+// private frame mapped once is solely owned: that entry may write it. Who maps a file's frames is
+// known to the file's mappings (fs/mapping.h), not to the frame.
 #ifndef PLATFORM_FRAME_H
 #define PLATFORM_FRAME_H
 
@@ -20,18 +24,19 @@ struct frame_pool;
 struct frame {
     void *host; // FRAME_SIZE bytes, immutable for the life of the frame
     struct frame_pool *pool;
-    _Atomic uint32_t refs;
-    // How many page-table entries map it; > 1 entry or `shared`: not solely owned by one mem.
-    _Atomic uint32_t maps;
-    bool shared; // immutable: content belongs to a file or shared object, never copied on write
-    // Reverse map, guarded by the pool's rmap lock; used only when `shared`.
-    void *rmap;
-    // Release of file frames: called once when refs drop to 0, before the memory goes. May be NULL.
+    // Low half: references. High half: page-table entries, each of which is a reference too.
+    _Atomic uint64_t count;
+    // Release of wrapped frames: called once with the last reference gone, before the memory goes.
+    // May be NULL.
     void (*on_free)(struct frame *frame);
-    void *owner; // for on_free
-    // Executable translations exist for this frame; see emu/code.h.
-    _Atomic uint32_t code_epoch;
-};
+    void *owner; // for on_free; anonymous frames: their chunk
+    // How many translated blocks were made from this frame, over all code spaces; see emu/code.h.
+    _Atomic uint32_t code_blocks;
+    bool shared;        // immutable once mapped: belongs to a file or shared object, copied on a
+                        // private write even when mapped once
+    bool anonymous;     // immutable: memory of the pool, counted against its limit
+    struct frame *next; // free list, guarded by the pool
+} ALIGNED(64);          // page-table entries keep rights in the low bits of its address
 
 // `limit`: bytes of anonymous memory, 0 = no limit.
 NODISCARD int frame_pool_create(uint64_t limit, struct frame_pool **out);
@@ -45,15 +50,49 @@ uint64_t frame_pool_limit(const struct frame_pool *pool);
 NODISCARD int frame_alloc(struct frame_pool *pool, struct frame **out);
 // The same without zeroing, for a caller that overwrites all of it at once.
 NODISCARD int frame_alloc_uninit(struct frame_pool *pool, struct frame **out);
-// A frame over memory somebody else owns (a slice of a host file mapping).
+// A `shared` frame over memory somebody else owns (a slice of a host file mapping).
 NODISCARD int frame_wrap(struct frame_pool *pool, void *host, void (*on_free)(struct frame *),
                          void *owner, struct frame **out);
 
+#define FRAME_MAP_ONE ((1ull << 32) + 1)
+
 static inline struct frame *frame_get(struct frame *f)
 {
-    atomic_fetch_add_explicit(&f->refs, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&f->count, 1, memory_order_relaxed);
     return f;
 }
-void frame_put(struct frame *f);
+// For the functions below; frees a frame nobody holds any more.
+void frame_free(struct frame *f);
+static inline void frame_put(struct frame *f)
+{
+    uint64_t old = atomic_fetch_sub_explicit(&f->count, 1, memory_order_acq_rel);
+    if ((uint32_t)old == 1)
+        frame_free(f);
+}
+// One more page-table entry names the frame / an entry is gone (for emu/mem.c).
+static inline void frame_map(struct frame *f)
+{
+    atomic_fetch_add_explicit(&f->count, FRAME_MAP_ONE, memory_order_relaxed);
+}
+// Turns a reference the caller holds into an entry's.
+static inline void frame_map_consume(struct frame *f)
+{
+    atomic_fetch_add_explicit(&f->count, 1ull << 32, memory_order_relaxed);
+}
+static inline void frame_unmap(struct frame *f)
+{
+    uint64_t old = atomic_fetch_sub_explicit(&f->count, FRAME_MAP_ONE, memory_order_acq_rel);
+    if ((uint32_t)old == 1)
+        frame_free(f);
+}
+// Page-table entries that name the frame.
+static inline uint32_t frame_maps(const struct frame *f)
+{
+    return (uint32_t)(atomic_load_explicit(&f->count, memory_order_acquire) >> 32);
+}
+static inline uint32_t frame_refs(const struct frame *f)
+{
+    return (uint32_t)atomic_load_explicit(&f->count, memory_order_acquire);
+}
 
 #endif

@@ -5,6 +5,7 @@ void wait_queue_init(struct wait_queue *q)
 {
     lock_init(&q->lock, LOCK_RANK_WAIT_QUEUE);
     list_init(&q->entries);
+    atomic_init(&q->count, 0);
 }
 
 void wait_queue_destroy(struct wait_queue *q)
@@ -21,6 +22,9 @@ void wait_queue_add(struct wait_queue *q, struct wait_entry *e)
         list_add_tail(&q->entries, &e->node);
     else
         list_add_head(&q->entries, &e->node);
+    // Pairs with anybody_queued: of the two, the later one in the order of `count` sees what the
+    // other did before.
+    atomic_fetch_add_explicit(&q->count, 1, memory_order_acq_rel);
     lock_release(&q->lock);
 }
 
@@ -32,12 +36,17 @@ void wait_queue_remove(struct wait_entry *e)
     lock_acquire(&q->lock);
     list_remove(&e->node);
     e->queue = NULL;
+    atomic_fetch_sub_explicit(&q->count, 1, memory_order_relaxed);
     lock_release(&q->lock);
 }
 
-void wait_queue_wake(struct wait_queue *q, uint32_t events, bool one)
+static bool anybody_queued(struct wait_queue *q)
 {
-    lock_acquire(&q->lock);
+    return atomic_fetch_add_explicit(&q->count, 0, memory_order_acq_rel) != 0;
+}
+
+static void wake_entries(struct wait_queue *q, uint32_t events, bool one)
+{
     struct wait_entry *e, *next;
     list_for_each_safe (e, next, &q->entries, node) {
         if (events && e->events && !(e->events & events))
@@ -46,5 +55,22 @@ void wait_queue_wake(struct wait_queue *q, uint32_t events, bool one)
         if (one && e->exclusive)
             break;
     }
+}
+
+void wait_queue_wake(struct wait_queue *q, uint32_t events, bool one)
+{
+    if (!anybody_queued(q))
+        return;
+    lock_acquire(&q->lock);
+    wake_entries(q, events, one);
+    lock_release(&q->lock);
+}
+
+void wait_queue_wake_nested(struct wait_queue *q, uint32_t events, bool one)
+{
+    if (!anybody_queued(q))
+        return;
+    lock_acquire_nested(&q->lock);
+    wake_entries(q, events, one);
     lock_release(&q->lock);
 }

@@ -9,11 +9,13 @@
 
 #include "platform/base/list.h"
 #include "platform/lock.h"
+#include <stdatomic.h>
 #include <stdint.h>
 
 struct wait_queue {
     struct lock lock;
-    struct list entries; // guarded by lock
+    struct list entries;    // guarded by lock
+    _Atomic uint32_t count; // length of entries; changed under lock, read by anybody
 };
 
 struct wait_entry {
@@ -31,7 +33,11 @@ void wait_queue_add(struct wait_queue *q, struct wait_entry *e);
 // Harmless when the entry is not queued.
 void wait_queue_remove(struct wait_entry *e);
 // Calls every entry whose events intersect `events` (LINUX_POLL* bits; 0: all entries); stops after
-// the first exclusive one if `one` is set.
+// the first exclusive one if `one` is set. Costs one atomic operation when nobody is queued:
+// what the caller changed before is seen by a party that queues itself and then looks.
 void wait_queue_wake(struct wait_queue *q, uint32_t events, bool one);
+// For a callback that passes the wake-up on to a second queue: the lock of the first is held.
+// Chains of queues must be free of cycles.
+void wait_queue_wake_nested(struct wait_queue *q, uint32_t events, bool one);
 
 #endif

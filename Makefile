@@ -1,0 +1,102 @@
+# Thin front for people and scripts; meson does the work. `make help` lists the targets.
+
+.DEFAULT_GOAL := build-arm64-linux
+.SUFFIXES:
+
+RELEASE := build-arm64-linux
+DEBUG   := build-arm64-linux-debug
+ROOT    ?= tiny
+JOBS    ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+
+# Expanded when a recipe runs, after setup may have installed things. The pinned compiler is
+# clang-19; CC=... on the command line or in the environment chooses another.
+PYTHON   = $(firstword $(wildcard /usr/bin/python3) python3)
+COMPILER = $(if $(filter default,$(origin CC)),$(shell command -v clang-19 || command -v clang || echo cc),$(CC))
+SETUP   := tools/setup.sh
+
+# configure DIRECTORY BUILDTYPE
+define configure
+@test -f $(1)/build.ninja || CC="$(COMPILER)" meson setup $(1) --buildtype=$(2) $(MESON_OPTIONS) \
+    >$(1).log 2>&1 || { cat $(1).log; rm -rf $(1); exit 1; }; rm -f $(1).log
+endef
+# ninja -n first: a build with nothing to do says nothing.
+compile = @ninja -C $(1) -n | grep -q 'no work to do' || ninja -C $(1) -j $(JOBS) $(if $(MAKE_TERMOUT),,--quiet)
+
+.PHONY: help
+help:
+	@echo "make                      release build into $(RELEASE)/"
+	@echo "make run [ROOT=tiny]      build, make roots/ROOT if missing, and start a shell in it"
+	@echo "make test                 everything a change must pass"
+	@echo "make check                the checkers alone (layers, globals, sizes, locks, docs, format)"
+	@echo "make test-isa             instruction differential against qemu-aarch64, long form"
+	@echo "make build-arm64-linux-debug, build-arm64-linux-all"
+	@echo "make root-tiny, root-base, root-LANE   make roots/NAME; lanes: tools/rootfs/build.py --list"
+	@echo "make test-arm64-runtime-coverage       gate: programs on every root in roots/"
+	@echo "make test-arm64-cli-corner-smoke       gate: terminals, network, diagnostics tools"
+	@echo "make test-arm64-npm-cli-runtime-coverage  gate: command lines installed from npm"
+	@echo "make bench                speed against native and qemu-aarch64-static"
+	@echo "make docs                 write the generated ledgers in docs/ anew"
+	@echo "make format               clang-format over the tracked sources"
+	@echo "make clean                remove the build directories (roots/ stays)"
+
+.PHONY: setup setup-root setup-test setup-bench
+setup:
+	@$(SETUP) build
+setup-root:
+	@$(SETUP) build root
+setup-test:
+	@$(SETUP) test
+setup-bench:
+	@$(SETUP) bench
+
+.PHONY: build-arm64-linux build-arm64-linux-debug build-arm64-linux-all
+build-arm64-linux: setup
+	$(call configure,$(RELEASE),release)
+	$(call compile,$(RELEASE))
+build-arm64-linux-debug: setup
+	$(call configure,$(DEBUG),debug)
+	$(call compile,$(DEBUG))
+build-arm64-linux-all: build-arm64-linux build-arm64-linux-debug
+
+# roots/NAME is kept when it exists: it may hold somebody's work.
+root-%: setup-root build-arm64-linux
+	@$(PYTHON) tools/rootfs/make_root.py $* --build $(RELEASE)
+
+.PHONY: run
+run: root-$(ROOT)
+	@exec $(RELEASE)/ish -f roots/$(ROOT) /bin/sh -l
+
+.PHONY: test check test-isa
+test: setup-test build-arm64-linux
+	@$(PYTHON) tools/run_tests.py $(RELEASE)
+check: setup-test build-arm64-linux
+	@$(PYTHON) tools/run_tests.py $(RELEASE) --suite check
+test-isa: setup-test build-arm64-linux
+	@$(PYTHON) tools/run_tests.py $(RELEASE) --suite isa --suite isa-long
+
+# Gates take ISH_BIN, ROOTFS, ROOTFS_LANES, REPORT_DIR, TIMEOUT_S, INSTALL_TIMEOUT_S and RUNNER from
+# the environment or the command line; docs/TESTING.md explains them.
+GATE = @ISH_BIN="$(or $(ISH_BIN),$(RELEASE)/ish)" $(PYTHON) tests/gates/run.py
+export ROOTFS ROOTFS_LANES REPORT_DIR TIMEOUT_S INSTALL_TIMEOUT_S RUNNER
+
+.PHONY: test-arm64-runtime-coverage test-arm64-cli-corner-smoke test-arm64-npm-cli-runtime-coverage
+test-arm64-runtime-coverage: setup-test build-arm64-linux
+	$(GATE) --gate runtime-coverage
+test-arm64-cli-corner-smoke: setup-test build-arm64-linux
+	$(GATE) --gate cli-corner-smoke
+test-arm64-npm-cli-runtime-coverage: setup-test build-arm64-linux
+	$(GATE) --gate npm-cli-runtime-coverage
+
+.PHONY: bench
+bench: setup-bench build-arm64-linux
+	@$(PYTHON) tests/bench/run.py --ish $(RELEASE)/ish $(BENCH)
+
+.PHONY: docs format
+docs: setup-test build-arm64-linux
+	@$(PYTHON) tools/check-docs.py --write
+format: setup-test
+	@git ls-files '*.c' '*.h' ':!deps' | xargs clang-format-19 -i
+
+.PHONY: clean
+clean:
+	@rm -rf $(RELEASE) $(DEBUG)

@@ -1,0 +1,381 @@
+// Code spaces: where blocks live, how they are found, chained, dropped and freed.
+#include "emu/code.h"
+#include "emu/cpu.h"
+#include "emu/mem.h"
+#include "emu/thread_code.h"
+#include "emu/translate.h"
+#include "platform/abi/linux_errno.h"
+#include "platform/base/log.h"
+#include "platform/lock.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    UNIT = 64,                     // block memory is given out in multiples of this
+    CLASSES = 64,                  // free lists, by units
+    CHUNK_MIN = 64 << 10,
+    CHUNK_MAX = 1 << 20,
+    HASH_MIN = 256,
+    FRAME_BUCKETS = 1024,
+};
+
+struct chunk {
+    struct chunk *next;
+    size_t size;
+};
+
+struct free_memory {
+    struct free_memory *next;
+};
+
+struct code_space {
+    _Atomic uint32_t refs;
+    struct lock lock; // everything below
+    // Moves with every drop, so that a translator notices that what it read may be stale.
+    _Atomic uint64_t drops;
+    struct block **hash; // by pc
+    size_t hash_size, blocks;
+    struct block *frames[FRAME_BUCKETS]; // by frame
+    struct block *retired;
+    struct chunk *chunks;
+    char *bump, *bump_end;
+    struct free_memory *free_list[CLASSES];
+};
+
+int code_space_create(struct code_space **out)
+{
+    struct code_space *cs = calloc(1, sizeof(*cs));
+    if (!cs)
+        return -LINUX_ENOMEM;
+    cs->hash = calloc(HASH_MIN, sizeof(cs->hash[0]));
+    if (!cs->hash) {
+        free(cs);
+        return -LINUX_ENOMEM;
+    }
+    cs->hash_size = HASH_MIN;
+    atomic_init(&cs->refs, 1);
+    lock_init(&cs->lock, LOCK_RANK_CODE);
+    *out = cs;
+    return 0;
+}
+
+struct code_space *code_space_get(struct code_space *cs)
+{
+    atomic_fetch_add_explicit(&cs->refs, 1, memory_order_relaxed);
+    return cs;
+}
+
+void code_space_put(struct code_space *cs)
+{
+    if (!cs || atomic_fetch_sub_explicit(&cs->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    code_space_drop_all(cs); // frames count their blocks
+    for (struct chunk *c = cs->chunks, *next; c; c = next) {
+        next = c->next;
+        free(c);
+    }
+    lock_destroy(&cs->lock);
+    free(cs->hash);
+    free(cs);
+}
+
+// --- Memory --------------------------------------------------------------------------------------
+
+static void *memory_alloc(struct code_space *cs, size_t bytes)
+{
+    size_t units = (bytes + UNIT - 1) / UNIT;
+    ISH_ASSERT(units < CLASSES);
+    struct free_memory *f = cs->free_list[units];
+    if (f) {
+        cs->free_list[units] = f->next;
+        return f;
+    }
+    if ((size_t)(cs->bump_end - cs->bump) < units * UNIT) {
+        size_t size = cs->chunks ? cs->chunks->size * 2 : CHUNK_MIN;
+        if (size > CHUNK_MAX)
+            size = CHUNK_MAX;
+        struct chunk *c = aligned_alloc(UNIT, size);
+        if (!c)
+            return NULL;
+        *c = (struct chunk){cs->chunks, size};
+        cs->chunks = c;
+        cs->bump = (char *)c + UNIT;
+        cs->bump_end = (char *)c + size;
+    }
+    void *p = cs->bump;
+    cs->bump += units * UNIT;
+    return p;
+}
+
+static void memory_free(struct code_space *cs, void *p, size_t bytes)
+{
+    size_t units = (bytes + UNIT - 1) / UNIT;
+    struct free_memory *f = p;
+    f->next = cs->free_list[units];
+    cs->free_list[units] = f;
+}
+
+// --- Finding -------------------------------------------------------------------------------------
+
+static size_t pc_bucket(const struct code_space *cs, uint64_t pc)
+{
+    return (size_t)((pc >> 2) * 0x9e3779b97f4a7c15ull >> 32) & (cs->hash_size - 1);
+}
+
+static size_t frame_bucket(const struct frame *frame)
+{
+    return ((uintptr_t)frame >> 6) * 0x9e3779b97f4a7c15ull >> 32 & (FRAME_BUCKETS - 1);
+}
+
+static struct block *find(struct code_space *cs, uint64_t pc)
+{
+    struct block *b = cs->hash[pc_bucket(cs, pc)];
+    while (b && block_pc(b) != pc)
+        b = b->hash_next;
+    return b;
+}
+
+static void hash_grow(struct code_space *cs)
+{
+    size_t old_size = cs->hash_size;
+    struct block **old = cs->hash, **fresh = calloc(old_size * 2, sizeof(old[0]));
+    if (!fresh)
+        return; // longer chains
+    cs->hash = fresh;
+    cs->hash_size = old_size * 2;
+    for (size_t i = 0; i < old_size; i++) {
+        for (struct block *b = old[i], *next; b; b = next) {
+            next = b->hash_next;
+            struct block **head = &fresh[pc_bucket(cs, block_pc(b))];
+            b->hash_next = *head;
+            *head = b;
+        }
+    }
+    free(old);
+}
+
+static void insert(struct code_space *cs, struct block *b, struct frame *frame)
+{
+    if (++cs->blocks > cs->hash_size)
+        hash_grow(cs);
+    struct block **head = &cs->hash[pc_bucket(cs, block_pc(b))];
+    b->hash_next = *head;
+    *head = b;
+    head = &cs->frames[frame_bucket(frame)];
+    b->frame = frame;
+    b->frame_next = *head;
+    b->frame_link = head;
+    if (*head)
+        (*head)->frame_link = &b->frame_next;
+    *head = b;
+    atomic_fetch_add_explicit(&frame->code_blocks, 1, memory_order_seq_cst);
+}
+
+// --- Chains --------------------------------------------------------------------------------------
+
+static void set_target(struct block_exit *x, const struct insn *to)
+{
+    uint64_t wide = insn_pack_target(x->from->r[0], x->from->r[1], to);
+    __atomic_store_n(&x->from->wide, wide, __ATOMIC_RELEASE);
+}
+
+static void chain(struct block_exit *x, struct block *to)
+{
+    x->to = to;
+    x->next = to->incoming;
+    x->link = &to->incoming;
+    if (to->incoming)
+        to->incoming->link = &x->next;
+    to->incoming = x;
+    set_target(x, block_start(to));
+}
+
+static void unchain(struct block_exit *x)
+{
+    if (!x->to)
+        return;
+    *x->link = x->next;
+    if (x->next)
+        x->next->link = x->link;
+    x->to = NULL;
+    set_target(x, &x->stub);
+}
+
+// --- Dropping ------------------------------------------------------------------------------------
+
+// Nobody finds it any more; those inside leave through a lookup.
+static void retire(struct code_space *cs, struct block *b)
+{
+    struct block **p = &cs->hash[pc_bucket(cs, block_pc(b))];
+    while (*p != b)
+        p = &(*p)->hash_next;
+    *p = b->hash_next;
+    *b->frame_link = b->frame_next;
+    if (b->frame_next)
+        b->frame_next->frame_link = b->frame_link;
+    while (b->incoming)
+        unchain(b->incoming);
+    for (unsigned i = 0; i < b->exits; i++)
+        unchain(&b->exit[i]);
+    b->dead = true;
+    b->frame_next = cs->retired;
+    cs->retired = b;
+    cs->blocks--;
+    atomic_fetch_sub_explicit(&b->frame->code_blocks, 1, memory_order_seq_cst);
+    b->frame = NULL;
+}
+
+void code_space_drop_frame(struct code_space *cs, struct frame *frame)
+{
+    lock_acquire(&cs->lock);
+    atomic_fetch_add_explicit(&cs->drops, 1, memory_order_seq_cst);
+    for (struct block *b = cs->frames[frame_bucket(frame)], *next; b; b = next) {
+        next = b->frame_next;
+        if (b->frame == frame)
+            retire(cs, b);
+    }
+    lock_release(&cs->lock);
+}
+
+void code_space_drop_all(struct code_space *cs)
+{
+    lock_acquire(&cs->lock);
+    atomic_fetch_add_explicit(&cs->drops, 1, memory_order_seq_cst);
+    for (size_t i = 0; i < FRAME_BUCKETS; i++) {
+        while (cs->frames[i])
+            retire(cs, cs->frames[i]);
+    }
+    lock_release(&cs->lock);
+}
+
+void code_space_reclaim(struct code_space *cs)
+{
+    lock_acquire(&cs->lock);
+    for (struct block *b = cs->retired, *next; b; b = next) {
+        next = b->frame_next;
+        memory_free(cs, (void *)(uintptr_t)block_start(b), b->bytes);
+    }
+    cs->retired = NULL;
+    lock_release(&cs->lock);
+}
+
+// --- What gadgets ask for ------------------------------------------------------------------------
+
+static const struct insn *leave(struct cpu *cpu, enum trap_kind kind, enum mem_access access)
+{
+    cpu->trap = (struct trap){kind, access, 0, cpu->pc};
+    return &cpu->code->exit;
+}
+
+// The block at cpu->pc, with the lock held; or NULL with the lock free and cpu->trap set.
+static struct block *find_or_translate(struct cpu *cpu) NO_TSA
+{
+    struct code_space *cs = cpu->space;
+    uint64_t pc = cpu->pc;
+    for (;;) {
+        lock_acquire(&cs->lock);
+        struct block *b = find(cs, pc);
+        if (b)
+            return b;
+        uint64_t drops = atomic_load_explicit(&cs->drops, memory_order_seq_cst);
+        lock_release(&cs->lock);
+
+        const void *host;
+        struct frame *frame;
+        struct draft d;
+        if (!mem_fetch(cpu, pc, &host, &frame)) {
+            leave(cpu, TRAP_FAULT, MEM_EXEC);
+            return NULL;
+        }
+        translate(&d, pc, host, BLOCK_INSNS);
+
+        lock_acquire(&cs->lock);
+        if (find(cs, pc) || atomic_load_explicit(&cs->drops, memory_order_seq_cst) != drops) {
+            lock_release(&cs->lock);
+            continue; // another thread was first, or the code may have changed since it was read
+        }
+        size_t bytes = draft_size(&d);
+        void *memory = memory_alloc(cs, bytes);
+        // Without memory for code nothing can go on; every other layer has given up what it could.
+        ISH_ASSERT(memory);
+        b = draft_place(&d, memory, dispatch_core(CORE_RESOLVE));
+        b->bytes = (uint32_t)bytes;
+        insert(cs, b, frame);
+        return b;
+    }
+}
+
+const struct insn *code_find(struct cpu *cpu) NO_TSA
+{
+    if (UNLIKELY(cpu->pc & 3))
+        return leave(cpu, TRAP_PC_ALIGN, MEM_EXEC);
+    struct block *b = find_or_translate(cpu);
+    if (!b)
+        return &cpu->code->exit;
+    const struct insn *ip = block_start(b);
+    lock_release(&cpu->space->lock);
+    struct code_target *t = &cpu->code->hash[thread_code_index(cpu->pc)];
+    t->pc = cpu->pc;
+    t->ip = ip;
+    return ip;
+}
+
+const struct insn *code_resolve(struct cpu *cpu, struct block_exit *exit) NO_TSA
+{
+    cpu->pc = exit->pc;
+    struct block *b = find_or_translate(cpu);
+    if (!b)
+        return &cpu->code->exit;
+    if (!exit->block->dead && !exit->to)
+        chain(exit, b);
+    const struct insn *ip = block_start(b);
+    lock_release(&cpu->space->lock);
+    return ip;
+}
+
+const struct insn *code_step(struct cpu *cpu)
+{
+    if (UNLIKELY(cpu->pc & 3))
+        return leave(cpu, TRAP_PC_ALIGN, MEM_EXEC);
+    const void *host;
+    struct frame *frame;
+    struct draft d;
+    if (!mem_fetch(cpu, cpu->pc, &host, &frame))
+        return leave(cpu, TRAP_FAULT, MEM_EXEC);
+    translate(&d, cpu->pc, host, 1);
+    ISH_ASSERT(draft_size(&d) <= sizeof(cpu->code->step_block));
+    return block_start(draft_place(&d, cpu->code->step_block, dispatch_core(CORE_STEP_DONE)));
+}
+
+// --- Per thread ----------------------------------------------------------------------------------
+
+int thread_code_create(struct thread_code **out)
+{
+    struct thread_code *tc = aligned_alloc(64, (sizeof(*tc) + 63) & ~(size_t)63);
+    if (!tc)
+        return -LINUX_ENOMEM;
+    memset(tc, 0, sizeof(*tc));
+    tc->exit.fn = dispatch_core(CORE_EXIT);
+    tc->replay[1].fn = dispatch_core(CORE_REPLAY_DONE);
+    thread_code_flush(tc);
+    *out = tc;
+    return 0;
+}
+
+void thread_code_destroy(struct thread_code *tc)
+{
+    free(tc);
+}
+
+void thread_code_forget_returns(struct thread_code *tc)
+{
+    for (unsigned i = 0; i < RETURN_STACK; i++)
+        tc->returns[i].pc = CODE_NO_PC;
+}
+
+void thread_code_flush(struct thread_code *tc)
+{
+    for (unsigned i = 0; i < THREAD_CODE_SIZE; i++)
+        tc->hash[i].pc = CODE_NO_PC;
+    thread_code_forget_returns(tc);
+}

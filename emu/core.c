@@ -1,0 +1,128 @@
+// Slow paths of the engine: memory misses and straddling accesses, traps, pokes, lookups.
+#include "emu/core.h"
+#include "emu/mem.h"
+#include "emu/thread_code.h"
+#include "platform/base/log.h"
+
+void core_reset_last_page(struct cpu *cpu)
+{
+    cpu->last_tag = LAST_PAGE_NONE;
+    cpu->last_addend = (uintptr_t)cpu->code->replay_gap - LAST_PAGE_NONE;
+}
+
+static const struct insn *leave(struct cpu *cpu, enum trap_kind kind, uint64_t addr,
+                                enum mem_access access)
+{
+    cpu->trap = (struct trap){kind, access, 0, addr};
+    return &cpu->code->exit;
+}
+
+// Host address of a byte whose page the TLB holds.
+static char *tlb_host(struct cpu *cpu, uint64_t addr)
+{
+    return (char *)(addr + cpu->tlb->entry[tlb_index(addr)].addend);
+}
+
+// Guest memory is shared with other guest threads, so it is copied byte by byte.
+static void NO_TSAN copy_bytes(volatile char *to, const volatile char *from, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        to[i] = from[i];
+}
+
+// Both pages are in the TLB: runs the instruction once more on a buffer.
+static const struct insn *straddle(struct cpu *cpu, const struct insn *ip)
+{
+    struct thread_code *tc = cpu->code;
+    uint64_t addr = cpu->miss_addr;
+    uint32_t size = cpu->miss_size;
+    uint64_t second = (addr + size - 1) & ~MEM_PAGE_MASK;
+    ISH_ASSERT(size <= MAX_ACCESS);
+    tc->replay_host[0] = tlb_host(cpu, addr);
+    tc->replay_host[1] = tlb_host(cpu, second);
+    tc->replay_first = (uint32_t)(second - addr);
+    tc->replay_size = size;
+    tc->replay_write = cpu->miss_access == MEM_WRITE;
+    if (!tc->replay_write) {
+        copy_bytes((char *)tc->bounce, tc->replay_host[0], tc->replay_first);
+        copy_bytes((char *)tc->bounce + tc->replay_first, tc->replay_host[1],
+                   size - tc->replay_first);
+    }
+    // The record may be that of a fused group: take the stand-alone gadget.
+    const struct block *b = block_of(ip);
+    const struct gadget_entry *g = &dispatch_gadgets()[b->gadgets[ip - block_start(b)]];
+    tc->replay[0] = *ip;
+    tc->replay[0].fn = g->spill;
+    tc->replay_next = ip + 1;
+    // An access of `size` bytes passes the last-page check exactly up to `addr`.
+    cpu->last_tag = addr - (MEM_PAGE_SIZE - size);
+    cpu->last_addend = (uintptr_t)tc->bounce - addr;
+    return &tc->replay[0];
+}
+
+const struct insn *core_miss(struct cpu *cpu, const struct insn *ip)
+{
+    uint64_t addr = cpu->miss_addr, last = addr + cpu->miss_size - 1;
+    enum mem_access access = cpu->miss_access;
+    enum mem_fill_result got = mem_fill(cpu, addr, access);
+    uint64_t second = last & ~MEM_PAGE_MASK;
+    bool two = second != (addr & ~MEM_PAGE_MASK);
+    if (got != MEM_FILL_FAULT && two) {
+        addr = second;
+        got = mem_fill(cpu, second, access);
+    }
+    if (got == MEM_FILL_FAULT) {
+        cpu->pc = block_pc_of(ip);
+        return leave(cpu, TRAP_FAULT, addr, access);
+    }
+    if (two)
+        return straddle(cpu, ip);
+    if (got == MEM_FILL_OK_OWNED) {
+        cpu->last_tag = addr & ~MEM_PAGE_MASK;
+        cpu->last_addend = cpu->tlb->entry[tlb_index(addr)].addend;
+    }
+    return ip;
+}
+
+const struct insn *core_replay_done(struct cpu *cpu, const struct insn *ip)
+{
+    struct thread_code *tc = cpu->code;
+    if (tc->replay_write) {
+        copy_bytes(tc->replay_host[0], (char *)tc->bounce, tc->replay_first);
+        copy_bytes(tc->replay_host[1], (char *)tc->bounce + tc->replay_first,
+                   tc->replay_size - tc->replay_first);
+    }
+    core_reset_last_page(cpu);
+    return tc->replay_next;
+}
+
+const struct insn *core_trap(struct cpu *cpu, const struct insn *ip)
+{
+    cpu->pc = block_pc_of(ip) + (cpu->trap.kind == TRAP_SVC ? 4 : 0);
+    return &cpu->code->exit;
+}
+
+const struct insn *core_poke(struct cpu *cpu, const struct insn *ip)
+{
+    cpu->pc = block_pc_of(ip);
+    return leave(cpu, TRAP_POKE, 0, MEM_READ);
+}
+
+const struct insn *core_lookup(struct cpu *cpu, const struct insn *ip)
+{
+    cpu->pc = cpu_untag(cpu->pc);
+    if (cpu->code->stepping)
+        return leave(cpu, TRAP_STEP, 0, MEM_READ);
+    return code_find(cpu);
+}
+
+const struct insn *core_resolve(struct cpu *cpu, const struct insn *ip)
+{
+    return code_resolve(cpu, (struct block_exit *)(uintptr_t)ip);
+}
+
+const struct insn *core_step_done(struct cpu *cpu, const struct insn *ip)
+{
+    cpu->pc = ((const struct block_exit *)ip)->pc;
+    return leave(cpu, TRAP_STEP, 0, MEM_READ);
+}

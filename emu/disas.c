@@ -1,0 +1,106 @@
+// Printers of the disassembler.
+#include "emu/disas.h"
+
+static void put(struct dis_out *out, char c)
+{
+    if (out->used + 1 < out->size) {
+        out->buf[out->used++] = c;
+        out->buf[out->used] = 0;
+    }
+}
+
+void dis_text(struct dis_out *out, const char *text)
+{
+    while (*text)
+        put(out, *text++);
+}
+
+static void number(struct dis_out *out, uint64_t v, unsigned base)
+{
+    char digits[24];
+    int n = 0;
+    do {
+        digits[n++] = "0123456789abcdef"[v % base];
+        v /= base;
+    } while (v);
+    while (n)
+        put(out, digits[--n]);
+}
+
+void dis_dec(struct dis_out *out, int64_t v)
+{
+    if (v < 0)
+        put(out, '-');
+    number(out, v < 0 ? 0 - (uint64_t)v : (uint64_t)v, 10);
+}
+
+void dis_hex(struct dis_out *out, uint64_t v)
+{
+    dis_text(out, "0x");
+    number(out, v, 16);
+}
+
+void dis_reg(struct dis_out *out, uint32_t n, bool wide, bool sp)
+{
+    if (n == 31) {
+        dis_text(out, sp ? (wide ? "sp" : "wsp") : wide ? "xzr" : "wzr");
+        return;
+    }
+    put(out, wide ? 'x' : 'w');
+    number(out, n, 10);
+}
+
+void dis_cond(struct dis_out *out, uint32_t cond)
+{
+    static const char *const names[] = {"eq", "ne", "hs", "lo", "mi", "pl", "vs", "vc",
+                                        "hi", "ls", "ge", "lt", "gt", "le", "al", "nv"};
+    dis_text(out, names[cond & 15]);
+}
+
+void dis_shift(struct dis_out *out, uint32_t type, uint32_t amount)
+{
+    static const char *const names[] = {", lsl #", ", lsr #", ", asr #", ", ror #"};
+    if (!type && !amount)
+        return;
+    dis_text(out, names[type & 3]);
+    number(out, amount, 10);
+}
+
+void dis_extend(struct dis_out *out, uint32_t option, uint32_t amount)
+{
+    static const char *const names[] = {", uxtb", ", uxth", ", uxtw", ", uxtx",
+                                        ", sxtb", ", sxth", ", sxtw", ", sxtx"};
+    dis_text(out, names[option & 7]);
+    if (amount) {
+        dis_text(out, " #");
+        number(out, amount, 10);
+    }
+}
+
+void dis_offset_extend(struct dis_out *out, uint32_t option, uint32_t s, uint32_t size)
+{
+    dis_text(out, option == 3 ? ", lsl" : option == 2 ? ", uxtw" : option == 6 ? ", sxtw" : ", sxtx");
+    if (s) {
+        dis_text(out, " #");
+        dis_dec(out, size);
+    }
+}
+
+static const char *const arrangements[] = {"8b", "16b", "4h", "8h", "2s", "4s", "1d", "2d"};
+
+void dis_dup_arrangement(struct dis_out *out, uint32_t imm5, uint32_t q)
+{
+    dis_text(out, arrangements[((uint32_t)__builtin_ctz(imm5 | 8) << 1 | q) & 7]);
+}
+
+void dis_list(struct dis_out *out, uint32_t first, uint32_t count, uint32_t size, uint32_t q)
+{
+    dis_text(out, "{");
+    for (uint32_t i = 0; i < count; i++) {
+        dis_text(out, i ? ", v" : "v");
+        dis_dec(out, (first + i) & 31);
+        dis_text(out, ".");
+        dis_text(out, arrangements[(size << 1 | q) & 7]);
+    }
+    dis_text(out, "}");
+}

@@ -1,0 +1,92 @@
+// Dispatch by computed goto, for compilers without guaranteed tail calls: one function whose labels
+// are the gadgets. Hot bodies are expanded here; the others are functions called from their label.
+#include "emu/core.h"
+#include "emu/gadget.h"
+#include "platform/base/log.h"
+
+#if EMU_DISPATCH == DISPATCH_GOTO
+
+#include "emu/ops/alu.c"
+#include "emu/ops/branch.c"
+#include "emu/ops/engine.c"
+#include "emu/ops/mem.c"
+
+// A label's environment is its own: only ip and the last page live from one gadget to the next.
+#define BEGIN struct env e = {.ip = ip, .cpu = cpu, .tag = tag, .addend = addend}
+#define END                                                                                        \
+    ip = e.ip;                                                                                     \
+    if (e.status == OP_NEXT) {                                                                     \
+        ip++;                                                                                      \
+        goto *ip->fn;                                                                              \
+    }                                                                                              \
+    if (e.status == OP_JUMP)                                                                       \
+        goto *ip->fn;                                                                              \
+    if (e.status == OP_MISS)                                                                       \
+        goto core_miss;                                                                            \
+    if (e.status == OP_POKE)                                                                       \
+        goto core_poke;                                                                            \
+    if (e.status == OP_LOOKUP)                                                                     \
+        goto core_lookup;                                                                          \
+    goto core_trap
+#define CALL_OUT(name) e.status = out_##name(ip, cpu, tag, addend)
+
+#define CORE_LABEL(name)                                                                           \
+    core_##name : cpu->last_tag = tag;                                                             \
+    cpu->last_addend = addend;                                                                     \
+    ip = core_##name(cpu, ip);                                                                     \
+    tag = cpu->last_tag;                                                                           \
+    addend = cpu->last_addend;                                                                     \
+    goto *ip->fn
+
+struct labels {
+    const struct gadget_entry *gadgets;
+    const void *const *core;
+};
+
+// With `cpu` NULL only answers where the labels are.
+static NO_TSAN struct labels run(struct cpu *cpu, const struct insn *ip)
+{
+#define LABEL(name) {&&L_##name, &&L_##name},
+    static const struct gadget_entry gadgets[] = {
+#include "emu/a64_goto_table.inc"
+    };
+    static const void *const core[CORE_COUNT] = {
+        [CORE_MISS] = &&core_miss,       [CORE_TRAP] = &&core_trap,
+        [CORE_POKE] = &&core_poke,       [CORE_LOOKUP] = &&core_lookup,
+        [CORE_RESOLVE] = &&core_resolve, [CORE_REPLAY_DONE] = &&core_replay_done,
+        [CORE_STEP_DONE] = &&core_step_done, [CORE_EXIT] = &&core_exit,
+    };
+    if (!cpu)
+        return (struct labels){gadgets, core};
+    uint64_t tag = cpu->last_tag;
+    uintptr_t addend = cpu->last_addend;
+    goto *ip->fn;
+
+#include "emu/a64_goto_labels.inc"
+    CORE_LABEL(miss);
+    CORE_LABEL(trap);
+    CORE_LABEL(poke);
+    CORE_LABEL(lookup);
+    CORE_LABEL(resolve);
+    CORE_LABEL(replay_done);
+    CORE_LABEL(step_done);
+core_exit:
+    return (struct labels){NULL, NULL};
+}
+
+const struct gadget_entry *dispatch_gadgets(void)
+{
+    return run(NULL, NULL).gadgets;
+}
+
+gadget_ref dispatch_core(enum core_gadget which)
+{
+    return run(NULL, NULL).core[which];
+}
+
+void dispatch_run(struct cpu *cpu, const struct insn *ip)
+{
+    (void)run(cpu, ip);
+}
+
+#endif

@@ -1,0 +1,33 @@
+// The host's floating-point control word while guest code runs. Layer 2.
+//
+// Guest FP instructions use the host's, so its rounding mode is the guest's between fpenv_enter()
+// and fpenv_leave(), and its cumulative exception flags hold the guest's that FPSR has not yet.
+#ifndef EMU_FPENV_H
+#define EMU_FPENV_H
+
+#include "emu/cpu.h"
+
+#define FPCR_RMODE_SHIFT 22
+#define FPSR_IOC (1u << 0)
+#define FPSR_DZC (1u << 1)
+#define FPSR_OFC (1u << 2)
+#define FPSR_UFC (1u << 3)
+#define FPSR_IXC (1u << 4)
+#define FPSR_IDC (1u << 7)
+#define FPSR_QC  (1u << 27)
+
+// The host's words, kept while the guest's are in force.
+struct fpenv_host {
+    uint64_t control, status;
+};
+
+void fpenv_enter(struct cpu *cpu, struct fpenv_host *host);
+void fpenv_leave(struct cpu *cpu, const struct fpenv_host *host);
+
+// While the guest's are in force: makes cpu->fpcr take effect; adds pending flags to cpu->fpsr;
+// forgets pending flags.
+void fpenv_set_control(struct cpu *cpu);
+void fpenv_collect(struct cpu *cpu);
+void fpenv_clear(void);
+
+#endif

@@ -1,0 +1,63 @@
+// Turns OP() bodies into gadgets; the generated gadgets_*.c are written in these macros. Layer 2.
+//
+// With tail calls a gadget is a function that ends by calling the next one. With computed goto the
+// hot bodies are expanded in dispatch_goto.c, and what is here makes functions for the others.
+#ifndef EMU_GADGET_H
+#define EMU_GADGET_H
+
+#include "emu/op.h"
+
+#if EMU_DISPATCH == DISPATCH_GOTO
+
+#define DECLARE_GADGET(name)                                                                       \
+    enum op_status out_##name(const struct insn *ip, struct cpu *cpu, uint64_t tag,                \
+                              uintptr_t addend);
+#define DECLARE_SPILL(name)
+#include "emu/a64_gadget_decls.h"
+
+#define GADGET(name)                                                                               \
+    NO_TSAN enum op_status out_##name(const struct insn *ip, struct cpu *cpu, uint64_t tag,        \
+                                      uintptr_t addend)
+#define ENTER struct env e = {.ip = ip, .cpu = cpu, .tag = tag, .addend = addend}
+#define LEAVE return e.status
+
+#else
+
+#define DECLARE_GADGET(name) gadget_function gadget_##name;
+#define DECLARE_SPILL(name)  gadget_function spill_##name;
+#include "emu/a64_gadget_decls.h"
+gadget_function gadget_core_miss, gadget_core_trap, gadget_core_poke, gadget_core_lookup;
+
+#define GADGET(name)       GADGET_CC NO_TSAN void gadget_##name(GADGET_ARGS)
+#define GADGET_SPILL(name) GADGET_CC NO_TSAN void spill_##name(GADGET_ARGS)
+
+#define PIN_INIT(i, reg)   , .p##i = p##i
+#define PIN_PASS(i, reg)   , e.p##i
+#define PIN_STORE(i, reg)  cpu->x[reg] = p##i;
+#define PIN_RELOAD(i, reg) e.p##i = e.cpu->x[reg];
+#define ENTER                                                                                      \
+    struct env e = {.ip = ip, .cpu = cpu, .tag = tag, .addend = addend PINS(PIN_INIT)}
+#define ENTER_SPILL                                                                                \
+    ENTER;                                                                                         \
+    PINS(PIN_STORE)
+#define GO(where) MUSTTAIL return (where)(e.ip, e.cpu, e.tag, e.addend PINS(PIN_PASS))
+#define LEAVE                                                                                      \
+    if (e.status == OP_NEXT) {                                                                     \
+        e.ip++;                                                                                    \
+        GO(e.ip->fn);                                                                              \
+    }                                                                                              \
+    if (e.status == OP_JUMP)                                                                       \
+        GO(e.ip->fn);                                                                              \
+    if (e.status == OP_MISS)                                                                       \
+        GO(gadget_core_miss);                                                                      \
+    if (e.status == OP_POKE)                                                                       \
+        GO(gadget_core_poke);                                                                      \
+    if (e.status == OP_LOOKUP)                                                                     \
+        GO(gadget_core_lookup);                                                                    \
+    GO(gadget_core_trap)
+#define LEAVE_SPILL                                                                                \
+    PINS(PIN_RELOAD)                                                                               \
+    LEAVE
+
+#endif
+#endif

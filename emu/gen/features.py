@@ -1,0 +1,27 @@
+"""Emits what the CPU advertises: HWCAP and ID registers, from the features marked ready."""
+
+
+def emit(table):
+    hwcap, regs = 0, {}
+    used = {r.feat for r in table.rows if r.feat}
+    for name, info in table.features.items():
+        if name not in table.ready:
+            continue
+        if name not in used and name not in ("fp", "asimd"):
+            raise SystemExit(f"a64_gen: feature {name} is ready but has no rows")
+        hwcap |= 1 << info["hwcap"]
+        for reg, shift, value in info["id"]:
+            field = regs.setdefault(reg, {})
+            field[shift] = max(field.get(shift, 0), value)
+    # FP and AdvSIMD absent is 0xf in PFR0; the value present is 0.
+    pfr0 = regs.setdefault("PFR0", {})
+    for name, shift in (("fp", 16), ("asimd", 20)):
+        if name not in table.ready:
+            pfr0[shift] = 15
+    out = ["// Generated from a64.tbl: what the processor advertises.",
+           '#include "emu/features.h"', "",
+           f"const uint64_t cpu_feature_hwcap = {hwcap:#x}ull;"]
+    for reg in ("PFR0", "PFR1", "ISAR0", "ISAR1"):
+        value = sum(v << s for s, v in regs.get(reg, {}).items())
+        out.append(f"const uint64_t cpu_feature_{reg.lower()} = {value:#x}ull;")
+    return "\n".join(out + [""])

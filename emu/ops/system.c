@@ -1,0 +1,7 @@
+// Hints, barriers, system registers, cache maintenance.
+#include "emu/op.h"
+
+OP(yield)
+{
+    POLL();
+}

@@ -1,0 +1,17 @@
+// procfs and the small part of sysfs programs ask for. Layer 4.
+//
+// Contents are made from snapshots when a file is first read (or read again from its start): no
+// lock is held while text is formatted, and nothing is cached between opens.
+#ifndef KERNEL_PROC_PROC_H
+#define KERNEL_PROC_PROC_H
+
+#include "platform/base/compiler.h"
+
+struct kernel;
+struct super;
+
+// Each makes a super with one reference, for vfs_mount().
+NODISCARD int procfs_create(struct kernel *kernel, struct super **out);
+NODISCARD int sysfs_create(struct kernel *kernel, struct super **out);
+
+#endif

@@ -1,0 +1,256 @@
+// Delivery: what a task does about its signals before it returns to the guest, and the one place
+// where an interrupted system call is restarted or ended with EINTR.
+#include "kernel/group.h"
+#include "kernel/process.h"
+#include "kernel/signal.h"
+#include "kernel/signal_internal.h"
+#include "kernel/sleep.h"
+#include "kernel/strace.h"
+#include "kernel/syscall_handlers.h"
+#include "kernel/wait.h"
+#include "platform/abi/linux_errno.h"
+#include "platform/abi/wait.h"
+
+enum { SVC_SIZE = 4 }; // bytes the program counter goes back to run a system call again
+
+// --- Group stop ------------------------------------------------------------------------------------
+
+bool signal_stop_participate(struct task *task)
+{
+    struct process *p = task->process;
+    if (!task->stop_counted)
+        return false;
+    task->stop_counted = false;
+    if (p->stop_left == 0 || --p->stop_left > 0)
+        return false;
+    p->wait_stop_status = p->stop_signal;
+    p->wait_continued = false;
+    p->stop_notify = LINUX_CLD_STOPPED;
+    p->notify_status = p->stop_signal;
+    return true;
+}
+
+// A stop signal was taken: every thread is to stop. process->lock is held.
+static void stop_begin(struct task *task, int signo)
+{
+    struct process *p = task->process;
+    p->stop_signal = signo;
+    p->stop_left = 0;
+    struct task *t;
+    list_for_each (t, &p->threads, thread_link) {
+        if (t->exit_begun || t->in_stop)
+            continue;
+        t->stop_counted = true;
+        p->stop_left++;
+        if (t != task)
+            signal_wake(t);
+    }
+}
+
+// Stops with the group, until SIGCONT or the end. Enters and leaves with process->lock held.
+static void stop_here(struct task *task) NO_TSA
+{
+    struct process *p = task->process;
+    bool complete = signal_stop_participate(task);
+    task->in_stop = true;
+    while (task->in_stop) {
+        lock_release(&p->lock);
+        if (complete)
+            signal_notify_stop(task);
+        complete = false;
+        (void)!task_sleep(task, WAIT_FOREVER, WAIT_UNINTERRUPTIBLE, TASK_STOPPED);
+        lock_acquire(&p->lock);
+    }
+}
+
+// The default action of SIGTSTP, SIGTTIN and SIGTTOU does nothing in an orphaned group: nobody is
+// there to continue it. Enters and leaves with process->lock held.
+static bool stop_allowed(struct task *task, int signo) NO_TSA
+{
+    if (signo == LINUX_SIGSTOP)
+        return true;
+    lock_release(&task->process->lock);
+    struct pgrp *pgrp = task_pgrp_get(task);
+    bool orphaned = pgrp_orphaned(pgrp);
+    pgrp_put(pgrp);
+    lock_acquire(&task->process->lock);
+    return !orphaned;
+}
+
+// --- Choosing what to do -----------------------------------------------------------------------------
+
+struct delivery {
+    struct siginfo info;
+    struct linux_sigaction action;
+    uint64_t mask; // to be restored by sigreturn
+};
+
+static void die(struct task *task, const struct siginfo *info)
+{
+    struct process *p = task->process;
+    if (log_on(&task->kernel->log, LOG_STRACE))
+        trace_signal(task, info->signo, info->code, info->addr);
+    signal_begin_group_exit(p, info->signo);
+}
+
+// The default action of a signal without handler. Enters and leaves with process->lock held.
+static void act_by_default(struct task *task, const struct siginfo *info)
+{
+    int signo = info->signo;
+    if (signal_in(SIGNAL_IGNORED_BY_DEFAULT, signo))
+        return;
+    if (!signal_in(SIGNAL_STOP_SET, signo)) {
+        die(task, info);
+        return;
+    }
+    // A SIGCONT that came while the lock was released cancels the stop.
+    if (stop_allowed(task, signo) && task->stop_dequeued && !task->process->group_exit &&
+        !task->process->exec_task && !task->stop_counted)
+        stop_begin(task, signo);
+}
+
+// Takes signals until one has a handler. process->lock is held throughout except where a stop
+// sleeps. False: none is left, or the task is to exit.
+static bool next_delivery(struct task *task, struct delivery *out) NO_TSA
+{
+    struct process *p = task->process;
+    for (;;) {
+        if (p->group_exit || task->kill_pending) {
+            task->exiting = true;
+            task->exit_status = p->group_exit ? p->exit_status : LINUX_SIGKILL;
+            return false;
+        }
+        if (p->stop_notify) {
+            lock_release(&p->lock);
+            signal_notify_stop(task);
+            lock_acquire(&p->lock);
+            continue;
+        }
+        if (task->stop_counted) {
+            stop_here(task);
+            continue;
+        }
+        int signo = signal_dequeue(task, task->blocked, &out->info);
+        if (!signo)
+            return false;
+        out->action = signal_action(p, signo);
+        if (out->action.handler == LINUX_SIG_IGN)
+            continue;
+        if (signo == LINUX_SIGKILL) {
+            die(task, &out->info);
+            continue;
+        }
+        if (out->action.handler == LINUX_SIG_DFL) {
+            act_by_default(task, &out->info);
+            continue;
+        }
+        if (out->action.flags & LINUX_SA_RESETHAND) {
+            lock_acquire(&p->sighand->lock);
+            p->sighand->action[signo].handler = LINUX_SIG_DFL;
+            lock_release(&p->sighand->lock);
+        }
+        return true;
+    }
+}
+
+// --- Restarts --------------------------------------------------------------------------------------
+
+struct restart {
+    bool possible;
+    int64_t result;        // -ERESTART*
+    uint64_t continue_pc;  // after the svc
+};
+
+// The registers are first made those of a call about to run again; a handler may then turn that
+// into EINTR.
+static struct restart restart_prepare(struct task *task)
+{
+    struct restart r = {.possible = task->syscall_nr >= 0,
+                        .result = (int64_t)task->cpu.x[0],
+                        .continue_pc = task->cpu.pc};
+    task->syscall_nr = -1;
+    if (r.possible) {
+        task->cpu.x[0] = task->syscall_x0;
+        task->cpu.pc -= SVC_SIZE;
+    }
+    return r;
+}
+
+static void restart_with_handler(struct task *task, const struct restart *r, uint64_t sa_flags)
+{
+    if (!r->possible)
+        return;
+    bool again = r->result == -ERESTARTNOINTR ||
+                 (r->result == -ERESTARTSYS && (sa_flags & LINUX_SA_RESTART));
+    if (!again) {
+        task->cpu.x[0] = (uint64_t)(int64_t)-LINUX_EINTR;
+        task->cpu.pc = r->continue_pc;
+    }
+}
+
+static void restart_without_handler(struct task *task, const struct restart *r)
+{
+    if (r->possible && r->result == -ERESTART_RESTARTBLOCK)
+        task->cpu.x[8] = LINUX_NR_restart_syscall;
+}
+
+// --- The way back to the guest -------------------------------------------------------------------------
+
+// No stack for the handler: SIGSEGV, and the end if the frame was for a SIGSEGV.
+static void frame_failed(struct task *task, int signo)
+{
+    struct siginfo info = {.signo = LINUX_SIGSEGV, .code = LINUX_SI_KERNEL};
+    if (signo != LINUX_SIGSEGV) {
+        signal_force(task, &info);
+        return;
+    }
+    lock_acquire(&task->process->lock);
+    die(task, &info);
+    lock_release(&task->process->lock);
+}
+
+// Enters and leaves with process->lock held; it is released while the frame is written.
+static void run_handler(struct task *task, struct delivery *d) NO_TSA
+{
+    struct process *p = task->process;
+    d->mask = task->restore_blocked ? task->saved_blocked : task->blocked;
+    lock_release(&p->lock);
+    if (log_on(&task->kernel->log, LOG_STRACE))
+        trace_signal(task, d->info.signo, d->info.code, d->info.addr);
+    bool built = signal_frame_build(task, &d->info, &d->action, d->mask);
+    if (!built)
+        frame_failed(task, d->info.signo);
+    lock_acquire(&p->lock);
+    if (!built)
+        return;
+    task->restore_blocked = false;
+    uint64_t blocked = task->blocked | d->action.mask;
+    if (!(d->action.flags & LINUX_SA_NODEFER))
+        blocked |= signal_bit(d->info.signo);
+    signal_set_blocked(task, blocked);
+}
+
+void signal_deliver(struct task *task) NO_TSA
+{
+    struct process *p = task->process;
+    struct delivery d;
+    struct restart restart = restart_prepare(task);
+    bool handled = false;
+    lock_acquire(&p->lock);
+    // Cleared first: what is sent from here on sets it again.
+    atomic_store_explicit(&task->work_pending, false, memory_order_relaxed);
+    while (next_delivery(task, &d)) {
+        if (!handled)
+            restart_with_handler(task, &restart, d.action.flags);
+        handled = true;
+        run_handler(task, &d);
+    }
+    if (!handled) {
+        restart_without_handler(task, &restart);
+        if (task->restore_blocked) {
+            task->restore_blocked = false;
+            signal_set_blocked(task, task->saved_blocked);
+        }
+    }
+    lock_release(&p->lock);
+}

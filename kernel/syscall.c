@@ -1,0 +1,105 @@
+#include "kernel/syscall.h"
+#include "kernel/strace.h"
+#include "kernel/syscall_table.h"
+#include "kernel/task.h"
+#include "kernel/wait.h"
+#include "platform/abi/linux_errno.h"
+
+// Said once for each number and kernel instance: programs probe in loops.
+static COLD void report_missing(struct task *task, uint32_t nr, const char *name)
+{
+    if (nr < ARRAY_LEN(task->kernel->enosys_logged) * 64) {
+        uint64_t bit = 1ull << (nr & 63);
+        uint64_t old = atomic_fetch_or_explicit(&task->kernel->enosys_logged[nr >> 6], bit,
+                                                memory_order_relaxed);
+        if (old & bit)
+            return;
+    }
+    char comm[16];
+    task_comm_get(task, comm);
+    log_printf(&task->kernel->log, LOG_WARN, "%s[%d]: system call %u (%s) is not implemented", comm,
+               task->pid, nr, name);
+}
+
+static int64_t answer_without_handler(struct task *task, uint32_t nr,
+                                      const struct syscall_entry *entry)
+{
+    if (!entry)
+        return -LINUX_ENOSYS;
+    if (entry->state == SYSCALL_ENOSYS)
+        report_missing(task, nr, entry->name);
+    return -entry->error;
+}
+
+static bool is_restart(int64_t result)
+{
+    return result <= -ERESTARTSYS && result >= -ERESTART_RESTARTBLOCK;
+}
+
+// The row's class decides what an interrupted wait means; signal_deliver() acts on it.
+static int64_t apply_restart_class(const struct syscall_entry *entry, int64_t result)
+{
+    if (result != -ERESTARTSYS)
+        return result;
+    switch (entry->restart) {
+    case RESTART_NOHAND:
+        return -ERESTARTNOHAND;
+    case RESTART_EINTR:
+        return -LINUX_EINTR;
+    case RESTART_NO:
+    case RESTART_RESTART:
+    case RESTART_BLOCK:
+        break;
+    }
+    return result;
+}
+
+static int64_t run_traced(struct task *task, const struct syscall_entry *entry, uint32_t nr)
+{
+    struct trace_line line;
+    trace_enter(&line, task, nr);
+    task->trace = &line;
+    int64_t result = entry && entry->run ? entry->run(task, task->cpu.x)
+                                         : answer_without_handler(task, nr, entry);
+    task->trace = NULL;
+    trace_leave(&line, task, result);
+    return result;
+}
+
+int64_t syscall_final_result(struct task *task, int64_t value)
+{
+    task->syscall_nr = -1;
+    return value;
+}
+
+void syscall_dispatch(struct task *task)
+{
+    uint64_t *x = task->cpu.x;
+    uint32_t nr = (uint32_t)x[8];
+    const struct syscall_entry *entry = syscall_entry_get(nr);
+    task->syscall_nr = (int32_t)nr;
+    task->syscall_x0 = x[0];
+
+    int64_t result;
+    if (UNLIKELY(log_on(&task->kernel->log, LOG_STRACE)))
+        result = run_traced(task, entry, nr);
+    else if (LIKELY(entry && entry->run))
+        result = entry->run(task, x);
+    else
+        result = answer_without_handler(task, nr, entry);
+
+    x[0] = (uint64_t)result;
+    if (UNLIKELY(task->restore_blocked) && !is_restart(result) && result != -LINUX_EINTR)
+        signal_mask_restore(task);
+    if (task->syscall_nr < 0)
+        return;
+    if (UNLIKELY(is_restart(result))) {
+        ISH_ASSERT(entry && entry->restart != RESTART_NO);
+        result = apply_restart_class(entry, result);
+        x[0] = (uint64_t)result;
+    }
+    if (UNLIKELY(is_restart(result)))
+        atomic_store_explicit(&task->work_pending, true, memory_order_relaxed);
+    else
+        task->syscall_nr = -1;
+}

@@ -1,0 +1,48 @@
+"""What the root filesystems are made of.
+
+A tier is a complete root; a lane adds packages (or binaries from npm) to one. `make root-NAME`
+takes the name of either.
+"""
+import collections
+
+Tier = collections.namedtuple("Tier", "packages database")
+Lane = collections.namedtuple("Lane", "tier packages npm", defaults=((), ()))
+
+TIERS = {
+    # One static program and the musl loader: starts everywhere, built in seconds.
+    "tiny": Tier(("busybox-static", "musl"), database=False),
+    # What a person expects at a Debian prompt, apt included; unpacked, configured in the guest.
+    "base": Tier(("?essential", "apt", "debian-archive-keyring", "ca-certificates", "openssl",
+                  "less", "nano-tiny", "procps", "iproute2", "iputils-ping", "netbase", "curl",
+                  "vim-tiny"), database=True),
+}
+
+# npm packages, pinned by version and content (`name@version#integrity`): left to itself npm chooses
+# versions by the host's own Node.
+NPM_BIG = (
+    "@typescript/typescript-linux-arm64@7.0.2#"
+    "sha512-Qh4eU4/y3yDjnfjjyPYihMj5/ODIlmt+Bzu17OI+fiSRDW57QmU5SiN63exPRNJPKUzcc1INa1NXdrJ+MqHjUQ==",
+    "@esbuild/linux-arm64@0.28.2#"
+    "sha512-pW4AC0P3it8c7do9MVM4p51FzHzdM/TZrerurgRcHJ2WTa1VQ1CIq18xncfpBJw4ojkiZZrKW2yIBWBP92j6Ug==",
+    "@turbo/linux-arm64@2.11.11#"
+    "sha512-Y7xffSVfyyYRGzNy6PLdrFL4xXN6iTuR3W0SyJvH/yd3d4defA6dansZwJpPDVnIpD8a2Qn256DwY/Qin4Ip4g==",
+    "@openai/codex@0.169.0-linux-arm64#"
+    "sha512-NZ/DaQUpcQmxmqee7Z9uC1rzw3GhSbooawcaTe1LN5Yk+WlinUKGdTXJgClRT/9ogQEEM9TWxYzvxPfj5G/xFg==",
+)
+
+LANES = {
+    "big": Lane("tiny", npm=NPM_BIG),
+    "c": Lane("base", ("gcc", "g++", "gfortran", "tcc", "libc6-dev", "make", "git")),
+}
+
+
+def root_names():
+    return sorted(set(TIERS) | set(LANES))
+
+
+def compose(name):
+    """Root name -> (tier name, packages, npm specifications)."""
+    if name in TIERS:
+        return name, TIERS[name].packages, ()
+    lane = LANES[name]
+    return lane.tier, TIERS[lane.tier].packages + lane.packages, lane.npm
