@@ -154,6 +154,7 @@ static void hash_grow(struct code_space *cs)
     free(old);
 }
 
+// The frame has been told already.
 static void insert(struct code_space *cs, struct block *b, struct frame *frame)
 {
     if (++cs->blocks > cs->hash_size)
@@ -168,7 +169,6 @@ static void insert(struct code_space *cs, struct block *b, struct frame *frame)
     if (*head)
         (*head)->frame_link = &b->frame_next;
     *head = b;
-    atomic_fetch_add_explicit(&frame->code_blocks, 1, memory_order_seq_cst);
 }
 
 // --- Chains --------------------------------------------------------------------------------------
@@ -287,11 +287,14 @@ static struct block *find_or_translate(struct cpu *cpu) NO_TSA
             leave(cpu, TRAP_FAULT, MEM_EXEC);
             return NULL;
         }
+        // Before the code is read: see core_sync_code().
+        atomic_fetch_add_explicit(&frame->code_blocks, 1, memory_order_seq_cst);
         translate(&d, pc, host, BLOCK_INSNS);
 
         lock_acquire(&cs->lock);
         if (find(cs, pc) || atomic_load_explicit(&cs->drops, memory_order_seq_cst) != drops) {
             lock_release(&cs->lock);
+            atomic_fetch_sub_explicit(&frame->code_blocks, 1, memory_order_seq_cst);
             continue; // another thread was first, or the code may have changed since it was read
         }
         size_t bytes = draft_size(&d);

@@ -19,6 +19,9 @@ const struct insn *core_resolve(struct cpu *cpu, const struct insn *ip);
 const struct insn *core_replay_done(struct cpu *cpu, const struct insn *ip);
 const struct insn *core_step_done(struct cpu *cpu, const struct insn *ip);
 
+// IC IVAU: the code at `addr` may have changed.
+void core_sync_code(struct cpu *cpu, uint64_t addr);
+
 // Forgets the last page.
 void core_reset_last_page(struct cpu *cpu);
 

@@ -86,6 +86,11 @@ void dis_offset_extend(struct dis_out *out, uint32_t option, uint32_t s, uint32_
     }
 }
 
+void dis_reg_after(struct dis_out *out, uint32_t r, uint32_t wide)
+{
+    dis_reg(out, (r + 1) & 31, wide != 0, false);
+}
+
 static const char *const arrangements[] = {"8b", "16b", "4h", "8h", "2s", "4s", "1d", "2d"};
 
 void dis_dup_arrangement(struct dis_out *out, uint32_t imm5, uint32_t q)

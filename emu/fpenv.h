@@ -16,6 +16,10 @@
 #define FPSR_IDC (1u << 7)
 #define FPSR_QC  (1u << 27)
 
+// Bits that can be written; trap enables are RAZ/WI.
+#define FPCR_MASK 0x07c80000u // AHP DN FZ RMode FZ16
+#define FPSR_MASK 0xf800009fu
+
 // The host's words, kept while the guest's are in force.
 struct fpenv_host {
     uint64_t control, status;
