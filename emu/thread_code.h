@@ -55,8 +55,8 @@ static inline uint64_t block_pc(const struct block *b)
     return b->end_pc - 4u * b->count;
 }
 
-// The block that a record belongs to.
-static inline struct block *block_of(const struct insn *ip)
+// The block that a record belongs to. Other threads may be chaining it; they keep byte 0.
+static inline NO_TSAN struct block *block_of(const struct insn *ip)
 {
     while (ip->r[0] != INSN_END)
         ip++;
@@ -64,7 +64,7 @@ static inline struct block *block_of(const struct insn *ip)
 }
 
 // Guest address of a record.
-static inline uint64_t block_pc_of(const struct insn *ip)
+static inline NO_TSAN uint64_t block_pc_of(const struct insn *ip)
 {
     const struct block *b = block_of(ip);
     return b->end_pc - 4u * (uint64_t)((const struct insn *)(const void *)b - 1 - ip);
