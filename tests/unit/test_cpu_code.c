@@ -81,7 +81,7 @@ static void test_return(void)
     put(CODE + 0x204, movz(0, 9));
     put(CODE + 0x208, SVC);
     mem_drop_code(cpu->mem, mem_frame_at(cpu, CODE));
-    code_space_reclaim(cpu->space);
+    code_space_free_garbage(cpu->space, code_space_collect(cpu->space));
     CHECK(&tap, call(CODE + 0x214) == 9, "ret goes to the new code");
 }
 
@@ -94,7 +94,7 @@ static void test_churn(void)
         put(at + 4, SVC);
         if (i % 7 == 0) {
             mem_drop_code(cpu->mem, mem_frame_at(cpu, CODE));
-            code_space_reclaim(cpu->space);
+            code_space_free_garbage(cpu->space, code_space_collect(cpu->space));
         } else if (i >= 32) {
             continue; // an older version may be translated
         }
