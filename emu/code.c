@@ -11,8 +11,8 @@
 #include <string.h>
 
 enum {
-    UNIT = 64,                     // block memory is given out in multiples of this
-    CLASSES = 64,                  // free lists, by units
+    UNIT = 64,    // block memory is given out in multiples of this
+    CLASSES = 64, // free lists, by units
     CHUNK_MIN = 64 << 10,
     CHUNK_MAX = 1 << 20,
     HASH_MIN = 256,

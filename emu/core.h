@@ -1,7 +1,7 @@
 // Slow paths of the engine: what gadgets reach when the next record is not simply known. Layer 2.
 //
-// Each takes the record that asked and returns the record to go on with; leaving cpu_run means going
-// on with the exit record. cpu->last_tag and last_addend carry the last page in and out.
+// Each takes the record that asked and returns the record to go on with; leaving cpu_run means
+// going on with the exit record. cpu->last_tag and last_addend carry the last page in and out.
 #ifndef EMU_CORE_H
 #define EMU_CORE_H
 

@@ -79,7 +79,10 @@ void dis_extend(struct dis_out *out, uint32_t option, uint32_t amount)
 
 void dis_offset_extend(struct dis_out *out, uint32_t option, uint32_t s, uint32_t size)
 {
-    dis_text(out, option == 3 ? ", lsl" : option == 2 ? ", uxtw" : option == 6 ? ", sxtw" : ", sxtx");
+    dis_text(out, option == 3   ? ", lsl"
+                  : option == 2 ? ", uxtw"
+                  : option == 6 ? ", sxtw"
+                                : ", sxtx");
     if (s) {
         dis_text(out, " #");
         dis_dec(out, size);

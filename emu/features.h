@@ -17,8 +17,8 @@ uint64_t cpu_id_register(unsigned crm, unsigned op2);
 #define CPU_REVIDR 0u
 #define CPU_MPIDR  0x80000000u // uniform answer: EL0 never learns on which CPU it runs
 // DIC = IDC = 0: a program that writes code must issue DC CVAU and IC IVAU. 64-byte lines.
-#define CPU_CTR    0x8444c004u
-#define CPU_DCZID  4u // DC ZVA clears 64 bytes
+#define CPU_CTR      0x8444c004u
+#define CPU_DCZID    4u // DC ZVA clears 64 bytes
 #define CPU_ZVA_SIZE 64u
 
 #endif

@@ -11,18 +11,18 @@
 struct code_space;
 
 enum {
-    BLOCK_INSNS = 64,       // longest block
-    BLOCK_EXITS = 2,        // fall-through and branch target
-    RETURN_STACK = 16,      // power of two
-    THREAD_CODE_BITS = 10,  // pc hash of one thread
+    BLOCK_INSNS = 64,      // longest block
+    BLOCK_EXITS = 2,       // fall-through and branch target
+    RETURN_STACK = 16,     // power of two
+    THREAD_CODE_BITS = 10, // pc hash of one thread
     THREAD_CODE_SIZE = 1 << THREAD_CODE_BITS,
-    MAX_ACCESS = 64,        // bytes of the largest memory access of one instruction
+    MAX_ACCESS = 64, // bytes of the largest memory access of one instruction
 };
 
 // A direct way out of a block. While it is not chained, the record `from` leads to `stub`, which
 // finds the block at `pc` and chains to it.
 struct block_exit {
-    struct insn stub;  // CORE_RESOLVE
+    struct insn stub; // CORE_RESOLVE
     uint64_t pc;
     struct insn *from; // its target is this exit's
     struct block *block, *to;
@@ -35,8 +35,8 @@ struct block {
     uint64_t end_pc; // first: gadgets read it behind the end record
     uint16_t count;  // guest instructions
     uint8_t exits;
-    bool dead;       // dropped; reached only by those still inside
-    uint32_t bytes;  // of its memory
+    bool dead;      // dropped; reached only by those still inside
+    uint32_t bytes; // of its memory
     struct frame *frame;
     struct block *hash_next;
     struct block *frame_next, **frame_link; // or the retired list

@@ -1,6 +1,6 @@
-// Exclusives, acquire/release and LSE atomics, as host atomics. Alignment is checked before anything
-// else, so none of them straddles a page. Every read-modify-write is sequentially consistent, which
-// is no weaker than any combination of acquire and release the guest asks for.
+// Exclusives, acquire/release and LSE atomics, as host atomics. Alignment is checked before
+// anything else, so none of them straddles a page. Every read-modify-write is sequentially
+// consistent, which is no weaker than any combination of acquire and release the guest asks for.
 #include "emu/op.h"
 
 // One value of 1 << size bytes.
@@ -38,7 +38,7 @@ static ALWAYS_INLINE void atomic_put(void *p, unsigned size, uint64_t v)
 
 #define CAS_AT(T, p, expected, desired)                                                            \
     ({                                                                                             \
-        T cas_old_ = (T)*(expected);                                                               \
+        T cas_old_ = (T) * (expected);                                                             \
         bool cas_ok_ = __atomic_compare_exchange_n((T *)(p), &cas_old_, (T)(desired), false,       \
                                                    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);            \
         *(expected) = cas_old_;                                                                    \
@@ -60,8 +60,8 @@ static ALWAYS_INLINE bool atomic_cas(void *p, unsigned size, uint64_t *expected,
     }
 }
 
-// 16 bytes. The __sync form because compilers expand it in place where they would call a library for
-// the __atomic one.
+// 16 bytes. The __sync form because compilers expand it in place where they would call a library
+// for the __atomic one.
 static ALWAYS_INLINE bool atomic_cas16(void *p, uint64_t expected[2], uint64_t lo, uint64_t hi)
 {
     __uint128_t want = (__uint128_t)expected[1] << 64 | expected[0];

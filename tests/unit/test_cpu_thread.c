@@ -62,18 +62,26 @@ static void test_atomics(void)
         const char *what;
     } rows[] = {
         // loop: ldxr x3, [x1]; add x3, x3, #1; stxr w4, x3, [x1]; cbnz w4, loop; subs x2; b.ne loop
-        {{0xc85f7c23, 0x91000463, 0xc8047c23, 0x35ffffa4, 0xf1000442, 0x54ffff61, SVC}, 7, 1,
+        {{0xc85f7c23, 0x91000463, 0xc8047c23, 0x35ffffa4, 0xf1000442, 0x54ffff61, SVC},
+         7,
+         1,
          "load-exclusive and store-exclusive"},
         // x3 = 1: ldadd x3, x4, [x1]; stadd x3, [x1]
-        {{0xd2800023, 0xf8230024, 0xf823003f, 0xf1000442, 0x54ffffa1, SVC}, 6, 2,
+        {{0xd2800023, 0xf8230024, 0xf823003f, 0xf1000442, 0x54ffffa1, SVC},
+         6,
+         2,
          "ldadd and stadd"},
         // loop: ldr x3, [x1]; again: add x4, x3, #1; mov x5, x3; cas x3, x4, [x1]; cmp x3, x5; b.ne
         {{0xf9400023, 0x91000464, 0xaa0303e5, 0xc8a37c24, 0xeb05007f, 0x54ffff81, 0xf1000442,
           0x54ffff21},
-         8, 1, "cas"},
+         8,
+         1,
+         "cas"},
         // loop: ldaxp x4, x5, [x1]; add x4, x4, #1; add x5, x5, #1; stlxp w6, x4, x5, [x1]; cbnz
         {{0xc87f9424, 0x91000484, 0x910004a5, 0xc8269424, 0x35ffff86, 0xf1000442, 0x54ffff41, SVC},
-         8, 1, "exclusive pairs"},
+         8,
+         1,
+         "exclusive pairs"},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         uint64_t pc = CODE + 64 * i;
@@ -92,8 +100,8 @@ static void test_atomics(void)
     uint64_t *data = fake_host(f, DATA);
     data[0] = data[1] = 0;
     fake_code(f, CODE + 0x400, casp, sizeof(casp) / 4);
-    CHECK(&tap, run_all(CODE + 0x400) && data[0] == (uint64_t)THREADS * ROUNDS &&
-                    data[1] == data[0],
+    CHECK(&tap,
+          run_all(CODE + 0x400) && data[0] == (uint64_t)THREADS * ROUNDS && data[1] == data[0],
           "casp");
 }
 
@@ -158,8 +166,9 @@ static void test_polls(void)
         cpu->pc = cpu->x[1] = pc;
         atomic_store(&reads, 0);
         struct trap t = fake_run(cpu, CPU_RUN);
-        CHECK(&tap, t.kind == TRAP_POKE && reads >= 1001 && reads < 1001 + 100 &&
-                        cpu->pc >= pc && cpu->pc < pc + 32,
+        CHECK(&tap,
+              t.kind == TRAP_POKE && reads >= 1001 && reads < 1001 + 100 && cpu->pc >= pc &&
+                  cpu->pc < pc + 32,
               rows[i].what);
         t = fake_run(cpu, CPU_STEP);
         CHECK(&tap, t.kind == TRAP_STEP, "and can go on");

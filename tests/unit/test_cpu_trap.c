@@ -1,5 +1,5 @@
-// Every way out of cpu_run() leaves exact state: faults of each kind of access, straddling accesses,
-// alignment, and stepping.
+// Every way out of cpu_run() leaves exact state: faults of each kind of access, straddling
+// accesses, alignment, and stepping.
 #include "tests/unit/emu_fake.h"
 #include "tests/unit/tap.h"
 #include <string.h>
@@ -55,7 +55,8 @@ static void test_faults(void)
     check_fault(0xf9400020, HOLE, MEM_READ, HOLE, "ldr x0, [x1]");
     check_fault(0xf8408c20, HOLE - 8, MEM_READ, HOLE, "ldr x0, [x1, #8]! is not written back");
     check_fault(0xf8408420, HOLE, MEM_READ, HOLE, "ldr x0, [x1], #8 is not written back");
-    check_fault(0xf9400020, HOLE - 3, MEM_READ, HOLE, "a straddling load faults in the second page");
+    check_fault(0xf9400020, HOLE - 3, MEM_READ, HOLE,
+                "a straddling load faults in the second page");
     check_fault(0xf9000022, HOLE - 3, MEM_WRITE, HOLE, "a straddling store writes nothing");
     check_fault(0xa9000c22, HOLE - 8, MEM_WRITE, HOLE, "stp stores neither of the pair");
     check_fault(0xa8c10c22, HOLE - 8, MEM_READ, HOLE, "ldp with write-back loads neither");
@@ -104,8 +105,9 @@ static void test_end_of_page(void)
     fake_code(f, 0x710ff8, (const uint32_t[]){0xd2800140, 0x91000400}, 2);
     cpu->pc = 0x710ff8;
     struct trap t = fake_run(cpu, CPU_RUN);
-    CHECK(&tap, t.kind == TRAP_FAULT && t.access == MEM_EXEC && t.addr == 0x711000 &&
-                    cpu->pc == 0x711000 && cpu->x[0] == 11,
+    CHECK(&tap,
+          t.kind == TRAP_FAULT && t.access == MEM_EXEC && t.addr == 0x711000 &&
+              cpu->pc == 0x711000 && cpu->x[0] == 11,
           "running off the end of the code faults behind it");
     fake_map(f, 0x711000, MEM_READ | MEM_EXEC);
     fake_code(f, 0x711000, &(uint32_t){SVC}, 1);
@@ -120,11 +122,15 @@ static void test_align(void)
         enum mem_access access;
         const char *what;
     } rows[] = {
-        {0xc85f7c20, MEM_READ, "ldxr x0, [x1]"},     {0xc8027c20, MEM_WRITE, "stxr w2, x0, [x1]"},
-        {0xc8dffc20, MEM_READ, "ldar x0, [x1]"},     {0xc89ffc20, MEM_WRITE, "stlr x0, [x1]"},
-        {0xf8220020, MEM_WRITE, "ldadd x2, x0, [x1]"}, {0xc8a27c20, MEM_WRITE, "cas x2, x0, [x1]"},
+        {0xc85f7c20, MEM_READ, "ldxr x0, [x1]"},
+        {0xc8027c20, MEM_WRITE, "stxr w2, x0, [x1]"},
+        {0xc8dffc20, MEM_READ, "ldar x0, [x1]"},
+        {0xc89ffc20, MEM_WRITE, "stlr x0, [x1]"},
+        {0xf8220020, MEM_WRITE, "ldadd x2, x0, [x1]"},
+        {0xc8a27c20, MEM_WRITE, "cas x2, x0, [x1]"},
         {0x48227c24, MEM_WRITE, "casp x2, x3, x4, x5, [x1]"},
-        {0xf8bfc020, MEM_READ, "ldapr x0, [x1]"},    {0xc87f0020, MEM_READ, "ldxp x0, x0, [x1]"},
+        {0xf8bfc020, MEM_READ, "ldapr x0, [x1]"},
+        {0xc87f0020, MEM_READ, "ldxp x0, x0, [x1]"},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         cpu->x[1] = DATA + 4;
@@ -140,8 +146,12 @@ static void test_traps(void)
     CHECK(&tap, t.kind == TRAP_BRK && t.imm == 0x7fbf, "brk #0x7fbf");
     t = RUN(0xd4000fe1);
     CHECK(&tap, t.kind == TRAP_SVC && t.imm == 0x7f, "svc #0x7f");
-    static const uint32_t undefined[] = {0xd4400000, 0xd4000002, 0xd4000003, 0xd53be020 /* cntpct */,
-                                         0xd69f03e0 /* eret */, 0xd51bd060 /* tpidrro = */,
+    static const uint32_t undefined[] = {0xd4400000,
+                                         0xd4000002,
+                                         0xd4000003,
+                                         0xd53be020 /* cntpct */,
+                                         0xd69f03e0 /* eret */,
+                                         0xd51bd060 /* tpidrro = */,
                                          0xd50342df /* daifset */};
     for (size_t i = 0; i < sizeof(undefined) / 4; i++) {
         uint64_t pc = cpu->pc;
@@ -169,8 +179,7 @@ static void test_step(void)
         SVC,
         0x10000085, // f: adr x5, .+16
         0xd61f00a0, // br x5
-        SVC,
-        SVC,
+        SVC,        SVC,
         0x91002800, // add x0, x0, #10
         0xd65f03c0, // ret
     };
@@ -193,8 +202,8 @@ static void test_step(void)
         t = fake_run(cpu, CPU_STEP);
         steps++;
     } while (t.kind == TRAP_STEP && steps < 1000);
-    CHECK(&tap, t.kind == TRAP_SVC && steps == 31 && !memcmp(x, cpu->x, 31 * 8) &&
-                    cpu_nzcv(cpu) == nzcv,
+    CHECK(&tap,
+          t.kind == TRAP_SVC && steps == 31 && !memcmp(x, cpu->x, 31 * 8) && cpu_nzcv(cpu) == nzcv,
           "by 31 steps");
     cpu->x[1] = HOLE;
     cpu->pc = at + 8 + 4;

@@ -35,8 +35,8 @@ static int naive(uint32_t word)
     int found = 0;
     for (const uint16_t *c = candidates[word >> (32 - PREFIX_BITS)]; *c; c++) {
         uint32_t mask, value;
-        a64_row_pattern((enum a64_row)*c, &mask, &value);
-        if ((word & mask) != value || !a64_row_valid((enum a64_row)*c, word))
+        a64_row_pattern((enum a64_row) * c, &mask, &value);
+        if ((word & mask) != value || !a64_row_valid((enum a64_row) * c, word))
             continue;
         if (found)
             return -1;
