@@ -9,7 +9,7 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 BENCH = os.path.join(TOP, "tests", "bench")
 sys.path.insert(0, BENCH)
 
-import run as bench  # noqa: E402
+import compare as bench  # noqa: E402
 
 
 class Measuring(unittest.TestCase):

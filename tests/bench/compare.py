@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Compares the speed of native, qemu-aarch64-static and ish on the workloads of this folder.
 
-    tests/bench/run.py [--rounds 5] [--kind integer] [--workload fib] [--instructions]
+    tests/bench/compare.py [--rounds 5] [--kind integer] [--workload fib] [--instructions]
 
 The systems take turns within a round, so that whatever else the machine does falls on all of them.
 The figure is CPU time, user and system, of the whole process tree, with the time of a program that
