@@ -1,6 +1,6 @@
-// A qemu-user plugin that counts guest instructions: what bench/compare.py --instructions divides by.
-// The declarations are those of qemu's plugin interface, so that no qemu header is needed.
-// The count goes to the file named by INSNCOUNT_OUT when the guest ends.
+// A qemu-user plugin that counts guest instructions: what bench/compare.py --instructions divides
+// by. The declarations are those of qemu's plugin interface, so that no qemu header is needed. The
+// count goes to the file named by INSNCOUNT_OUT when the guest ends.
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
