@@ -231,7 +231,7 @@ void mem_leave(struct cpu *cpu)
 void mem_drop_code(struct mem *mem, struct frame *frame)
 {
     struct fake *f = (struct fake *)mem;
-    code_space_drop_frame(f->space, frame);
+    (void)code_space_drop_frame(f->space, frame);
     atomic_fetch_add(&f->generation, 1);
     for (size_t i = 0; i < CPUS; i++) {
         if (f->cpu[i])
