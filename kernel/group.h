@@ -17,6 +17,7 @@ struct session {
     _Atomic uint32_t refs;
     struct kernel *kernel; // immutable
     int32_t sid;           // immutable
+    unsigned processes;    // members; guarded by kernel->tasklist
     struct lock lock;
     // The controlling terminal; guarded by lock. Set, cleared and referenced by kernel/tty/ only.
     struct tty *tty;

@@ -86,11 +86,6 @@ struct process *process_get(struct process *process);
 void process_put(struct process *process);
 // The process with this pid, referenced; NULL when there is none. Zombies count.
 struct process *process_find(struct kernel *kernel, int32_t pid);
-// A thread to send process signals to: the leader. `lock` is held, and the process is not `dead`.
-static inline struct task *process_any_thread(struct process *process)
-{
-    return process->leader;
-}
 // The leader, referenced; it may be a zombie. NULL once reaped.
 struct task *process_leader_get(struct process *process);
 int32_t process_parent_pid(struct process *process);
