@@ -69,6 +69,9 @@ struct process {
     int32_t notify_status;
     struct linux_rlimit rlimit[LINUX_RLIM_NLIMITS];
     int32_t dumpable, oom_score_adj;
+    // Not its session's leader, and gave the terminal up for itself (TIOCNOTTY). Children inherit
+    // it; setsid ends it.
+    _Atomic bool without_tty;
 
     struct wait_queue child_wait;  // wait4 of this process's threads
     struct wait_queue exit_wait;   // pollers of pidfds of this process
