@@ -18,7 +18,7 @@ NOISE = re.compile(r"SAFETY-VALVE|NETDIAG|^qemu: |Illegal instruction|Segmentati
                    r"^ish: |AddressSanitizer|ThreadSanitizer|runtime error:", re.M)
 OUTPUT_LIMIT = 4 << 20
 
-Run = collections.namedtuple("Run", "status timed_out seconds cpu stdout stderr")
+Run = collections.namedtuple("Run", "status timed_out seconds cpu stdout stderr log", defaults=("",))
 Result = collections.namedtuple("Result", "row state reason run")
 
 
@@ -81,8 +81,10 @@ def run_row(runner, root, row, timeout):
         row.steps is not None))
     timeout = row.timeout or timeout
     if row.steps is not None:
-        return execute_on_terminal(command, row.steps, timeout, runner.takes_terminal)
-    return execute(command, timeout)
+        run = execute_on_terminal(command, row.steps, timeout, runner.takes_terminal)
+    else:
+        run = execute(command, timeout)
+    return run._replace(log=runner.diagnostics(root))
 
 
 def fault(row, run):
@@ -102,6 +104,8 @@ def fault(row, run):
     noise = NOISE.search(run.stdout + run.stderr)
     if noise and not (row.expect and row.expect.search(noise.group(0))):
         return "stray diagnostic: " + noise.group(0).strip()
+    if run.log:
+        return "the runner's log: " + run.log.strip().split("\n")[0]
     return ""
 
 

@@ -71,6 +71,10 @@ class Runner:
     def command(self, root, launch):
         raise NotImplementedError
 
+    def diagnostics(self, root):
+        """What the runner itself had to say about the program just run in `root`."""
+        return ""
+
 
 class Ish(Runner):
     name = "ish"
@@ -87,10 +91,20 @@ class Ish(Runner):
         return folder
 
     def command(self, root, launch):
-        command = [self.binary, "-f", root, "-w", launch.directory]
+        command = [self.binary, "--clear-env", "--log-file", root + ".log", "-f", root,
+                   "-w", launch.directory]
         for item in sorted(launch.environment.items()):
             command += ["-e", "%s=%s" % item]
         return command + launch.program
+
+    def diagnostics(self, root):
+        try:
+            with open(root + ".log") as log:
+                text = log.read()
+        except FileNotFoundError:
+            return ""
+        os.remove(root + ".log")
+        return text
 
 
 class Namespaces(Runner):

@@ -78,6 +78,13 @@ class Judging(Case):
             self.assertEqual(self.result("run: echo good; echo '%s'\nexpect: good\n" % mark).state,
                              "fail")
 
+    def test_log(self):
+        """a row during which the runner itself complained fails"""
+        self.runner.diagnostics = lambda root: "ish: warn: something odd\n"
+        result = self.result("run: echo x\nequals: x\n")
+        self.assertEqual(result.state, "fail")
+        self.assertIn("something odd", result.reason)
+
     def test_unsupported(self):
         """a row known not to work is unsupported with its reason, and a failure once it works"""
         broken = self.result("run: false\nequals:\nunsupported: no ptrace\n")
