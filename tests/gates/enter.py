@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Runs a program with a directory as its root, in namespaces of its own.
 
-    enter.py [--qemu PATH] [--host-network] [--terminal] [--env K=V]... ROOT DIRECTORY PROGRAM [ARGUMENT...]
+    enter.py [--qemu PATH] [--host-network] [--terminal] [--env K=V]...
+             ROOT DIRECTORY PROGRAM [ARGUMENT...]
 
 With --qemu, ARM64 programs in there are run by that qemu through a binfmt_misc of this namespace
 alone (Linux 6.7 or newer); the host's own table is never touched. Without it they must be native.
