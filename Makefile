@@ -33,7 +33,7 @@ help:
 	@echo "make test-isa             instruction differential against qemu-aarch64, long form"
 	@echo "make build-arm64-linux-debug, build-arm64-linux-all"
 	@echo "make root-tiny, root-base, root-LANE   make roots/NAME; lanes: tools/rootfs/build.py --list"
-	@echo "make test-arm64-runtime-coverage       gate: programs, every lane (ROOTFS_LANES=tiny,base: some)"
+	@echo "make test-arm64-runtime-coverage       gate: programs (ROOTFS_LANES=tiny: some)"
 	@echo "make test-arm64-cli-corner-smoke       gate: programs on a terminal"
 	@echo "make test-arm64-npm-cli-runtime-coverage  gate: command lines from npm"
 	@echo "make bench                speed against native and qemu-aarch64-static"

@@ -143,7 +143,7 @@ class Gate:
 def parse(arguments):
     environment = os.environ
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--gate", help="runtime-coverage, cli-corner-smoke, npm-cli-runtime-coverage")
+    parser.add_argument("--gate", help="such as runtime-coverage; docs/TESTING.md")
     parser.add_argument("--runner", default=environment.get("RUNNER") or "ish")
     parser.add_argument("--compare", metavar="RUNNER", help="output must equal this runner's too")
     parser.add_argument("--lane", action="append", default=[], metavar="NAME[=ROOT]")

@@ -152,7 +152,7 @@ def make(name):
         return Namespaces("native", machine, [])
     if "{root}" in name:
         return Template(name)
-    raise RunnerError("no runner called %r: ish, qemu, native, or a command with {root} in it" % name)
+    raise RunnerError("no runner %r: ish, qemu, native, or a command with {root} in it" % name)
 
 
 class Roots:

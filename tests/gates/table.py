@@ -21,7 +21,7 @@
     except: true false      words of `each` left out
     varies: why             output differs between runs, so it is not compared between runners
     unsupported: why        known not to work; reported as such, and a failure once it does work
-    peer: qemu: why         known not to work under this other runner, which is then not compared with
+    peer: qemu: why         known not to work under this other runner; not compared with it
 
 A line that starts with two blanks continues the value above it, as a new line of it without them.
 """
@@ -75,8 +75,9 @@ class Row:
         left_out = set(self.fields.get("except", "").split())
         for word in words:
             if word not in left_out:
-                fields = {key: value.replace("{}", word) if key in ("run", "exec", "expect") else value
-                          for key, value in self.fields.items() if key != "each"}
+                fields = {key: value for key, value in self.fields.items() if key != "each"}
+                for key in {"run", "exec", "expect"} & set(fields):
+                    fields[key] = fields[key].replace("{}", word)
                 yield Row("%s/%s" % (self.name, word), fields)
 
 

@@ -1,7 +1,7 @@
 """Runs a command on a terminal of its own, typing when the screen shows what a step waits for.
 
-A step is `PATTERN => KEYS`: when what came behind the last step's match has the pattern, the keys are
-typed; KEYS are read as Python string escapes (\\r, \\x1b). No step waits for time to pass. A step
+A step is `PATTERN => KEYS`: when what came behind the last step's match has the pattern, the keys
+are typed; KEYS are read as Python string escapes (\\r, \\x1b). No step waits for time to pass. A step
 `resize ROWS COLUMNS` in place of keys changes the window instead.
 """
 import fcntl
