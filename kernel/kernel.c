@@ -41,6 +41,8 @@ static int make_parts(struct kernel *k, const struct kernel_config *config)
     if (!err)
         err = timer_wheel_create(&k->timers);
     if (!err)
+        err = poller_create(&k->poller);
+    if (!err)
         err = task_pool_create(&k->task_pool);
     if (!err && !(k->root_cred = cred_create_root()))
         err = -LINUX_ENOMEM;

@@ -10,7 +10,7 @@
 #include "kernel/timespec.h"
 #include "kernel/user_struct.h"
 #include "platform/abi/linux_errno.h"
-#include <sched.h>
+#include "platform/thread.h"
 #include <string.h>
 
 enum {
@@ -44,7 +44,7 @@ static bool may_change(struct task *task, struct task *target)
 int64_t sys_sched_yield(struct task *task)
 {
     mem_yield(&task->cpu);
-    sched_yield();
+    thread_yield();
     return 0;
 }
 
