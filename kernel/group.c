@@ -122,6 +122,7 @@ int session_start(struct process *process)
         return -LINUX_ENOMEM;
     }
     session->leader = process;
+    atomic_store_explicit(&process->without_tty, false, memory_order_relaxed);
     pid_slot(kernel->pids, process->pid)->session = session;
     pgrp_move(process, pgrp);
     pgrp_put(pgrp);

@@ -57,7 +57,11 @@ struct kernel {
         task_gone;      // with tasklist: a process ended that task_spawn() made, or the last task
     bool shutting_down; // no new tasks; guarded by tasklist
 
-    _Atomic uint64_t fork_count, syscall_count;
+    // strace shows only the calls with a bit here (by number). Immutable once the first task runs.
+    bool trace_some;
+    uint64_t trace_calls[8];
+
+    _Atomic uint64_t fork_count;
     // One bit for each system call: the log has named it as not implemented.
     _Atomic uint64_t enosys_logged[8];
 };
