@@ -1,7 +1,6 @@
 // clone, clone3 and what they copy. Order of a birth: everything that can fail is made first; then
 // the task is published under tasklist, where a signal to a group that came meanwhile makes the
 // call start over; then its thread runs.
-#include "kernel/clone.h"
 #include "kernel/fd.h"
 #include "kernel/group_internal.h"
 #include "kernel/mm.h"
@@ -13,6 +12,7 @@
 #include "kernel/syscall_handlers.h"
 #include "kernel/task_internal.h"
 #include "kernel/task_pool.h"
+#include "kernel/user_struct.h"
 #include "kernel/wait.h"
 #include "platform/abi/linux_errno.h"
 #include "platform/abi/sched.h"
@@ -204,11 +204,12 @@ static int copy_all(struct task *parent, struct task *child, const struct clone_
 // A child that was never published.
 static void discard(struct task *child)
 {
-    mem_detach(&child->cpu);
+    if (child->cpu.mem)
+        mem_detach(&child->cpu);
     if (child->mm)
         mm_put(child->mm);
     if (child->files)
-        fd_table_put(child->files, NULL);
+        fd_table_put(child->files, child);
     fs_context_put(child->fs);
     if (child->vfork_done) {
         vfork_put(child->vfork_done);
@@ -223,7 +224,7 @@ static int enter_tables(struct task *task)
 {
     struct kernel *kernel = task->kernel;
     struct process *p = task->process;
-    if (kernel->shutting_down)
+    if (kernel->shutting_down || kernel->init_ending)
         return -LINUX_EAGAIN;
     int32_t pid = pid_allocate(kernel->pids);
     if (pid < 0)
@@ -243,6 +244,7 @@ static int enter_tables(struct task *task)
     list_add_tail(&p->threads, &task->thread_link);
     p->live_threads++;
     lock_release(&p->lock);
+    p->task_count++;
     kernel->task_count++;
     return 0;
 }
@@ -307,7 +309,7 @@ static bool too_many_tasks(struct task *parent)
 {
     struct kernel *kernel = parent->kernel;
     const struct cred *cred = parent->cred;
-    uint64_t limit = parent->process->rlimit[LINUX_RLIMIT_NPROC].cur, count = 0;
+    uint64_t limit = task_rlimit(parent, LINUX_RLIMIT_NPROC), count = 0;
     if (kernel->task_count < limit || cred->uid == 0 || task_capable(parent, LINUX_CAP_SYS_RESOURCE) ||
         task_capable(parent, LINUX_CAP_SYS_ADMIN))
         return false;

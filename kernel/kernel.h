@@ -51,10 +51,11 @@ struct kernel {
 
     // Guards the pid table, parent and child links, and membership of thread groups.
     struct lock tasklist;
-    unsigned task_count; // tasks that were not reaped; guarded by tasklist
+    unsigned task_count;          // tasks that were not reaped; guarded by tasklist
     struct process *init_process; // pid 1 until it is reaped; guarded by tasklist
     struct cond
         task_gone;      // with tasklist: a process ended that task_spawn() made, or the last task
+    bool init_ending;   // pid 1 ends: so does everybody, and nobody waits; guarded by tasklist
     bool shutting_down; // no new tasks; guarded by tasklist
 
     // strace shows only the calls with a bit here (by number). Immutable once the first task runs.

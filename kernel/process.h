@@ -57,8 +57,8 @@ struct process {
     int32_t exit_status;
     struct task *exec_task; // is running exec and waits for the other threads to end
     unsigned pending_count; // queued signals, against RLIMIT_SIGPENDING
-    bool dead;                 // no thread is left that could take a signal
-    uint32_t group_signals;    // signals sent to groups it was in: fork must not miss one
+    bool dead;              // no thread is left that could take a signal
+    uint32_t group_signals; // signals sent to groups it was in: fork must not miss one
     // Job control. stop_signal != 0: a stop is in progress or in effect; it is in effect when
     // stop_left is 0.
     int32_t stop_signal;
@@ -90,7 +90,7 @@ struct process *process_find(struct kernel *kernel, int32_t pid);
 struct task *process_leader_get(struct process *process);
 int32_t process_parent_pid(struct process *process);
 
-// CPU time and faults of every thread so far, dead ones included.
-void process_usage(struct process *process, struct usage *out);
+// The wait status of a process that has ended.
+int32_t process_exit_status(struct process *process);
 
 #endif
