@@ -142,6 +142,7 @@ static int copy_process(struct task *parent, struct task *child, uint64_t flags)
     lock_acquire(&from->lock);
     memcpy(p->rlimit, from->rlimit, sizeof p->rlimit);
     p->dumpable = from->dumpable;
+    atomic_init(&p->without_tty, atomic_load_explicit(&from->without_tty, memory_order_relaxed));
     p->oom_score_adj = from->oom_score_adj;
     lock_release(&from->lock);
     atomic_init(&p->membarrier, 0);

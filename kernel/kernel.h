@@ -55,7 +55,11 @@ struct kernel {
     bool init_ending;   // pid 1 ends: so does everybody, and nobody waits; guarded by tasklist
     bool shutting_down; // no new tasks; guarded by tasklist
 
-    _Atomic uint64_t fork_count, syscall_count;
+    // strace shows only the calls with a bit here (by number). Immutable once the first task runs.
+    bool trace_some;
+    uint64_t trace_calls[8];
+
+    _Atomic uint64_t fork_count;
     // One bit for each system call: the log has named it as not implemented.
     _Atomic uint64_t enosys_logged[8];
 };
