@@ -11,8 +11,8 @@
 #include <string.h>
 
 enum {
-    UNIT = 64,                     // block memory is given out in multiples of this
-    CLASSES = 64,                  // free lists, by units
+    UNIT = 64,    // block memory is given out in multiples of this
+    CLASSES = 64, // free lists, by units
     CHUNK_MIN = 64 << 10,
     CHUNK_MAX = 1 << 20,
     HASH_MIN = 256,
@@ -70,6 +70,7 @@ void code_space_put(struct code_space *cs)
     if (!cs || atomic_fetch_sub_explicit(&cs->refs, 1, memory_order_acq_rel) != 1)
         return;
     code_space_drop_all(cs); // frames count their blocks
+    code_space_free_garbage(cs, code_space_collect(cs));
     for (struct chunk *c = cs->chunks, *next; c; c = next) {
         next = c->next;
         free(c);
@@ -154,6 +155,7 @@ static void hash_grow(struct code_space *cs)
     free(old);
 }
 
+// The frame has been told already.
 static void insert(struct code_space *cs, struct block *b, struct frame *frame)
 {
     if (++cs->blocks > cs->hash_size)
@@ -168,7 +170,7 @@ static void insert(struct code_space *cs, struct block *b, struct frame *frame)
     if (*head)
         (*head)->frame_link = &b->frame_next;
     *head = b;
-    atomic_fetch_add_explicit(&frame->code_blocks, 1, memory_order_seq_cst);
+    frame_get(frame); // until the block is freed
 }
 
 // --- Chains --------------------------------------------------------------------------------------
@@ -222,19 +224,22 @@ static void retire(struct code_space *cs, struct block *b)
     cs->retired = b;
     cs->blocks--;
     atomic_fetch_sub_explicit(&b->frame->code_blocks, 1, memory_order_seq_cst);
-    b->frame = NULL;
 }
 
-void code_space_drop_frame(struct code_space *cs, struct frame *frame)
+bool code_space_drop_frame(struct code_space *cs, struct frame *frame)
 {
+    bool any = false;
     lock_acquire(&cs->lock);
     atomic_fetch_add_explicit(&cs->drops, 1, memory_order_seq_cst);
     for (struct block *b = cs->frames[frame_bucket(frame)], *next; b; b = next) {
         next = b->frame_next;
-        if (b->frame == frame)
-            retire(cs, b);
+        if (b->frame != frame)
+            continue;
+        retire(cs, b);
+        any = true;
     }
     lock_release(&cs->lock);
+    return any;
 }
 
 void code_space_drop_all(struct code_space *cs)
@@ -248,14 +253,31 @@ void code_space_drop_all(struct code_space *cs)
     lock_release(&cs->lock);
 }
 
-void code_space_reclaim(struct code_space *cs)
+bool code_space_is_shared(const struct code_space *cs)
+{
+    return atomic_load_explicit(&cs->refs, memory_order_acquire) > 1;
+}
+
+// Garbage is a list of retired blocks.
+struct code_garbage *code_space_collect(struct code_space *cs)
 {
     lock_acquire(&cs->lock);
-    for (struct block *b = cs->retired, *next; b; b = next) {
+    struct block *b = cs->retired;
+    cs->retired = NULL;
+    lock_release(&cs->lock);
+    return (struct code_garbage *)b;
+}
+
+void code_space_free_garbage(struct code_space *cs, struct code_garbage *garbage)
+{
+    // Frames are let go without the lock: the last reference may call their owner.
+    for (struct block *b = (struct block *)garbage; b; b = b->frame_next)
+        frame_put(b->frame);
+    lock_acquire(&cs->lock);
+    for (struct block *b = (struct block *)garbage, *next; b; b = next) {
         next = b->frame_next;
         memory_free(cs, (void *)(uintptr_t)block_start(b), b->bytes);
     }
-    cs->retired = NULL;
     lock_release(&cs->lock);
 }
 
@@ -287,11 +309,14 @@ static struct block *find_or_translate(struct cpu *cpu) NO_TSA
             leave(cpu, TRAP_FAULT, MEM_EXEC);
             return NULL;
         }
+        // Before the code is read: see core_sync_code().
+        atomic_fetch_add_explicit(&frame->code_blocks, 1, memory_order_seq_cst);
         translate(&d, pc, host, BLOCK_INSNS);
 
         lock_acquire(&cs->lock);
         if (find(cs, pc) || atomic_load_explicit(&cs->drops, memory_order_seq_cst) != drops) {
             lock_release(&cs->lock);
+            atomic_fetch_sub_explicit(&frame->code_blocks, 1, memory_order_seq_cst);
             continue; // another thread was first, or the code may have changed since it was read
         }
         size_t bytes = draft_size(&d);

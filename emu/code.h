@@ -20,14 +20,22 @@ NODISCARD int code_space_create(struct code_space **out);
 struct code_space *code_space_get(struct code_space *cs);
 void code_space_put(struct code_space *cs);
 
-// Makes every block made from `frame` unreachable: unhashed and unchained. CPUs still inside one
-// may finish it; the memory is reclaimed by code_space_reclaim(). Any thread.
-void code_space_drop_frame(struct code_space *cs, struct frame *frame);
+// True when several address spaces hold it.
+bool code_space_is_shared(const struct code_space *cs);
+
+// Makes every block made from `frame` unreachable: unhashed and unchained; returns whether there
+// was any. CPUs still inside one may finish it. A translation under way that read its code before
+// this call is not entered afterwards. Any thread. A space holds a reference to each frame it has
+// blocks of.
+bool code_space_drop_frame(struct code_space *cs, struct frame *frame);
 // The same for everything.
 void code_space_drop_all(struct code_space *cs);
-// Frees what was dropped before. The caller guarantees, through the shootdown protocol, that no CPU
-// has been in GUEST since the drop without passing a block boundary flush.
-void code_space_reclaim(struct code_space *cs);
+// Takes out what was dropped so far (NULL: nothing). The caller frees it once no CPU can be inside
+// any more: every CPU that uses the space has left GUEST since and flushed its lookup structures.
+// Without that call it is freed with the space.
+struct code_garbage;
+struct code_garbage *code_space_collect(struct code_space *cs);
+void code_space_free_garbage(struct code_space *cs, struct code_garbage *garbage);
 
 // Per-thread lookup structures (pc hash, return stack), from a pool.
 NODISCARD int thread_code_create(struct thread_code **out);

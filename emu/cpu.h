@@ -72,7 +72,8 @@ struct trap {
     enum trap_kind kind;
     enum mem_access access;
     uint32_t imm;
-    uint64_t addr; // as the guest wrote it, top byte included; for straddles the faulting page's byte
+    uint64_t
+        addr; // as the guest wrote it, top byte included; for straddles the faulting page's byte
 };
 
 struct cpu {

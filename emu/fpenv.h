@@ -12,18 +12,17 @@
 #define FPCR_FZ          (1u << 24)
 #define FPCR_DN          (1u << 25)
 #define FPCR_AHP         (1u << 26)
-// Trapped exceptions are not implemented: their enable bits read as zero.
-#define FPCR_WRITABLE (FPCR_AHP | FPCR_DN | FPCR_FZ | 3u << FPCR_RMODE_SHIFT | FPCR_FZ16)
+#define FPSR_IOC         (1u << 0)
+#define FPSR_DZC         (1u << 1)
+#define FPSR_OFC         (1u << 2)
+#define FPSR_UFC         (1u << 3)
+#define FPSR_IXC         (1u << 4)
+#define FPSR_IDC         (1u << 7)
+#define FPSR_QC          (1u << 27)
 
-#define FPSR_IOC (1u << 0)
-#define FPSR_DZC (1u << 1)
-#define FPSR_OFC (1u << 2)
-#define FPSR_UFC (1u << 3)
-#define FPSR_IXC (1u << 4)
-#define FPSR_IDC (1u << 7)
-#define FPSR_QC  (1u << 27)
-// Bits 31..28 are AArch32's condition flags, storage here.
-#define FPSR_WRITABLE (0xf0000000u | FPSR_QC | FPSR_IDC | 0x1fu)
+// Bits that can be written; trap enables are RAZ/WI. FPSR's 31..28 are AArch32's condition flags.
+#define FPCR_MASK 0x07c80000u // AHP DN FZ RMode FZ16
+#define FPSR_MASK 0xf800009fu
 
 // The host's words, kept while the guest's are in force.
 struct fpenv_host {

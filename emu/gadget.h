@@ -35,8 +35,7 @@ gadget_function gadget_core_miss, gadget_core_trap, gadget_core_poke, gadget_cor
 #define PIN_PASS(i, reg)   , e.p##i
 #define PIN_STORE(i, reg)  cpu->x[reg] = p##i;
 #define PIN_RELOAD(i, reg) e.p##i = e.cpu->x[reg];
-#define ENTER                                                                                      \
-    struct env e = {.ip = ip, .cpu = cpu, .tag = tag, .addend = addend PINS(PIN_INIT)}
+#define ENTER              struct env e = {.ip = ip, .cpu = cpu, .tag = tag, .addend = addend PINS(PIN_INIT)}
 #define ENTER_SPILL                                                                                \
     ENTER;                                                                                         \
     PINS(PIN_STORE)

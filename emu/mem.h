@@ -3,23 +3,28 @@
 //
 // Guest pages are 4 KiB whatever the host's page size, in a 48-bit space of four table levels. A
 // page-table entry names a refcounted `struct frame` (platform/frame.h) and the rights READ, WRITE,
-// EXEC. Leaf tables are shared copy-on-write by mem_fork().
+// EXEC. mem_fork() shares whole leaf tables; a table that is shared, and a private frame that is
+// mapped more than once, are not written: such a write faults although the entry says WRITE.
 //
-// The protocol. A CPU is GUEST (running gadgets) or KERNEL. Host pointers taken from a TLB live
-// only in GUEST.
-//  1. KERNEL -> GUEST: store the state, then read the mem's TLB generation (both seq_cst); flush
-//  the
-//     TLB if it moved. cpu_run() does this through mem_enter().
-//  2. Whatever removes a right or changes the frame behind an entry: change the entries under the
-//     owner's lock, mem_generation_advance(), release every lock, be KERNEL, then
-//     mem_shootdown_wait(): poke the GUEST CPUs of every mem concerned and wait until each has left
-//     GUEST or taken the new generation. Only then are frames and blocks freed (mem_batch does it).
+// The protocol. A CPU is KERNEL, GUEST (running gadgets), or ACCESS (a short stretch of the kernel
+// that copies guest bytes). Host pointers taken from a TLB live only in GUEST and ACCESS, which
+// take no lock that anyone holds while waiting, and tables and frames that such a CPU may reach are
+// not freed.
+//  1. KERNEL -> GUEST or ACCESS: store the state, then read the mem's TLB generation (both
+//     seq_cst); forget what was changed since the generation seen before.
+//  2. Whatever removes a right or changes the frame behind an entry: change the entries and move
+//     the generation under the owner's lock (the mem_ functions do both), release every lock, be
+//     KERNEL, then mem_batch_finish(): poke the GUEST CPUs of the mem and wait until each has left
+//     GUEST or taken the new generation. Only then are frames, tables and blocks freed.
 //  3. Adding a right, or an entry where none was, needs nothing.
-//  4. mem_fill() runs in GUEST and takes no sleeping lock: tables are read under a sequence
-//  counter.
-//  5. The kernel touches guest bytes only through pinned frames (mem_pin): a pin delays freeing,
-//     never acknowledgement.
+//  4. mem_fill() runs in GUEST and takes no lock: tables are read with atomic loads, and 2 keeps
+//     what it reads alive.
+//  5. The kernel touches guest bytes only in ACCESS, or under the owner's lock. A pinned frame
+//     (frame_get) stays allocated; it may be no longer what the guest sees at the address.
 //  6. Run tokens: at most as many CPUs as the host has are GUEST at once (struct run_tokens).
+//  7. An entry is installed, and a frame copied for a write, only while the mem is settled: no
+//     earlier removal in it still waits (mem_is_settled). Otherwise a CPU with an old translation
+//     could write to what was copied already, or disagree with one that has the new entry.
 #ifndef EMU_MEM_H
 #define EMU_MEM_H
 
@@ -76,26 +81,37 @@ enum mem_fill_result mem_fill(struct cpu *cpu, uint64_t addr, enum mem_access ac
 // for the frame -> blocks index (not referenced for the caller).
 bool mem_fetch(struct cpu *cpu, uint64_t pc, const void **host, struct frame **frame);
 
-// The frame behind any readable address, for cache maintenance by address. Called in GUEST. NULL: no
-// readable page there. Not referenced for the caller.
+// The frame behind any readable address, for cache maintenance by address. Called in GUEST. NULL:
+// no readable page there. Not referenced for the caller.
 struct frame *mem_frame_at(struct cpu *cpu, uint64_t addr);
+
+// --- Short accesses of the kernel ----------------------------------------------------------------
+// Between begin and end (on the CPU's own thread, which is KERNEL) the kernel may use the pointers
+// mem_access_host() gives, for at most a few kilobytes: no wait, no lock, no host call. Locks may
+// be held around it, of any rank.
+void mem_access_begin(struct cpu *cpu);
+// Where the byte at `addr` (tagged or not) is; good to the end of its page. NULL: no such right.
+void *mem_access_host(struct cpu *cpu, uint64_t addr, enum mem_access access);
+void mem_access_end(struct cpu *cpu);
 
 // --- Address spaces ------------------------------------------------------------------------------
 
-// Limits how many CPUs are GUEST at once; one per kernel instance. A token is kept across short
-// kernel stays and given up in mem_yield(), or at a poke when another CPU wants one; the slice
-// timer runs only while somebody waits.
+// What the address spaces of one kernel instance share: the run tokens, a pool of TLBs, and the
+// list of them all. A token is kept across short kernel stays and given up in mem_yield(), or at a
+// poke when another CPU has waited for a slice; only then does a timer run.
 struct run_tokens;
 NODISCARD int run_tokens_create(unsigned count, struct run_tokens **out); // count 0: host CPUs
 void run_tokens_destroy(struct run_tokens *tokens);
 
-// Created with one reference and an empty code space. Returns 0 or -LINUX_ENOMEM.
-NODISCARD int mem_create(struct run_tokens *tokens, struct mem **out);
+// Created with one reference and no entries. `parent`: NULL, or the address space whose translated
+// code it shares until either side's executable pages change (fork). Returns 0 or -LINUX_ENOMEM.
+NODISCARD int mem_create(struct run_tokens *tokens, struct mem *parent, struct mem **out);
 void mem_get(struct mem *mem);
+// The last reference frees everything; no CPU is attached then.
 void mem_put(struct mem *mem);
 
-// Binds a CPU (in KERNEL) to an address space and gives it a TLB and block-cache tables from a
-// pool. Returns 0 or -LINUX_ENOMEM. A CPU that is attached elsewhere is detached first.
+// Binds a CPU (in KERNEL) to an address space and gives it a TLB and block-cache tables. Returns 0
+// or -LINUX_ENOMEM. A CPU that is attached elsewhere moves, which never fails.
 NODISCARD int mem_attach(struct mem *mem, struct cpu *cpu);
 void mem_detach(struct cpu *cpu);
 
@@ -104,61 +120,82 @@ void mem_enter(struct cpu *cpu);
 void mem_leave(struct cpu *cpu);
 // Gives the run token up before a wait of unknown length. The CPU is KERNEL.
 void mem_yield(struct cpu *cpu);
-// True at a poke when another CPU waits for a token.
-bool mem_wants_yield(const struct cpu *cpu);
 
 // --- Page tables ---------------------------------------------------------------------------------
-// Callers serialise changes to one mem by a lock of theirs (the kernel's mm lock). Every change
-// that removes a right or replaces a frame is collected in a batch, which is finished with no lock
-// held.
+// Callers serialise changes to one mem by a lock of theirs (the kernel's mm lock). Ranges are page
+// aligned, untagged and below MEM_VA_END.
 
+enum { MEM_BATCH_MEMS = 2, MEM_BATCH_ITEMS = 30 };
+// Everything to be done once no CPU can use what was removed.
 struct mem_batch {
-    struct mem *mems[4]; // whose generations moved; each referenced
+    struct mem *mems[MEM_BATCH_MEMS]; // whose generations moved; each referenced
     unsigned mem_count;
-    struct frame **frames; // to release once nobody can use them any more
-    size_t frame_count, frame_room;
-    bool drop_code;
+    size_t item_count, item_room;
+    uintptr_t *items; // frames and tables to release, tagged by kind
+    uintptr_t first_items[MEM_BATCH_ITEMS];
+    struct code_space *spaces[MEM_BATCH_MEMS]; // referenced; parallel to mems
+    struct code_garbage *garbage[MEM_BATCH_MEMS];
+    struct code_space *replaced[MEM_BATCH_MEMS];
 };
 void mem_batch_init(struct mem_batch *batch);
-// Advances generations, waits until no GUEST CPU can hold the old translations, releases frames.
-// The caller holds no lock and its own CPU is KERNEL. Never fails.
+// Waits until no CPU can hold the old translations, then releases what was collected. The caller
+// holds no lock and its own CPU is KERNEL. Never fails. The batch is empty again afterwards.
 void mem_batch_finish(struct mem_batch *batch);
 
-// What an entry holds. `rights`: bits of enum mem_access. `cow`: a write faults although the kernel
-// may grant it (entry write-protected by fork); kept for the kernel, the CPU looks at rights only.
+// Rule 7. False: release the lock, mem_settle(), take the lock and look again.
+bool mem_is_settled(const struct mem *mem);
+void mem_settle(struct mem *mem);
+
 struct mem_entry {
     struct frame *frame; // NULL: no entry
-    uint8_t rights;
-    bool cow;
+    uint8_t rights;      // bits of enum mem_access
+    bool shared;         // writes go to the frame itself, whoever else maps it (MAP_SHARED)
+    bool writable;       // result of mem_lookup: a write would not fault now
 };
-// `addr` is untagged and below MEM_VA_END. Not referenced for the caller.
+// Not referenced for the caller.
 struct mem_entry mem_lookup(struct mem *mem, uint64_t addr);
-// Installs an entry, consuming one reference of entry.frame. Returns 0 or -LINUX_ENOMEM (only when
-// a table must be allocated; replacing an existing entry never fails).
+// Installs an entry, in place of whatever was there. Takes over the caller's reference to
+// entry.frame unless it fails. Returns 0 or -LINUX_ENOMEM.
 NODISCARD int mem_set(struct mem *mem, struct mem_batch *batch, uint64_t addr,
                       struct mem_entry entry);
-// Removes the entries of [addr, addr + len), page aligned. Never fails.
-void mem_clear(struct mem *mem, struct mem_batch *batch, uint64_t addr, uint64_t len);
-// Replaces the rights of the entries present in the range: rights &= mask. Never fails.
-void mem_restrict(struct mem *mem, struct mem_batch *batch, uint64_t addr, uint64_t len,
-                  uint8_t mask);
-// Moves entries (mremap). Returns 0 or -LINUX_ENOMEM with nothing changed.
+// Removes the entries of the range; `file_only`: those of frames that are `shared` alone.
+// Returns 0, or -LINUX_ENOMEM with nothing changed: only where a table shared with another address
+// space has to be split, and neither memory nor the reserve for this is left.
+NODISCARD int mem_clear(struct mem *mem, struct mem_batch *batch, uint64_t addr, uint64_t len,
+                        bool file_only);
+// Sets the rights of the entries present in the range. -LINUX_ENOMEM: nothing changed.
+NODISCARD int mem_protect(struct mem *mem, struct mem_batch *batch, uint64_t addr, uint64_t len,
+                          uint8_t rights);
+// Moves entries (mremap) to a range that has none. -LINUX_ENOMEM: nothing changed.
 NODISCARD int mem_move(struct mem *mem, struct mem_batch *batch, uint64_t from, uint64_t to,
                        uint64_t len);
-// Copies every entry of [addr, addr+len) to the child; `share` false: both sides become read-only
-// and cow. Returns 0 or -LINUX_ENOMEM.
-NODISCARD int mem_fork_range(struct mem *parent, struct mem *child, struct mem_batch *batch,
-                             uint64_t addr, uint64_t len, bool share);
-// Shares the parent's translated code with a child that has the same executable mappings.
-void mem_fork_code(struct mem *parent, struct mem *child);
 
-// Revokes every entry, in every mem, that maps `frame` (truncate, punch hole).
-void mem_revoke_frame(struct frame *frame, struct mem_batch *batch);
+struct mem_range {
+    uint64_t start, end;
+};
+// Gives the child (empty, not yet running) every entry of the parent outside the `skip` ranges,
+// which are sorted. Returns 0 or -LINUX_ENOMEM; the batch must be finished in either case, before
+// the child runs.
+NODISCARD int mem_fork(struct mem *parent, struct mem *child, struct mem_batch *batch,
+                       const struct mem_range *skip, size_t skip_count);
 
-// Drops translations of the code in `frame` everywhere (IC IVAU, ptrace pokes): calls
-// code_space_drop_frame() for each code space that may have some, moves the generations of their mems
-// and pokes their CPUs, so that each flushes its lookup tables. Does not wait, and may be called in
-// GUEST (IC IVAU is a gadget); what was dropped is reclaimed by a later batch.
+// Entries present, and those among them that map `shared` frames. Any thread.
+void mem_count(const struct mem *mem, uint64_t *pages, uint64_t *file_pages);
+// The same for a range, under the owner's lock.
+void mem_count_range(struct mem *mem, uint64_t addr, uint64_t len, uint64_t *pages,
+                     uint64_t *file_pages);
+
+// --- Code ----------------------------------------------------------------------------------------
+
+// The address space is about to map executable pages that another one, which shares its code, may
+// not have at the same place: gives it a code space of its own. Called under the owner's lock.
+// mem_set() and mem_protect() do this by themselves for private memory.
+NODISCARD int mem_own_code(struct mem *mem, struct mem_batch *batch);
+
+// Drops translations of the code in `frame` everywhere (IC IVAU, ptrace pokes), moves the code
+// generations concerned and pokes their CPUs, so that each flushes its lookup tables before it next
+// enters GUEST. Does not wait, and may be called in GUEST; ISB must poll for pokes. What was
+// dropped is freed with a later batch.
 void mem_drop_code(struct mem *mem, struct frame *frame);
 
 #endif

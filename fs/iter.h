@@ -43,5 +43,7 @@ void iter_kernel(struct iter *it, void *buf, size_t n);
 // Helpers that return 0 or -LINUX_EFAULT for "all or nothing" copies.
 NODISCARD int iter_get(struct iter *it, void *buf, size_t n);
 NODISCARD int iter_put(struct iter *it, const void *buf, size_t n);
+// Writes up to `n` zeros; returns how many.
+size_t iter_put_zeros(struct iter *it, size_t n);
 
 #endif

@@ -69,6 +69,14 @@ static inline uint64_t vfs_makedev(uint32_t major, uint32_t minor)
 {
     return (minor & 0xffu) | (uint64_t)(major & 0xfffu) << 8 | (uint64_t)(minor & ~0xffu) << 12;
 }
+static inline uint32_t vfs_major(uint64_t dev)
+{
+    return (uint32_t)(dev >> 8 & 0xfff);
+}
+static inline uint32_t vfs_minor(uint64_t dev)
+{
+    return (uint32_t)((dev & 0xff) | (dev >> 12 & 0xffffff00u));
+}
 
 // --- Walking -------------------------------------------------------------------------------------
 
@@ -201,7 +209,9 @@ void vfs_each_mount(struct vfs *vfs, const struct path *root,
 // --- What a file system implements ---------------------------------------------------------------
 
 struct super_ops {
-    void (*destroy)(struct super *s); // last reference gone
+    // Last reference gone (mounts hold them, and through mounts open files; inodes do not). Puts
+    // s->root; no other inode of it is in use.
+    void (*destroy)(struct super *s);
     int (*statfs)(struct super *s, struct vfs_statfs *out);
     int (*sync)(struct super *s);
 };
@@ -306,6 +316,7 @@ struct inode {
     // the entry (visible to the reverse map), load it again; if it moved, take the entry back and
     // start over. All loads seq_cst.
     _Atomic uint32_t page_epoch;
+    _Atomic bool linkable; // O_TMPFILE: may be given a name although it has none
     // Zero when the inode is made.
     _Atomic(struct inode_locks *) locks; // fs/lock.c
     void *watches;                       // kernel/inotify.c
@@ -436,6 +447,8 @@ struct vfs_lock_waiter {
     struct list node;
     struct vfs *vfs; // NULL: not waiting
     const void *owner, *blocker;
+    bool visited; // by a search for circles, with `next`
+    struct vfs_lock_waiter *next;
 };
 // Returns 0, -LINUX_EAGAIN with `*conflict` filled (if not NULL), -LINUX_EDEADLK, -LINUX_ENOLCK. A
 // caller that wants to wait queues on vfs_lock_queue(), then tries (again) with its `waiter`.

@@ -69,6 +69,9 @@ struct process {
     int32_t notify_status;
     struct linux_rlimit rlimit[LINUX_RLIM_NLIMITS];
     int32_t dumpable, oom_score_adj;
+    // Not its session's leader, and gave the terminal up for itself (TIOCNOTTY). Children inherit
+    // it; setsid ends it.
+    _Atomic bool without_tty;
 
     struct wait_queue child_wait;  // wait4 of this process's threads
     struct wait_queue exit_wait;   // pollers of pidfds of this process
@@ -83,11 +86,6 @@ struct process *process_get(struct process *process);
 void process_put(struct process *process);
 // The process with this pid, referenced; NULL when there is none. Zombies count.
 struct process *process_find(struct kernel *kernel, int32_t pid);
-// A thread to send process signals to: the leader. `lock` is held, and the process is not `dead`.
-static inline struct task *process_any_thread(struct process *process)
-{
-    return process->leader;
-}
 // The leader, referenced; it may be a zombie. NULL once reaped.
 struct task *process_leader_get(struct process *process);
 int32_t process_parent_pid(struct process *process);

@@ -2,6 +2,7 @@
 #ifndef PLATFORM_ABI_FS_H
 #define PLATFORM_ABI_FS_H
 
+#include "platform/abi/time.h"
 #include <stdint.h>
 
 enum {
@@ -111,7 +112,7 @@ enum { LINUX_F_RDLCK = 0, LINUX_F_WRLCK = 1, LINUX_F_UNLCK = 2 };
 
 enum { LINUX_XATTR_CREATE = 1, LINUX_XATTR_REPLACE = 2, LINUX_XATTR_SIZE_MAX = 65536 };
 
-// utimensat(2): values of tv_nsec
+// utimensat(2): values of nsec
 enum { LINUX_UTIME_NOW = 0x3fffffff, LINUX_UTIME_OMIT = 0x3ffffffe };
 
 // statfs(2)
@@ -129,10 +130,6 @@ enum {
     LINUX_ST_NODEV = 4,
     LINUX_ST_NOEXEC = 8,
     LINUX_ST_VALID = 0x20,
-};
-
-struct linux_timespec {
-    int64_t tv_sec, tv_nsec;
 };
 
 struct linux_stat {

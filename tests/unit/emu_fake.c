@@ -15,6 +15,7 @@ struct page {
 
 struct fake {
     struct page page[PAGES];
+    struct frame_pool *pool;
     struct code_space *space;
     struct cpu *cpu[CPUS];
     _Atomic unsigned fills;
@@ -56,17 +57,9 @@ static struct page *find(struct fake *f, uint64_t addr)
 struct fake *fake_create(void)
 {
     struct fake *f = calloc(1, sizeof(*f));
-    if (!f || code_space_create(&f->space))
+    if (!f || frame_pool_create(0, &f->pool) || code_space_create(&f->space))
         abort();
     return f;
-}
-
-static void release(struct frame *frame)
-{
-    if (atomic_fetch_sub(&frame->count, 1) == 1) {
-        free(frame->host);
-        free(frame);
-    }
 }
 
 void fake_destroy(struct fake *f)
@@ -74,8 +67,9 @@ void fake_destroy(struct fake *f)
     code_space_put(f->space);
     for (size_t i = 0; i < PAGES; i++) {
         if (f->page[i].rights)
-            release(f->page[i].frame);
+            frame_put(f->page[i].frame);
     }
+    frame_pool_destroy(f->pool);
     free(f);
 }
 
@@ -134,22 +128,16 @@ void fake_map(struct fake *f, uint64_t addr, int rights)
         return;
     }
     p = free_entry(f);
-    struct frame *frame = aligned_alloc(64, sizeof(*frame));
-    if (!frame)
+    struct frame *frame;
+    if (frame_alloc(f->pool, &frame))
         abort();
-    memset(frame, 0, sizeof(*frame));
-    frame->host = aligned_alloc(FRAME_SIZE, FRAME_SIZE);
-    if (!frame->host)
-        abort();
-    memset(frame->host, 0, FRAME_SIZE);
-    atomic_init(&frame->count, 1);
     *p = (struct page){addr & ~MEM_PAGE_MASK, rights, frame};
 }
 
 void fake_alias(struct fake *f, uint64_t addr, uint64_t of, int rights)
 {
     struct frame *frame = find(f, of)->frame;
-    atomic_fetch_add(&frame->count, 1);
+    frame_get(frame);
     *free_entry(f) = (struct page){addr & ~MEM_PAGE_MASK, rights, frame};
 }
 
@@ -157,7 +145,7 @@ void fake_unmap(struct fake *f, uint64_t addr)
 {
     struct page *p = find(f, addr);
     code_space_drop_frame(f->space, p->frame);
-    release(p->frame);
+    frame_put(p->frame);
     p->rights = 0;
     atomic_fetch_add(&f->generation, 1);
 }
@@ -172,6 +160,11 @@ void fake_code(struct fake *f, uint64_t addr, const uint32_t *words, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         memcpy(fake_host(f, addr + 4 * i), &words[i], 4);
+}
+
+void fake_code_changed(struct fake *f, uint64_t addr)
+{
+    mem_drop_code((struct mem *)f, find(f, addr)->frame);
 }
 
 unsigned fake_fills(const struct fake *f)
@@ -238,7 +231,7 @@ void mem_leave(struct cpu *cpu)
 void mem_drop_code(struct mem *mem, struct frame *frame)
 {
     struct fake *f = (struct fake *)mem;
-    code_space_drop_frame(f->space, frame);
+    (void)code_space_drop_frame(f->space, frame);
     atomic_fetch_add(&f->generation, 1);
     for (size_t i = 0; i < CPUS; i++) {
         if (f->cpu[i])
