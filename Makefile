@@ -89,7 +89,7 @@ test-arm64-npm-cli-runtime-coverage: setup-test build-arm64-linux
 
 .PHONY: bench
 bench: setup-bench build-arm64-linux
-	@$(PYTHON) tests/bench/run.py --ish $(RELEASE)/ish $(BENCH)
+	@$(PYTHON) tests/bench/compare.py --ish $(RELEASE)/ish $(BENCH)
 
 .PHONY: docs format
 docs: setup-test build-arm64-linux

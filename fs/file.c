@@ -42,6 +42,9 @@ void file_put(struct file *file)
         return;
     if (file->inode && atomic_load_explicit(&file->inode->locks, memory_order_acquire))
         vfs_lock_release_owner(file->inode, file);
+    struct file_watch *watch = atomic_load_explicit(&file->watch, memory_order_acquire);
+    if (watch)
+        watch->released(watch, file);
     if (file->ops && file->ops->release)
         file->ops->release(file);
     if (file->counted_writer)

@@ -17,6 +17,7 @@ struct inode *inode_create(struct super *super, const struct inode_ops *ops, uin
     inode->super = super;
     inode->ops = ops;
     lock_init(&inode->lock, LOCK_RANK_INODE);
+    gate_init(&inode->write_gate);
     atomic_init(&inode->mode, inode->type);
     return inode;
 }
@@ -37,6 +38,13 @@ bool inode_get_unless_gone(struct inode *inode)
     return false;
 }
 
+void inode_discard(struct inode *inode)
+{
+    gate_destroy(&inode->write_gate);
+    lock_destroy(&inode->lock);
+    free(inode);
+}
+
 void inode_put(struct inode *inode)
 {
     if (!inode || atomic_fetch_sub_explicit(&inode->refs, 1, memory_order_acq_rel) != 1)
@@ -46,8 +54,7 @@ void inode_put(struct inode *inode)
     if (inode->ops->evict)
         inode->ops->evict(inode);
     lock_inode_free(inode);
-    lock_destroy(&inode->lock);
-    free(inode);
+    inode_discard(inode);
 }
 
 void inode_new_owner(const struct inode *dir, const struct vfs_caller *c, uint32_t *mode,

@@ -136,10 +136,10 @@ void vfs_set_hooks(struct vfs *vfs, const struct vfs_hooks *hooks)
     vfs->hooks = *hooks;
 }
 
-void vfs_revoke(struct vfs *vfs, struct frame *const *frames, size_t count)
+void vfs_revoke(struct vfs *vfs, struct inode *inode, uint64_t first, uint64_t end, bool truncated)
 {
-    if (count > 0 && vfs->hooks.revoke)
-        vfs->hooks.revoke(vfs->hooks.ctx, frames, count);
+    if (first < end && vfs->hooks.revoke)
+        vfs->hooks.revoke(vfs->hooks.ctx, inode, first, end, truncated);
 }
 
 // Puts a finished mount into the tree; `at` is NULL for the root.

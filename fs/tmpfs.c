@@ -55,7 +55,8 @@ static int node_create(struct super *super, uint32_t mode, uint32_t uid, uint32_
                      atomic_fetch_add_explicit(&fs->next_ino, 1, memory_order_relaxed));
     if (!node || !inode) {
         free(node);
-        free(inode);
+        if (inode)
+            inode_discard(inode);
         atomic_fetch_sub_explicit(&fs->nodes, 1, memory_order_relaxed);
         return -LINUX_ENOMEM;
     }
@@ -72,7 +73,6 @@ static int node_create(struct super *super, uint32_t mode, uint32_t uid, uint32_
     node->inode = inode;
     lock_init(&node->lock, LOCK_RANK_FILE_PAGES);
     list_init(&node->xattrs);
-    gate_init(&node->write_gate);
     node->atime = node->mtime = node->ctime = node->btime = now();
     node->nlink = type == LINUX_S_IFDIR ? 2 : 0;
     node->next_cookie = FIRST_COOKIE;
@@ -104,7 +104,6 @@ static void node_evict(struct inode *inode)
     sparse_map_free(&node->entries);
     free(node->buckets);
     free(node->target);
-    gate_destroy(&node->write_gate);
     lock_destroy(&node->lock);
     free(node);
     atomic_fetch_sub_explicit(&fs->nodes, 1, memory_order_relaxed);

@@ -43,8 +43,7 @@ struct tmpfs_node {
     struct sparse_map pages; // regular file: frames, one reference each
     uint64_t page_count;
 
-    struct gate write_gate; // regular file: one writer or truncation at a time
-    char *target;           // symlink; immutable
+    char *target; // symlink; immutable
 
     // Directory; guarded by inode->lock.
     struct sparse_map entries; // struct tmpfs_entry by cookie

@@ -3,6 +3,7 @@
 // A frame is found or made under the node's lock and used without it: nothing is held over a copy,
 // which may fault.
 #include "fs/tmpfs.h"
+#include "platform/abi/fcntl.h"
 #include "platform/abi/fs.h"
 #include "platform/abi/linux_errno.h"
 #include "platform/clock.h"
@@ -84,9 +85,16 @@ static ssize_t tmpfs_read(struct file *file, struct iter *it, uint64_t *pos)
     return (ssize_t)done;
 }
 
-// One page's worth. Returns bytes or an error.
-static ssize_t write_page(struct tmpfs_node *node, struct iter *it, uint64_t pos)
+static uint32_t seals_of(const struct tmpfs_node *node)
 {
+    return atomic_load_explicit(&node->inode->seals, memory_order_acquire);
+}
+
+// One page's worth, below `limit`. Returns bytes or an error.
+static ssize_t write_page(struct tmpfs_node *node, struct iter *it, uint64_t pos, uint64_t limit)
+{
+    if (pos >= limit)
+        return -LINUX_EPERM; // sealed against growing
     struct frame *frame;
     lock_acquire(&node->lock);
     int err = find_or_add_page(node, pos / FRAME_SIZE, &frame);
@@ -95,6 +103,7 @@ static ssize_t write_page(struct tmpfs_node *node, struct iter *it, uint64_t pos
         return err;
     size_t offset = pos % FRAME_SIZE, n = FRAME_SIZE - offset;
     n = n < it->left ? n : it->left;
+    n = n < limit - pos ? n : (size_t)(limit - pos);
     size_t got = it->ops->copy_in(it, (char *)frame->host + offset, n);
     frame_put(frame);
     lock_acquire(&node->lock);
@@ -109,13 +118,16 @@ static ssize_t tmpfs_write(struct file *file, struct iter *it, uint64_t *pos)
 {
     struct tmpfs_node *node = file->inode->private;
     ssize_t done = 0, n = 0;
-    gate_enter(&node->write_gate);
+    gate_enter(&node->inode->write_gate);
     if (atomic_load_explicit(&file->flags, memory_order_relaxed) & LINUX_O_APPEND)
         *pos = node->size; // only writers move it, and they pass the gate
+    uint64_t limit = seals_of(node) & LINUX_F_SEAL_GROW ? node->size : UINT64_MAX;
+    if (seals_of(node) & (LINUX_F_SEAL_WRITE | LINUX_F_SEAL_FUTURE_WRITE))
+        limit = 0;
     while (it->left > 0) {
         size_t want = FRAME_SIZE - *pos % FRAME_SIZE;
         want = want < it->left ? want : it->left;
-        n = write_page(node, it, *pos);
+        n = write_page(node, it, *pos, limit);
         if (n < 0)
             break;
         done += n;
@@ -123,44 +135,27 @@ static ssize_t tmpfs_write(struct file *file, struct iter *it, uint64_t *pos)
         if ((size_t)n < want)
             break; // the guest's memory ended
     }
-    gate_leave(&node->write_gate);
+    gate_leave(&node->inode->write_gate);
     return done > 0 ? done : n < 0 ? n : 0;
 }
 
-enum { BATCH = 64 };
-
-// Takes frames of [first, last] out of the file. Returns how many; *first is where to go on.
-static size_t take_frames(struct tmpfs_node *node, uint64_t *first, uint64_t last,
-                          struct frame *frames[BATCH])
+// Removes whole pages [first, end), in the file and in every mapping. No lock held. Entries of page
+// tables have references of their own.
+static void drop_pages(struct tmpfs_node *node, uint64_t first, uint64_t end, bool truncated)
 {
-    size_t n = 0;
+    uint64_t count = 0, at = first;
     struct frame *frame;
-    while (n < BATCH && *first <= last && (frame = sparse_map_next(&node->pages, first)) != NULL &&
-           *first <= last) {
-        sparse_map_remove(&node->pages, *first);
-        frames[n++] = frame;
-        if ((*first)++ == UINT64_MAX)
-            break;
+    lock_acquire(&node->lock);
+    while (at < end && (frame = sparse_map_next(&node->pages, &at)) != NULL && at < end) {
+        sparse_map_remove(&node->pages, at++);
+        frame_put(frame);
+        count++;
     }
-    node->page_count -= n;
-    return n;
-}
-
-// Removes whole pages, in the file and in every mapping. No lock held.
-static void drop_pages(struct tmpfs_node *node, uint64_t first, uint64_t last)
-{
-    struct frame *frames[BATCH];
-    size_t n;
-    do {
-        lock_acquire(&node->lock);
-        n = take_frames(node, &first, last, frames);
-        atomic_fetch_add(&node->inode->page_epoch, 1);
-        lock_release(&node->lock);
-        vfs_revoke(node->fs->vfs, frames, n);
-        for (size_t i = 0; i < n; i++)
-            frame_put(frames[i]);
-        atomic_fetch_sub_explicit(&node->fs->pages, n, memory_order_relaxed);
-    } while (n == BATCH);
+    node->page_count -= count;
+    atomic_fetch_add(&node->inode->page_epoch, 1);
+    lock_release(&node->lock);
+    atomic_fetch_sub_explicit(&node->fs->pages, count, memory_order_relaxed);
+    vfs_revoke(node->fs->vfs, node->inode, first, end, truncated);
 }
 
 // Zeroes bytes inside one page. Under the node's lock.
@@ -178,17 +173,23 @@ static uint64_t round_up(uint64_t n)
 
 int tmpfs_truncate(struct tmpfs_node *node, uint64_t size)
 {
-    gate_enter(&node->write_gate);
+    gate_enter(&node->inode->write_gate);
     lock_acquire(&node->lock);
     uint64_t old = node->size;
+    uint32_t seal = size < old ? LINUX_F_SEAL_SHRINK : size > old ? LINUX_F_SEAL_GROW : 0;
+    if (seals_of(node) & seal) {
+        lock_release(&node->lock);
+        gate_leave(&node->inode->write_gate);
+        return -LINUX_EPERM;
+    }
     node->size = size;
     node->mtime = node->ctime = (int64_t)clock_realtime_ns();
     if (size < old)
         zero_part(node, size, round_up(size));
     lock_release(&node->lock);
     if (size < old)
-        drop_pages(node, round_up(size) / FRAME_SIZE, UINT64_MAX);
-    gate_leave(&node->write_gate);
+        drop_pages(node, round_up(size) / FRAME_SIZE, UINT64_MAX, true);
+    gate_leave(&node->inode->write_gate);
     return 0;
 }
 
@@ -205,7 +206,7 @@ static void punch(struct tmpfs_node *node, uint64_t offset, uint64_t len)
     node->mtime = node->ctime = (int64_t)clock_realtime_ns();
     lock_release(&node->lock);
     if (first < last)
-        drop_pages(node, first / FRAME_SIZE, last / FRAME_SIZE - 1);
+        drop_pages(node, first / FRAME_SIZE, last / FRAME_SIZE, false);
 }
 
 static int reserve(struct tmpfs_node *node, uint64_t offset, uint64_t len)
@@ -227,8 +228,14 @@ static int tmpfs_fallocate(struct file *file, unsigned mode, uint64_t offset, ui
     struct tmpfs_node *node = file->inode->private;
     bool keep_size = mode & LINUX_FALLOC_FL_KEEP_SIZE;
     int err = 0;
-    gate_enter(&node->write_gate);
-    switch (mode & ~(unsigned)LINUX_FALLOC_FL_KEEP_SIZE) {
+    gate_enter(&node->inode->write_gate);
+    uint32_t seals = seals_of(node);
+    bool destroys = mode & ~(unsigned)LINUX_FALLOC_FL_KEEP_SIZE;
+    if (destroys && seals & (LINUX_F_SEAL_WRITE | LINUX_F_SEAL_FUTURE_WRITE))
+        err = -LINUX_EPERM;
+    if (!keep_size && offset + len > node->size && seals & LINUX_F_SEAL_GROW)
+        err = -LINUX_EPERM;
+    switch (err ? UINT32_MAX : mode & ~(unsigned)LINUX_FALLOC_FL_KEEP_SIZE) {
     case LINUX_FALLOC_FL_PUNCH_HOLE:
         punch(node, offset, len);
         break;
@@ -239,7 +246,7 @@ static int tmpfs_fallocate(struct file *file, unsigned mode, uint64_t offset, ui
         err = reserve(node, offset, len);
         break;
     default:
-        err = -LINUX_EOPNOTSUPP;
+        err = err ? err : -LINUX_EOPNOTSUPP;
     }
     if (!err && !keep_size) {
         lock_acquire(&node->lock);
@@ -247,7 +254,7 @@ static int tmpfs_fallocate(struct file *file, unsigned mode, uint64_t offset, ui
             node->size = offset + len;
         lock_release(&node->lock);
     }
-    gate_leave(&node->write_gate);
+    gate_leave(&node->inode->write_gate);
     return err;
 }
 

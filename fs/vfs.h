@@ -306,6 +306,7 @@ struct inode {
     const struct file_ops *file_ops; // may be NULL for directories without an own open
     void *private;
     struct lock lock; // rank inode. Directory: its names. File: size changes against each other
+    struct gate write_gate; // regular file: writers, truncation, seals, one at a time
     // Owner and permission bits, for path walks. Kept by the file system when `cached_perm` is set
     // (immutable); otherwise getattr is asked.
     bool cached_perm;
@@ -331,6 +332,8 @@ struct inode {
 // A new inode with one reference. NULL without memory.
 struct inode *inode_create(struct super *super, const struct inode_ops *ops, uint32_t type,
                            uint64_t ino);
+// Undoes inode_create, before anybody knew of it: evict is not called.
+void inode_discard(struct inode *inode);
 struct inode *inode_get(struct inode *inode);
 void inode_put(struct inode *inode); // with no lock ranked inode or above held
 // True and referenced unless the last reference is already gone: for tables of inodes that hold
@@ -473,8 +476,8 @@ NODISCARD int tmpfs_create(struct vfs *vfs, uint64_t size_limit, uint32_t root_m
 NODISCARD int devfs_create(struct vfs *vfs, struct super **out);
 // Character and block devices by number: `open` sets file->ops and private. Registered at boot.
 struct vfs_device {
-    // LINUX_S_IFCHR, LINUX_S_IFBLK, or LINUX_S_IFIFO: opening any fifo, which may wait for the other
-    // end.
+    // LINUX_S_IFCHR, LINUX_S_IFBLK, or LINUX_S_IFIFO: opening any fifo, which may wait for the
+    // other end.
     uint32_t type;
     uint32_t major, minor_first, minor_last;
     int (*open)(struct inode *inode, struct file *file, const struct vfs_caller *c, void *ctx);

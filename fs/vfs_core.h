@@ -121,8 +121,8 @@ struct vfs {
 NODISCARD int vfs_hide(struct vfs *vfs, uint64_t dev, uint64_t ino);
 void vfs_unhide(struct vfs *vfs, uint64_t dev, uint64_t ino);
 bool vfs_is_hidden(struct vfs *vfs, uint64_t dev, uint64_t ino);
-// Takes every table entry of these frames away (the hook); no lock held.
-void vfs_revoke(struct vfs *vfs, struct frame *const *frames, size_t count);
+// Takes mappings of pages [first, end) away (the hook), after page_epoch has moved; no lock held.
+void vfs_revoke(struct vfs *vfs, struct inode *inode, uint64_t first, uint64_t end, bool truncated);
 
 NODISCARD int devices_register_builtin(struct vfs *vfs); // fs/device.c, from vfs_create
 
