@@ -66,12 +66,17 @@ root-%: setup-root build-arm64-linux
 run: root-$(ROOT)
 	@exec $(RELEASE)/ish -f roots/$(ROOT) /bin/sh -l
 
-.PHONY: test check test-isa
-test: setup-test build-arm64-linux
+# A build configured before the tests' tools were installed knows fewer tests: configured again once.
+.PHONY: build-tests test check test-isa
+build-tests: setup-test
+	$(call configure,$(RELEASE),release)
+	@test -f $(RELEASE)/tests-known || { meson setup --reconfigure $(RELEASE) >/dev/null && touch $(RELEASE)/tests-known; }
+	$(call compile,$(RELEASE))
+test: build-tests
 	@$(PYTHON) tools/run_tests.py $(RELEASE)
-check: setup-test build-arm64-linux
+check: build-tests
 	@$(PYTHON) tools/run_tests.py $(RELEASE) --suite check
-test-isa: setup-test build-arm64-linux
+test-isa: build-tests
 	@$(PYTHON) tools/run_tests.py $(RELEASE) --suite isa --suite isa-long
 
 # Gates take ISH_BIN, ROOTFS, ROOTFS_LANES, REPORT_DIR, TIMEOUT_S, INSTALL_TIMEOUT_S and RUNNER from
@@ -80,19 +85,19 @@ GATE = @ISH_BIN="$(or $(ISH_BIN),$(RELEASE)/ish)" $(PYTHON) tests/gates/run.py
 export ROOTFS ROOTFS_LANES REPORT_DIR TIMEOUT_S INSTALL_TIMEOUT_S RUNNER
 
 .PHONY: test-arm64-runtime-coverage test-arm64-cli-corner-smoke test-arm64-npm-cli-runtime-coverage
-test-arm64-runtime-coverage: setup-test build-arm64-linux
+test-arm64-runtime-coverage: build-tests
 	$(GATE) --gate runtime-coverage
-test-arm64-cli-corner-smoke: setup-test build-arm64-linux
+test-arm64-cli-corner-smoke: build-tests
 	$(GATE) --gate cli-corner-smoke
-test-arm64-npm-cli-runtime-coverage: setup-test build-arm64-linux
+test-arm64-npm-cli-runtime-coverage: build-tests
 	$(GATE) --gate npm-cli-runtime-coverage
 
 .PHONY: bench
 bench: setup-bench build-arm64-linux
-	@$(PYTHON) tests/bench/run.py --ish $(RELEASE)/ish $(BENCH)
+	@$(PYTHON) tests/bench/compare.py --ish $(RELEASE)/ish $(BENCH)
 
 .PHONY: docs format
-docs: setup-test build-arm64-linux
+docs: build-tests
 	@$(PYTHON) tools/check-docs.py --write
 format: setup-test
 	@git ls-files '*.c' '*.h' ':!deps' | xargs clang-format-19 -i

@@ -2,6 +2,7 @@
 #ifndef EMU_A64_IMM_H
 #define EMU_A64_IMM_H
 
+#include "emu/features.h"
 #include <stdbool.h>
 #include <stdint.h>
 

@@ -11,8 +11,8 @@
 #include <string.h>
 
 enum {
-    UNIT = 64,                     // block memory is given out in multiples of this
-    CLASSES = 64,                  // free lists, by units
+    UNIT = 64,    // block memory is given out in multiples of this
+    CLASSES = 64, // free lists, by units
     CHUNK_MIN = 64 << 10,
     CHUNK_MAX = 1 << 20,
     HASH_MIN = 256,
@@ -155,6 +155,7 @@ static void hash_grow(struct code_space *cs)
     free(old);
 }
 
+// The frame has been told already.
 static void insert(struct code_space *cs, struct block *b, struct frame *frame)
 {
     if (++cs->blocks > cs->hash_size)
@@ -169,7 +170,6 @@ static void insert(struct code_space *cs, struct block *b, struct frame *frame)
     if (*head)
         (*head)->frame_link = &b->frame_next;
     *head = b;
-    atomic_fetch_add_explicit(&frame->code_blocks, 1, memory_order_seq_cst);
     frame_get(frame); // until the block is freed
 }
 
@@ -309,11 +309,14 @@ static struct block *find_or_translate(struct cpu *cpu) NO_TSA
             leave(cpu, TRAP_FAULT, MEM_EXEC);
             return NULL;
         }
+        // Before the code is read: see core_sync_code().
+        atomic_fetch_add_explicit(&frame->code_blocks, 1, memory_order_seq_cst);
         translate(&d, pc, host, BLOCK_INSNS);
 
         lock_acquire(&cs->lock);
         if (find(cs, pc) || atomic_load_explicit(&cs->drops, memory_order_seq_cst) != drops) {
             lock_release(&cs->lock);
+            atomic_fetch_sub_explicit(&frame->code_blocks, 1, memory_order_seq_cst);
             continue; // another thread was first, or the code may have changed since it was read
         }
         size_t bytes = draft_size(&d);
@@ -378,6 +381,7 @@ int thread_code_create(struct thread_code **out)
         return -LINUX_ENOMEM;
     memset(tc, 0, sizeof(*tc));
     tc->exit.fn = dispatch_core(CORE_EXIT);
+    tc->empty.fn = dispatch_core(CORE_EMPTY);
     tc->replay[1].fn = dispatch_core(CORE_REPLAY_DONE);
     thread_code_flush(tc);
     *out = tc;
@@ -392,12 +396,12 @@ void thread_code_destroy(struct thread_code *tc)
 void thread_code_forget_returns(struct thread_code *tc)
 {
     for (unsigned i = 0; i < RETURN_STACK; i++)
-        tc->returns[i].pc = CODE_NO_PC;
+        tc->returns[i] = (struct code_target){CODE_NO_PC, &tc->empty};
 }
 
 void thread_code_flush(struct thread_code *tc)
 {
     for (unsigned i = 0; i < THREAD_CODE_SIZE; i++)
-        tc->hash[i].pc = CODE_NO_PC;
+        tc->hash[i] = (struct code_target){CODE_NO_PC, &tc->empty};
     thread_code_forget_returns(tc);
 }

@@ -1,5 +1,6 @@
 // Slow paths of the engine: memory misses and straddling accesses, traps, pokes, lookups.
 #include "emu/core.h"
+#include "emu/code.h"
 #include "emu/mem.h"
 #include "emu/thread_code.h"
 #include "platform/base/log.h"
@@ -110,10 +111,16 @@ const struct insn *core_poke(struct cpu *cpu, const struct insn *ip)
 
 const struct insn *core_lookup(struct cpu *cpu, const struct insn *ip)
 {
-    cpu->pc = cpu_untag(cpu->pc);
+    cpu->pc = cpu_untag(cpu->pc); // Arm ARM, AArch64.BranchAddr
     if (cpu->code->stepping)
         return leave(cpu, TRAP_STEP, 0, MEM_READ);
     return code_find(cpu);
+}
+
+const struct insn *core_empty(struct cpu *cpu, const struct insn *ip)
+{
+    cpu->pc = CODE_NO_PC;
+    return core_lookup(cpu, ip);
 }
 
 const struct insn *core_resolve(struct cpu *cpu, const struct insn *ip)
@@ -125,4 +132,16 @@ const struct insn *core_step_done(struct cpu *cpu, const struct insn *ip)
 {
     cpu->pc = ((const struct block_exit *)ip)->pc;
     return leave(cpu, TRAP_STEP, 0, MEM_READ);
+}
+
+void core_sync_code(struct cpu *cpu, uint64_t addr)
+{
+    struct frame *frame = mem_frame_at(cpu, addr);
+    // Pairs with the translator, which counts itself in the frame before it reads the code: either
+    // it is seen here, or it sees what the guest wrote.
+    atomic_thread_fence(memory_order_seq_cst);
+    if (!frame || !code_in_frame(frame))
+        return;
+    mem_drop_code(cpu->mem, frame);
+    thread_code_flush(cpu->code);
 }

@@ -1,7 +1,7 @@
 // Slow paths of the engine: what gadgets reach when the next record is not simply known. Layer 2.
 //
-// Each takes the record that asked and returns the record to go on with; leaving cpu_run means going
-// on with the exit record. cpu->last_tag and last_addend carry the last page in and out.
+// Each takes the record that asked and returns the record to go on with; leaving cpu_run means
+// going on with the exit record. cpu->last_tag and last_addend carry the last page in and out.
 #ifndef EMU_CORE_H
 #define EMU_CORE_H
 
@@ -15,9 +15,14 @@ const struct insn *core_miss(struct cpu *cpu, const struct insn *ip);
 const struct insn *core_trap(struct cpu *cpu, const struct insn *ip);
 const struct insn *core_poke(struct cpu *cpu, const struct insn *ip);
 const struct insn *core_lookup(struct cpu *cpu, const struct insn *ip);
+// The guest branched to CODE_NO_PC, the number that marks empty entries.
+const struct insn *core_empty(struct cpu *cpu, const struct insn *ip);
 const struct insn *core_resolve(struct cpu *cpu, const struct insn *ip);
 const struct insn *core_replay_done(struct cpu *cpu, const struct insn *ip);
 const struct insn *core_step_done(struct cpu *cpu, const struct insn *ip);
+
+// IC IVAU: the code at `addr` may have changed.
+void core_sync_code(struct cpu *cpu, uint64_t addr);
 
 // Forgets the last page.
 void core_reset_last_page(struct cpu *cpu);

@@ -79,11 +79,19 @@ void dis_extend(struct dis_out *out, uint32_t option, uint32_t amount)
 
 void dis_offset_extend(struct dis_out *out, uint32_t option, uint32_t s, uint32_t size)
 {
-    dis_text(out, option == 3 ? ", lsl" : option == 2 ? ", uxtw" : option == 6 ? ", sxtw" : ", sxtx");
+    dis_text(out, option == 3   ? ", lsl"
+                  : option == 2 ? ", uxtw"
+                  : option == 6 ? ", sxtw"
+                                : ", sxtx");
     if (s) {
         dis_text(out, " #");
         dis_dec(out, size);
     }
+}
+
+void dis_reg_after(struct dis_out *out, uint32_t r, uint32_t wide)
+{
+    dis_reg(out, (r + 1) & 31, wide != 0, false);
 }
 
 static const char *const arrangements[] = {"8b", "16b", "4h", "8h", "2s", "4s", "1d", "2d"};

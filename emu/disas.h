@@ -27,6 +27,8 @@ void dis_shift(struct dis_out *out, uint32_t type, uint32_t amount);
 void dis_extend(struct dis_out *out, uint32_t option, uint32_t amount);
 // ", uxtw #2" of a register offset: shifted by `size` if `s`; option 3 is LSL.
 void dis_offset_extend(struct dis_out *out, uint32_t option, uint32_t s, uint32_t size);
+// The register after r: the second of a CASP pair.
+void dis_reg_after(struct dis_out *out, uint32_t r, uint32_t wide);
 // "4s": the arrangement DUP's imm5 selects.
 void dis_dup_arrangement(struct dis_out *out, uint32_t imm5, uint32_t q);
 // "{v1.8b, v2.8b}"

@@ -17,10 +17,10 @@
     ip = e.ip;                                                                                     \
     if (e.status == OP_NEXT) {                                                                     \
         ip++;                                                                                      \
-        goto *ip->fn;                                                                              \
+        goto * ip->fn;                                                                             \
     }                                                                                              \
     if (e.status == OP_JUMP)                                                                       \
-        goto *ip->fn;                                                                              \
+        goto * ip->fn;                                                                             \
     if (e.status == OP_MISS)                                                                       \
         goto core_miss;                                                                            \
     if (e.status == OP_POKE)                                                                       \
@@ -36,7 +36,7 @@
     ip = core_##name(cpu, ip);                                                                     \
     tag = cpu->last_tag;                                                                           \
     addend = cpu->last_addend;                                                                     \
-    goto *ip->fn
+    goto * ip->fn
 
 struct labels {
     const struct gadget_entry *gadgets;
@@ -51,22 +51,24 @@ static NO_TSAN struct labels run(struct cpu *cpu, const struct insn *ip)
 #include "emu/a64_goto_table.inc"
     };
     static const void *const core[CORE_COUNT] = {
-        [CORE_MISS] = &&core_miss,       [CORE_TRAP] = &&core_trap,
-        [CORE_POKE] = &&core_poke,       [CORE_LOOKUP] = &&core_lookup,
-        [CORE_RESOLVE] = &&core_resolve, [CORE_REPLAY_DONE] = &&core_replay_done,
+        [CORE_MISS] = &&core_miss,           [CORE_TRAP] = &&core_trap,
+        [CORE_POKE] = &&core_poke,           [CORE_LOOKUP] = &&core_lookup,
+        [CORE_RESOLVE] = &&core_resolve,     [CORE_REPLAY_DONE] = &&core_replay_done,
         [CORE_STEP_DONE] = &&core_step_done, [CORE_EXIT] = &&core_exit,
+        [CORE_EMPTY] = &&core_empty,
     };
     if (!cpu)
         return (struct labels){gadgets, core};
     uint64_t tag = cpu->last_tag;
     uintptr_t addend = cpu->last_addend;
-    goto *ip->fn;
+    goto * ip->fn;
 
 #include "emu/a64_goto_labels.inc"
     CORE_LABEL(miss);
     CORE_LABEL(trap);
     CORE_LABEL(poke);
     CORE_LABEL(lookup);
+    CORE_LABEL(empty);
     CORE_LABEL(resolve);
     CORE_LABEL(replay_done);
     CORE_LABEL(step_done);

@@ -22,6 +22,7 @@ CORE_GADGET(miss)
 CORE_GADGET(trap)
 CORE_GADGET(poke)
 CORE_GADGET(lookup)
+CORE_GADGET(empty)
 CORE_GADGET(resolve)
 CORE_GADGET(replay_done)
 CORE_GADGET(step_done)
@@ -38,10 +39,11 @@ GADGET_CC NO_TSAN static void gadget_core_exit(GADGET_ARGS)
 gadget_ref dispatch_core(enum core_gadget which)
 {
     static gadget_function *const core[CORE_COUNT] = {
-        [CORE_MISS] = gadget_core_miss,       [CORE_TRAP] = gadget_core_trap,
-        [CORE_POKE] = gadget_core_poke,       [CORE_LOOKUP] = gadget_core_lookup,
-        [CORE_RESOLVE] = gadget_core_resolve, [CORE_REPLAY_DONE] = gadget_core_replay_done,
+        [CORE_MISS] = gadget_core_miss,           [CORE_TRAP] = gadget_core_trap,
+        [CORE_POKE] = gadget_core_poke,           [CORE_LOOKUP] = gadget_core_lookup,
+        [CORE_RESOLVE] = gadget_core_resolve,     [CORE_REPLAY_DONE] = gadget_core_replay_done,
         [CORE_STEP_DONE] = gadget_core_step_done, [CORE_EXIT] = gadget_core_exit,
+        [CORE_EMPTY] = gadget_core_empty,
     };
     return core[which];
 }

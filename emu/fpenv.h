@@ -8,13 +8,18 @@
 #include "emu/cpu.h"
 
 #define FPCR_RMODE_SHIFT 22
-#define FPSR_IOC (1u << 0)
-#define FPSR_DZC (1u << 1)
-#define FPSR_OFC (1u << 2)
-#define FPSR_UFC (1u << 3)
-#define FPSR_IXC (1u << 4)
-#define FPSR_IDC (1u << 7)
-#define FPSR_QC  (1u << 27)
+#define FPSR_IOC         (1u << 0)
+#define FPSR_DZC         (1u << 1)
+#define FPSR_OFC         (1u << 2)
+#define FPSR_UFC         (1u << 3)
+#define FPSR_IXC         (1u << 4)
+#define FPSR_IDC         (1u << 7)
+#define FPSR_QC          (1u << 27)
+
+// Bits that can be written; trap enables are RAZ/WI.
+// AHP DN FZ RMode FZ16, and Stride and Len, which do nothing but are kept where AArch32 exists.
+#define FPCR_MASK 0x07ff0000u
+#define FPSR_MASK 0xf800009fu
 
 // The host's words, kept while the guest's are in force.
 struct fpenv_host {

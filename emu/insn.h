@@ -37,10 +37,20 @@ static inline uint64_t insn_pack_const56(uint8_t r0, int64_t value)
     return (uint64_t)value << 8 | r0;
 }
 
-// The successor may be changed by another thread that chains or unchains blocks.
+// The successor may be changed by another thread that chains or unchains blocks. What it points to
+// was written before the pointer: the address dependency orders the reads, which the thread
+// sanitizer must be told.
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define INSN_TARGET_ORDER __ATOMIC_ACQUIRE
+#endif
+#endif
+#ifndef INSN_TARGET_ORDER
+#define INSN_TARGET_ORDER __ATOMIC_RELAXED
+#endif
 static inline const struct insn *insn_target(const struct insn *ip)
 {
-    return (const struct insn *)(uintptr_t)(__atomic_load_n(&ip->wide, __ATOMIC_RELAXED) >> 16);
+    return (const struct insn *)(uintptr_t)(__atomic_load_n(&ip->wide, INSN_TARGET_ORDER) >> 16);
 }
 
 #endif

@@ -8,13 +8,17 @@
 //     }
 //
 // It is inlined into every gadget the table asks for, so that what the table lists under `expand`
-// (sf, size, q ...) is a compile-time constant in it, and a register operand is either a byte of the
-// record or a host register. Rules:
-//   - registers, flags and memory only through the accessors below; operands by the names of the row
-//   - a load or store may leave the body (miss, fault) and the body is run again later: nothing that
+// (sf, size, q ...) is a compile-time constant in it, and a register operand is either a byte of
+// the record or a host register. Rules:
+//   - registers, flags and memory only through the accessors below; operands by the names of the
+//   row
+//   - a load or store may leave the body (miss, fault) and the body is run again later: nothing
+//   that
 //     the guest can see may be changed before the last LOAD/STORE/READ_AT/WRITE_AT
-//   - all guest memory that one instruction touches is one contiguous range, obtained by one accessor
-//   - no goto, no static data that can change, no call that may not return; calls of helper functions
+//   - all guest memory that one instruction touches is one contiguous range, obtained by one
+//   accessor
+//   - no goto, no static data that can change, no call that may not return; calls of helper
+//   functions
 //     only on cold paths or for heavy work (a call saves and restores the pins)
 //   - a body that ends normally continues with the next record
 #ifndef EMU_OP_H
@@ -118,15 +122,15 @@ static ALWAYS_INLINE NO_TSAN void op_set_x(struct env *e, struct xreg r, uint64_
 // SIMD and FP registers. V(r) is the 128-bit register by value; SET_V writes all of it. VR(r) and
 // VW(r) are pointers for lane access (VW: the destination; other lanes keep their value). Writes of
 // a B/H/S/D scalar clear the rest of the register.
-#define V(r)        (*op_v(e, r))
-#define VR(r)       ((const union vreg *)op_v(e, r))
-#define VW(r)       op_v(e, r)
-#define SET_V(r, v) (*op_v(e, r) = (v))
-#define VQ(r)       (op_v(e, r)->q)
-#define VD(r)       (op_v(e, r)->d[0])
-#define VS(r)       (op_v(e, r)->s[0])
-#define VH(r)       (op_v(e, r)->h[0])
-#define VB(r)       (op_v(e, r)->b[0])
+#define V(r)         (*op_v(e, r))
+#define VR(r)        ((const union vreg *)op_v(e, r))
+#define VW(r)        op_v(e, r)
+#define SET_V(r, v)  (*op_v(e, r) = (v))
+#define VQ(r)        (op_v(e, r)->q)
+#define VD(r)        (op_v(e, r)->d[0])
+#define VS(r)        (op_v(e, r)->s[0])
+#define VH(r)        (op_v(e, r)->h[0])
+#define VB(r)        (op_v(e, r)->b[0])
 #define SET_VQ(r, v) ((void)(op_v(e, r)->q = (v)))
 #define SET_VD(r, v) op_set_d(e, r, v)
 #define SET_VS(r, v) op_set_d(e, r, (uint32_t)(v))
@@ -174,10 +178,10 @@ static ALWAYS_INLINE uint32_t op_bits32(float f)
 }
 
 // --- Flags ---------------------------------------------------------------------------------------
-#define FLAG_N ((unsigned)(e->cpu->flag_n >> 63))
-#define FLAG_Z ((unsigned)(e->cpu->flag_z == 0))
-#define FLAG_C ((unsigned)e->cpu->flag_c)
-#define FLAG_V ((unsigned)e->cpu->flag_v)
+#define FLAG_N               ((unsigned)(e->cpu->flag_n >> 63))
+#define FLAG_Z               ((unsigned)(e->cpu->flag_z == 0))
+#define FLAG_C               ((unsigned)e->cpu->flag_c)
+#define FLAG_V               ((unsigned)e->cpu->flag_v)
 #define SET_NZCV(n, z, c, v) op_set_nzcv(e, n, z, c, v)
 
 static ALWAYS_INLINE NO_TSAN void op_set_nzcv(struct env *e, bool n, bool z, bool c, bool v)
@@ -255,33 +259,52 @@ static ALWAYS_INLINE NO_TSAN bool op_cond_base(const struct env *e, unsigned whi
         uint64_t a = wide ? e->flag_a : (uint32_t)e->flag_a;
         uint64_t b = wide ? e->flag_b : (uint32_t)e->flag_b;
         switch (which) {
-        case 0: return a == b;
-        case 1: return a >= b;
-        case 4: return a > b;
-        case 5: return sa >= sb;
-        case 6: return sa > sb;
-        default: break;
+        case 0:
+            return a == b;
+        case 1:
+            return a >= b;
+        case 4:
+            return a > b;
+        case 5:
+            return sa >= sb;
+        case 6:
+            return sa > sb;
+        default:
+            break;
         }
     }
     if (e->flags == FLAGS_LOGIC) {
         int64_t r = (int64_t)e->flag_a;
         switch (which) {
-        case 0: return r == 0;
-        case 2: return r < 0;
-        case 5: return r >= 0;
-        case 6: return r > 0;
-        default: break;
+        case 0:
+            return r == 0;
+        case 2:
+            return r < 0;
+        case 5:
+            return r >= 0;
+        case 6:
+            return r > 0;
+        default:
+            break;
         }
     }
     switch (which) {
-    case 0: return FLAG_Z;
-    case 1: return FLAG_C;
-    case 2: return FLAG_N;
-    case 3: return FLAG_V;
-    case 4: return FLAG_C && !FLAG_Z;
-    case 5: return FLAG_N == FLAG_V;
-    case 6: return FLAG_N == FLAG_V && !FLAG_Z;
-    default: return true;
+    case 0:
+        return FLAG_Z;
+    case 1:
+        return FLAG_C;
+    case 2:
+        return FLAG_N;
+    case 3:
+        return FLAG_V;
+    case 4:
+        return FLAG_C && !FLAG_Z;
+    case 5:
+        return FLAG_N == FLAG_V;
+    case 6:
+        return FLAG_N == FLAG_V && !FLAG_Z;
+    default:
+        return true;
     }
 }
 

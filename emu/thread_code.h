@@ -11,18 +11,18 @@
 struct code_space;
 
 enum {
-    BLOCK_INSNS = 64,       // longest block
-    BLOCK_EXITS = 2,        // fall-through and branch target
-    RETURN_STACK = 16,      // power of two
-    THREAD_CODE_BITS = 10,  // pc hash of one thread
+    BLOCK_INSNS = 64,      // longest block
+    BLOCK_EXITS = 2,       // fall-through and branch target
+    RETURN_STACK = 16,     // power of two
+    THREAD_CODE_BITS = 10, // pc hash of one thread
     THREAD_CODE_SIZE = 1 << THREAD_CODE_BITS,
-    MAX_ACCESS = 64,        // bytes of the largest memory access of one instruction
+    MAX_ACCESS = 64, // bytes of the largest memory access of one instruction
 };
 
 // A direct way out of a block. While it is not chained, the record `from` leads to `stub`, which
 // finds the block at `pc` and chains to it.
 struct block_exit {
-    struct insn stub;  // CORE_RESOLVE
+    struct insn stub; // CORE_RESOLVE
     uint64_t pc;
     struct insn *from; // its target is this exit's
     struct block *block, *to;
@@ -35,8 +35,8 @@ struct block {
     uint64_t end_pc; // first: gadgets read it behind the end record
     uint16_t count;  // guest instructions
     uint8_t exits;
-    bool dead;       // dropped; reached only by those still inside
-    uint32_t bytes;  // of its memory
+    bool dead;      // dropped; reached only by those still inside
+    uint32_t bytes; // of its memory
     struct frame *frame;
     struct block *hash_next;
     struct block *frame_next, **frame_link; // or the retired list
@@ -55,8 +55,8 @@ static inline uint64_t block_pc(const struct block *b)
     return b->end_pc - 4u * b->count;
 }
 
-// The block that a record belongs to.
-static inline struct block *block_of(const struct insn *ip)
+// The block that a record belongs to. Other threads may be chaining it; they keep byte 0.
+static inline NO_TSAN struct block *block_of(const struct insn *ip)
 {
     while (ip->r[0] != INSN_END)
         ip++;
@@ -64,14 +64,14 @@ static inline struct block *block_of(const struct insn *ip)
 }
 
 // Guest address of a record.
-static inline uint64_t block_pc_of(const struct insn *ip)
+static inline NO_TSAN uint64_t block_pc_of(const struct insn *ip)
 {
     const struct block *b = block_of(ip);
     return b->end_pc - 4u * (uint64_t)((const struct insn *)(const void *)b - 1 - ip);
 }
 
 struct code_target {
-    uint64_t pc; // odd: empty
+    uint64_t pc; // CODE_NO_PC: empty, unless a guest branches there
     const struct insn *ip;
 };
 #define CODE_NO_PC 1u
@@ -82,6 +82,7 @@ struct thread_code {
     struct code_target hash[THREAD_CODE_SIZE];
 
     struct insn exit; // CORE_EXIT
+    struct insn empty; // CORE_EMPTY: what empty entries lead to
     // An access that straddles two pages: the instruction is run once more from `replay`, with the
     // last page set to `bounce`; then `replay_done` copies what was stored to the two pages.
     struct insn replay[2];

@@ -32,6 +32,7 @@ struct iter {
     struct task *task; // the caller; opaque below kernel/. NULL for kernel buffers
     bool nonblock;     // this transfer must not wait (O_NONBLOCK, RWF_NOWAIT, MSG_DONTWAIT)
     // Private to ops.
+    uint64_t base; // start, when there is no vec
     const void *vec;
     size_t vec_count, vec_at, vec_offset;
     void *pinned;
@@ -43,5 +44,7 @@ void iter_kernel(struct iter *it, void *buf, size_t n);
 // Helpers that return 0 or -LINUX_EFAULT for "all or nothing" copies.
 NODISCARD int iter_get(struct iter *it, void *buf, size_t n);
 NODISCARD int iter_put(struct iter *it, const void *buf, size_t n);
+// Writes up to `n` zeros; returns how many.
+size_t iter_put_zeros(struct iter *it, size_t n);
 
 #endif

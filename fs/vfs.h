@@ -69,6 +69,14 @@ static inline uint64_t vfs_makedev(uint32_t major, uint32_t minor)
 {
     return (minor & 0xffu) | (uint64_t)(major & 0xfffu) << 8 | (uint64_t)(minor & ~0xffu) << 12;
 }
+static inline uint32_t vfs_major(uint64_t dev)
+{
+    return (uint32_t)(dev >> 8 & 0xfff);
+}
+static inline uint32_t vfs_minor(uint64_t dev)
+{
+    return (uint32_t)((dev & 0xff) | (dev >> 12 & 0xffffff00u));
+}
 
 // --- Walking -------------------------------------------------------------------------------------
 
@@ -201,7 +209,9 @@ void vfs_each_mount(struct vfs *vfs, const struct path *root,
 // --- What a file system implements ---------------------------------------------------------------
 
 struct super_ops {
-    void (*destroy)(struct super *s); // last reference gone
+    // Last reference gone (mounts hold them, and through mounts open files; inodes do not). Puts
+    // s->root; no other inode of it is in use.
+    void (*destroy)(struct super *s);
     int (*statfs)(struct super *s, struct vfs_statfs *out);
     int (*sync)(struct super *s);
 };
@@ -296,6 +306,7 @@ struct inode {
     const struct file_ops *file_ops; // may be NULL for directories without an own open
     void *private;
     struct lock lock; // rank inode. Directory: its names. File: size changes against each other
+    struct gate write_gate; // regular file: writers, truncation, seals, one at a time
     // Owner and permission bits, for path walks. Kept by the file system when `cached_perm` is set
     // (immutable); otherwise getattr is asked.
     bool cached_perm;
@@ -306,6 +317,7 @@ struct inode {
     // the entry (visible to the reverse map), load it again; if it moved, take the entry back and
     // start over. All loads seq_cst.
     _Atomic uint32_t page_epoch;
+    _Atomic bool linkable; // O_TMPFILE: may be given a name although it has none
     // Zero when the inode is made.
     _Atomic(struct inode_locks *) locks; // fs/lock.c
     void *watches;                       // kernel/inotify.c
@@ -320,6 +332,8 @@ struct inode {
 // A new inode with one reference. NULL without memory.
 struct inode *inode_create(struct super *super, const struct inode_ops *ops, uint32_t type,
                            uint64_t ino);
+// Undoes inode_create, before anybody knew of it: evict is not called.
+void inode_discard(struct inode *inode);
 struct inode *inode_get(struct inode *inode);
 void inode_put(struct inode *inode); // with no lock ranked inode or above held
 // True and referenced unless the last reference is already gone: for tables of inodes that hold
@@ -436,6 +450,8 @@ struct vfs_lock_waiter {
     struct list node;
     struct vfs *vfs; // NULL: not waiting
     const void *owner, *blocker;
+    bool visited; // by a search for circles, with `next`
+    struct vfs_lock_waiter *next;
 };
 // Returns 0, -LINUX_EAGAIN with `*conflict` filled (if not NULL), -LINUX_EDEADLK, -LINUX_ENOLCK. A
 // caller that wants to wait queues on vfs_lock_queue(), then tries (again) with its `waiter`.
@@ -460,8 +476,8 @@ NODISCARD int tmpfs_create(struct vfs *vfs, uint64_t size_limit, uint32_t root_m
 NODISCARD int devfs_create(struct vfs *vfs, struct super **out);
 // Character and block devices by number: `open` sets file->ops and private. Registered at boot.
 struct vfs_device {
-    // LINUX_S_IFCHR, LINUX_S_IFBLK, or LINUX_S_IFIFO: opening any fifo, which may wait for the other
-    // end.
+    // LINUX_S_IFCHR, LINUX_S_IFBLK, or LINUX_S_IFIFO: opening any fifo, which may wait for the
+    // other end.
     uint32_t type;
     uint32_t major, minor_first, minor_last;
     int (*open)(struct inode *inode, struct file *file, const struct vfs_caller *c, void *ctx);

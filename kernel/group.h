@@ -17,9 +17,13 @@ struct session {
     _Atomic uint32_t refs;
     struct kernel *kernel; // immutable
     int32_t sid;           // immutable
+    unsigned processes;    // members; guarded by kernel->tasklist
     struct lock lock;
     // The controlling terminal; guarded by lock. Set, cleared and referenced by kernel/tty/ only.
     struct tty *tty;
+    // The foreground group of a terminal that hung up, referenced; told when the leader exits.
+    // Guarded by lock; kernel/tty/ only.
+    struct pgrp *left_pgrp;
     // The leader until it exits (not referenced: it clears this itself); guarded by lock.
     struct process *leader;
 };

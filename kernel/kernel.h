@@ -24,6 +24,8 @@ struct tty_table;
 struct vdso_image;
 struct poller;
 
+struct process;
+struct process;
 struct task_pool;
 struct cred;
 
@@ -49,10 +51,11 @@ struct kernel {
 
     // Guards the pid table, parent and child links, and membership of thread groups.
     struct lock tasklist;
-    unsigned task_count; // tasks that were not reaped; guarded by tasklist
-    struct task *init;   // pid 1 while it lives; guarded by tasklist
+    unsigned task_count;          // tasks that were not reaped; guarded by tasklist
+    struct process *init_process; // pid 1 until it is reaped; guarded by tasklist
     struct cond
         task_gone;      // with tasklist: a process ended that task_spawn() made, or the last task
+    bool init_ending;   // pid 1 ends: so does everybody, and nobody waits; guarded by tasklist
     bool shutting_down; // no new tasks; guarded by tasklist
 
     _Atomic uint64_t fork_count, syscall_count;

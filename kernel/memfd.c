@@ -37,8 +37,8 @@ int64_t memfd_add_seals(struct file *file, uint32_t seals)
         return -LINUX_EINVAL;
     if (!file->inode)
         return -LINUX_EINVAL;
-    // Taken with the inode's lock, so that no write is under way that was checked before.
-    lock_acquire(&file->inode->lock);
+    // Through the gate, so that no write is under way that was checked before.
+    gate_enter(&file->inode->write_gate);
     uint32_t old = atomic_load_explicit(&file->inode->seals, memory_order_relaxed);
     int64_t result = 0;
     if (!(old & SEALABLE))
@@ -47,7 +47,7 @@ int64_t memfd_add_seals(struct file *file, uint32_t seals)
         result = -LINUX_EPERM;
     else
         atomic_store_explicit(&file->inode->seals, old | seals, memory_order_release);
-    lock_release(&file->inode->lock);
+    gate_leave(&file->inode->write_gate);
     return result;
 }
 

@@ -317,26 +317,50 @@ static ssize_t pipe_write(struct file *file, struct iter *it, uint64_t *pos)
 
 // --- Pieces for splice ---------------------------------------------------------------------------
 
-size_t pipe_peek(struct pipe *p, size_t skip, void *buf, size_t n)
+size_t pipe_peek(struct pipe *p, void *buf, size_t n)
 {
     lock_acquire(&p->lock);
     uint32_t used = load(&p->used);
-    size_t got = skip < used ? used - skip : 0;
-    got = got < n ? got : n;
+    size_t got = n < used ? n : used;
     if (got)
-        ring_copy_out(p, (p->head + (uint32_t)skip) & (p->room - 1), buf, got);
+        ring_copy_out(p, p->head, buf, got);
     lock_release(&p->lock);
     return got;
 }
 
-void pipe_consume(struct pipe *p, size_t n)
+size_t pipe_take(struct pipe *p, void *buf, size_t n)
 {
     lock_acquire(&p->lock);
     uint32_t free_before = free_bytes(p), used = load(&p->used);
-    if (used)
-        ring_take(p, n < used ? n : used);
+    size_t got = n < used ? n : used;
+    if (got) {
+        ring_copy_out(p, p->head, buf, got);
+        ring_take(p, got);
+    }
     lock_release(&p->lock);
-    wake_writers(p, free_before);
+    if (got)
+        wake_writers(p, free_before);
+    return got;
+}
+
+int pipe_unread(struct pipe *p, const void *buf, size_t n)
+{
+    lock_acquire(&p->lock);
+    uint32_t used = load(&p->used);
+    int err = ring_grow(p, used + (uint32_t)n);
+    if (!err) {
+        // Backwards from the head, in two pieces when that passes the ring's start.
+        uint32_t at = (p->head - (uint32_t)n) & (p->room - 1);
+        size_t first = p->room - at < n ? p->room - at : n;
+        memcpy(p->ring + at, buf, first);
+        memcpy(p->ring, (const uint8_t *)buf + first, n - first);
+        p->head = at;
+        store(&p->used, used + (uint32_t)n);
+    }
+    lock_release(&p->lock);
+    if (!err)
+        wake_readers(p);
+    return err;
 }
 
 ssize_t pipe_append(struct pipe *p, const void *buf, size_t n)
@@ -569,8 +593,10 @@ int pipe_create(struct kernel *kernel, const struct cred *cred, uint32_t flags,
             file_put(r);
         return -LINUX_ENOMEM;
     }
-    if (!(flags & LINUX_O_NONBLOCK))
-        file_change_flags(r, 0, LINUX_O_NONBLOCK);
+    // open(2) adds O_LARGEFILE, pipe(2) does not.
+    uint32_t drop = LINUX_O_LARGEFILE | (flags & LINUX_O_NONBLOCK ? 0 : (uint32_t)LINUX_O_NONBLOCK);
+    file_change_flags(r, 0, drop);
+    file_change_flags(w, 0, LINUX_O_LARGEFILE);
     r->pos = UINT32_MAX; // its writer has been there: end of file is a hangup
     *read_end = r;
     *write_end = w;

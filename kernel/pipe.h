@@ -40,10 +40,12 @@ struct pipe *pipe_of(const struct file *file);
 ssize_t pipe_wait_readable(struct pipe *p, struct task *task, bool nonblock);
 // Waits until a write makes progress: free bytes (> 0), or an error (-LINUX_EPIPE with SIGPIPE).
 ssize_t pipe_wait_writable(struct pipe *p, struct task *task, bool nonblock);
-// Copies up to n bytes from `skip` bytes into the unread data, without consuming it.
-size_t pipe_peek(struct pipe *p, size_t skip, void *buf, size_t n);
-// Drops up to n unread bytes.
-void pipe_consume(struct pipe *p, size_t n);
+// Copies up to n unread bytes without consuming them.
+size_t pipe_peek(struct pipe *p, void *buf, size_t n);
+// Takes up to n unread bytes out; what could not be passed on goes back in front with
+// pipe_unread(), beyond the capacity if need be.
+size_t pipe_take(struct pipe *p, void *buf, size_t n);
+NODISCARD int pipe_unread(struct pipe *p, const void *buf, size_t n);
 // Appends up to n bytes; returns how many fitted, or -LINUX_EPIPE (no signal), -LINUX_ENOMEM.
 ssize_t pipe_append(struct pipe *p, const void *buf, size_t n);
 

@@ -57,8 +57,8 @@ struct process {
     int32_t exit_status;
     struct task *exec_task; // is running exec and waits for the other threads to end
     unsigned pending_count; // queued signals, against RLIMIT_SIGPENDING
-    bool dead;                 // no thread is left that could take a signal
-    uint32_t group_signals;    // signals sent to groups it was in: fork must not miss one
+    bool dead;              // no thread is left that could take a signal
+    uint32_t group_signals; // signals sent to groups it was in: fork must not miss one
     // Job control. stop_signal != 0: a stop is in progress or in effect; it is in effect when
     // stop_left is 0.
     int32_t stop_signal;
@@ -69,6 +69,9 @@ struct process {
     int32_t notify_status;
     struct linux_rlimit rlimit[LINUX_RLIM_NLIMITS];
     int32_t dumpable, oom_score_adj;
+    // Not its session's leader, and gave the terminal up for itself (TIOCNOTTY). Children inherit
+    // it; setsid ends it.
+    _Atomic bool without_tty;
 
     struct wait_queue child_wait;  // wait4 of this process's threads
     struct wait_queue exit_wait;   // pollers of pidfds of this process
@@ -83,16 +86,11 @@ struct process *process_get(struct process *process);
 void process_put(struct process *process);
 // The process with this pid, referenced; NULL when there is none. Zombies count.
 struct process *process_find(struct kernel *kernel, int32_t pid);
-// A thread to send process signals to: the leader. `lock` is held, and the process is not `dead`.
-static inline struct task *process_any_thread(struct process *process)
-{
-    return process->leader;
-}
 // The leader, referenced; it may be a zombie. NULL once reaped.
 struct task *process_leader_get(struct process *process);
 int32_t process_parent_pid(struct process *process);
 
-// CPU time and faults of every thread so far, dead ones included.
-void process_usage(struct process *process, struct usage *out);
+// The wait status of a process that has ended.
+int32_t process_exit_status(struct process *process);
 
 #endif

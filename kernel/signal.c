@@ -316,21 +316,36 @@ int signal_send_process(struct task *task, const struct siginfo *info)
     return err;
 }
 
-int signal_send_pgrp(struct pgrp *pgrp, const struct siginfo *info)
+int signal_send_group_member(struct process *p, const struct siginfo *info)
+{
+    lock_acquire(&p->lock);
+    p->group_signals++;
+    int err = signal_send_locked(p->leader, info, true);
+    lock_release(&p->lock);
+    return err;
+}
+
+// As Linux: success if one member got it, else the last error.
+int signal_send_pgrp_checked(struct pgrp *pgrp, const struct siginfo *info, signal_check *check,
+                             void *context)
 {
     int err = -LINUX_ESRCH;
+    bool success = false;
     lock_acquire(&pgrp->lock);
     struct process *p;
     list_for_each (p, &pgrp->members, pgrp_link) {
-        lock_acquire(&p->lock);
-        p->group_signals++;
-        int one = p->dead ? 0 : signal_send_locked(process_any_thread(p), info, true);
-        lock_release(&p->lock);
-        if (err)
-            err = one;
+        err = check ? check(context, p->leader, pgrp) : 0;
+        if (!err && info->signo)
+            err = signal_send_group_member(p, info);
+        success |= !err;
     }
     lock_release(&pgrp->lock);
-    return err;
+    return success ? 0 : err;
+}
+
+int signal_send_pgrp(struct pgrp *pgrp, const struct siginfo *info)
+{
+    return signal_send_pgrp_checked(pgrp, info, NULL, NULL);
 }
 
 static struct siginfo from_kernel(int signo)

@@ -44,10 +44,9 @@ struct siginfo {
     int64_t band;
     int32_t syscall; // SIGSYS
     uint64_t call_addr;
-    uint64_t esr; // fault syndrome of a fault; not part of siginfo
-    // sigqueue(2) of a code the kernel does not know: the guest's bytes as they are.
+    // sigqueue(2): the guest's bytes behind si_code and its padding, as they are.
     bool raw;
-    uint8_t raw_bytes[112];
+    uint8_t raw_bytes[32];
 };
 
 // To one thread / to the process of `task` / to a group. Never blocks; wakes whoever must act.

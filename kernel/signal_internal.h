@@ -52,6 +52,16 @@ void sighand_put(struct sighand *sighand);
 // process->lock is held.
 struct linux_sigaction signal_action(struct process *process, int signo);
 
+// --- Groups ----------------------------------------------------------------------------------------
+
+// Called for each member with locks held; an error keeps the signal from it.
+typedef int signal_check(void *context, struct task *leader, struct pgrp *pgrp);
+// info->signo 0: only checks.
+int signal_send_pgrp_checked(struct pgrp *pgrp, const struct siginfo *info, signal_check *check,
+                             void *context);
+// One of several processes that get a signal; tasklist or the group's lock is held.
+int signal_send_group_member(struct process *process, const struct siginfo *info);
+
 // --- Inside process->lock --------------------------------------------------------------------------
 
 // Sends to `target` alone, or to its process when `whole_process`. Returns 0 or -LINUX_EAGAIN.
@@ -80,6 +90,13 @@ bool signal_stop_participate(struct task *task);
 
 // Tells the parent of `task`'s process that it stopped or went on.
 void signal_notify_stop(struct task *task);
+
+// --- Alternate stack (kernel/signal_calls.c): self only ------------------------------------------
+
+// SS_DISABLE, SS_ONSTACK or 0 for this stack pointer.
+uint32_t signal_altstack_flags(const struct task *task, uint64_t sp);
+void signal_altstack_reset(struct task *task);
+NODISCARD int signal_altstack_set(struct task *task, const struct linux_stack *stack, uint64_t sp);
 
 // --- Frames (kernel/signal_frame.c) ----------------------------------------------------------------
 

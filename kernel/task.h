@@ -106,6 +106,8 @@ struct task {
     int32_t sched_policy, sched_priority; // of any thread: guarded by tasklist
     uint64_t start_ns, start_boot_ns;     // monotonic, boottime; immutable
     uint64_t timer_slack_ns;
+    _Atomic uint64_t affinity; // bit mask of CPUs; 0: all. Any thread
+    uint32_t syscall_count; // see usage_sampled()
     struct futex_pi_state *pi_waiting; // kernel/futex_pi.c
 
     // CPU time. The host thread's clock counts all of it; system time is the share estimated from

@@ -24,7 +24,7 @@ void wait_queue_add(struct wait_queue *q, struct wait_entry *e)
         list_add_head(&q->entries, &e->node);
     // Pairs with anybody_queued: of the two, the later one in the order of `count` sees what the
     // other did before.
-    atomic_fetch_add_explicit(&q->count, 1, memory_order_acq_rel);
+    atomic_fetch_add_explicit(&q->count, 1, memory_order_seq_cst);
     lock_release(&q->lock);
 }
 
@@ -42,7 +42,7 @@ void wait_queue_remove(struct wait_entry *e)
 
 static bool anybody_queued(struct wait_queue *q)
 {
-    return atomic_fetch_add_explicit(&q->count, 0, memory_order_acq_rel) != 0;
+    return atomic_fetch_add_explicit(&q->count, 0, memory_order_seq_cst) != 0;
 }
 
 static void wake_entries(struct wait_queue *q, uint32_t events, bool one)

@@ -103,7 +103,9 @@ def generate(tree, command):
     with tempfile.TemporaryDirectory() as folder:
         out = os.path.join(folder, "ledger.md")
         words = [word.replace("{out}", out).replace("{tmp}", folder) for word in shlex.split(command)]
-        subprocess.run([sys.executable] + words, cwd=tree.top, check=True, stdout=subprocess.DEVNULL)
+        words = [name for word in words for name in sorted(
+            glob.glob(word, root_dir=tree.top) if "*" in word else [word])]
+        subprocess.run([sys.executable, "-B"] + words, cwd=tree.top, check=True, stdout=subprocess.DEVNULL)
         with open(out) as made:
             return made.read()
 

@@ -17,6 +17,8 @@ import sys
 
 # Suites that only run when they are asked for by name.
 ON_DEMAND = ("isa-long", "gates-long", "slow")
+# Suites a full run must have had: tests that were never configured must not pass unnoticed.
+EXPECTED = ("unit", "isa", "tools", "check")
 TAP_LINE = re.compile(r"^(not )?ok\b\s*\d*\s*(?:- )?(.*)$")
 
 
@@ -64,6 +66,14 @@ def read_log(path):
         return [json.loads(line) for line in log if line.strip()]
 
 
+def missing_suites(records):
+    """Suites of a full run that no test belonged to."""
+    seen = set()
+    for record in records:  # meson names a test `project:suite+suite / name`
+        seen.update(record["name"].partition(" / ")[0].rpartition(":")[2].split("+"))
+    return [name for name in EXPECTED if name not in seen]
+
+
 def report_failure(record, results, verbose):
     print("\nFAILED %s (%s, exit %s)" % (record["name"], record["result"], record.get("returncode")))
     for state, name in results:
@@ -108,6 +118,10 @@ def main():
         any_failed |= failed
         if failed:
             report_failure(record, results, options.verbose)
+    if not options.suite:
+        for name in missing_suites(records):
+            print("\nFAILED no test of the suite %s was configured" % name)
+            count.failed += 1
     if status and not any_failed:
         print("meson test ended with status %d" % status)
         count.failed += 1

@@ -24,4 +24,9 @@ def emit(table):
     for reg in ("PFR0", "PFR1", "ISAR0", "ISAR1"):
         value = sum(v << s for s, v in regs.get(reg, {}).items())
         out.append(f"const uint64_t cpu_feature_{reg.lower()} = {value:#x}ull;")
+    out += ["", "uint64_t cpu_id_register(unsigned crm, unsigned op2)", "{",
+            "    switch (crm << 3 | op2) {"]
+    for number, reg in ((0o40, "pfr0"), (0o41, "pfr1"), (0o60, "isar0"), (0o61, "isar1")):
+        out += [f"    case {number:#x}:", f"        return cpu_feature_{reg};"]
+    out += ["    default:", "        return 0;", "    }", "}"]
     return "\n".join(out + [""])

@@ -1,9 +1,7 @@
 // Integer data processing: Arm ARM C6, "Data processing (register)" and "(immediate)".
 #include "emu/op.h"
 
-OP(nop)
-{
-}
+OP(nop) {}
 
 OP(const)
 {

@@ -5,10 +5,9 @@
 //
 // N counts instructions. With --coverage every row must have been executed alone at least N times.
 // Exit status 0: no mismatch.
-#include "emu/code.h"
 #include "emu/cpu.h"
-#include "emu/mem.h"
 #include "tests/isa/generate.h"
+#include "tests/unit/emu_fake.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -16,15 +15,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { WINDOW_PAGES = ISA_RW_PAGES + ISA_RO_PAGES, CODE_PAGES = (int)(ISA_CODE_SIZE / 4096) };
+enum { WINDOW_PAGES = ISA_RW_PAGES + ISA_RO_PAGES, CODE_PAGES = (int)(ISA_CODE_SIZE / ISA_PAGE) };
 
 struct machine {
-    struct frame_pool *pool;
-    struct run_tokens *tokens;
-    struct mem *mem;
-    struct cpu cpu;
-    char *window; // host copies are not contiguous: see frames
-    struct frame *window_frames[WINDOW_PAGES], *code_frames[CODE_PAGES];
+    struct fake *space;
+    struct cpu *cpu;
 };
 
 struct oracle {
@@ -40,82 +35,43 @@ static void die(const char *what)
 
 // --- Our side ------------------------------------------------------------------------------------
 
-static uint64_t counter(void)
-{
-    return 0;
-}
-
-static uint64_t no_clock(unsigned clock)
-{
-    (void)clock;
-    return UINT64_MAX;
-}
-
-static const struct cpu_host host = {counter, 62500000, no_clock};
-
-static struct frame *map_page(struct machine *m, uint64_t addr, unsigned rights)
-{
-    struct frame *f;
-    struct mem_batch batch;
-    mem_batch_init(&batch);
-    if (frame_alloc(m->pool, &f))
-        die("no memory");
-    frame_get(f);
-    struct mem_entry entry = {.frame = f, .rights = (uint8_t)rights};
-    if (mem_set(m->mem, &batch, addr, entry))
-        die("mem_set failed");
-    mem_batch_finish(&batch);
-    return f;
-}
-
 static void machine_create(struct machine *m)
 {
-    if (frame_pool_create(0, &m->pool) || run_tokens_create(1, &m->tokens) ||
-        mem_create(m->tokens, &m->mem))
-        die("no memory");
-    for (int i = 0; i < WINDOW_PAGES; i++)
-        m->window_frames[i] = map_page(m, ISA_DATA + (uint64_t)i * ISA_PAGE,
-                                       i < ISA_RW_PAGES ? MEM_READ | MEM_WRITE : MEM_READ);
-    for (int i = 0; i < CODE_PAGES; i++)
-        m->code_frames[i] =
-            map_page(m, ISA_CODE + (uint64_t)i * ISA_PAGE, MEM_READ | MEM_WRITE | MEM_EXEC);
-    cpu_init(&m->cpu, &host);
-    if (mem_attach(m->mem, &m->cpu))
-        die("mem_attach failed");
+    m->space = fake_create();
+    for (uint64_t i = 0; i < WINDOW_PAGES; i++)
+        fake_map(m->space, ISA_DATA + i * ISA_PAGE,
+                 i < ISA_RW_PAGES ? MEM_READ | MEM_WRITE : MEM_READ);
+    for (uint64_t i = 0; i < CODE_PAGES; i++)
+        fake_map(m->space, ISA_CODE + i * ISA_PAGE, MEM_READ | MEM_WRITE | MEM_EXEC);
+    m->cpu = fake_cpu(m->space);
 }
 
 static void machine_destroy(struct machine *m)
 {
-    mem_detach(&m->cpu);
-    mem_put(m->mem);
-    for (int i = 0; i < WINDOW_PAGES; i++)
-        frame_put(m->window_frames[i]);
-    for (int i = 0; i < CODE_PAGES; i++)
-        frame_put(m->code_frames[i]);
-    run_tokens_destroy(m->tokens);
-    frame_pool_destroy(m->pool);
+    fake_cpu_destroy(m->cpu);
+    fake_destroy(m->space);
 }
 
 // The batch's code and the window's first content, page by page.
 static void machine_load(struct machine *m, const struct isa_case *cases, size_t count)
 {
     static uint32_t code[ISA_CODE_SIZE / 4];
-    static char window[WINDOW_PAGES * 4096];
+    static char window[WINDOW_PAGES * ISA_PAGE];
     isa_write_code(code, cases, count);
     isa_fill_window(window, sizeof window);
-    for (int i = 0; i < WINDOW_PAGES; i++)
-        memcpy(m->window_frames[i]->host, window + i * 4096, 4096);
-    for (int i = 0; i < CODE_PAGES; i++) {
-        memcpy(m->code_frames[i]->host, (char *)code + i * 4096, 4096);
-        mem_drop_code(m->mem, m->code_frames[i]);
+    for (uint64_t i = 0; i < WINDOW_PAGES; i++)
+        memcpy(fake_host(m->space, ISA_DATA + i * ISA_PAGE), window + i * ISA_PAGE, ISA_PAGE);
+    for (uint64_t i = 0; i < CODE_PAGES; i++) {
+        fake_code(m->space, ISA_CODE + i * ISA_PAGE, code + i * ISA_PAGE / 4, ISA_PAGE / 4);
+        fake_code_changed(m->space, ISA_CODE + i * ISA_PAGE);
     }
 }
 
 static uint64_t machine_hash(const struct machine *m)
 {
-    static char window[ISA_RW_PAGES * 4096];
-    for (int i = 0; i < ISA_RW_PAGES; i++)
-        memcpy(window + i * 4096, m->window_frames[i]->host, 4096);
+    static char window[ISA_RW_PAGES * ISA_PAGE];
+    for (uint64_t i = 0; i < ISA_RW_PAGES; i++)
+        memcpy(window + i * ISA_PAGE, fake_host(m->space, ISA_DATA + i * ISA_PAGE), ISA_PAGE);
     return isa_hash_window(window);
 }
 
@@ -147,10 +103,10 @@ static void trap_signal(const struct machine *m, const struct trap *trap, struct
 {
     enum { ILL = 4, TRAPSIG = 5, BUS = 7, SEGV = 11 };
     uint64_t addr = cpu_untag(trap->addr);
-    r->addr = trap->addr;
+    r->addr = addr; // Linux clears the tag unless SA_EXPOSE_TAGBITS asks for it
     switch (trap->kind) {
     case TRAP_FAULT: {
-        bool mapped = addr < MEM_VA_END && mem_lookup(m->mem, addr).frame;
+        bool mapped = addr >> 48 == 0 && fake_host(m->space, addr);
         r->signo = SEGV;
         r->code = mapped ? 2 : 1;
         break;
@@ -161,13 +117,13 @@ static void trap_signal(const struct machine *m, const struct trap *trap, struct
     case TRAP_PC_ALIGN:
     case TRAP_SP_ALIGN:
         r->signo = BUS, r->code = 1;
-        r->addr = trap->kind == TRAP_PC_ALIGN ? m->cpu.pc : m->cpu.x[CPU_SP];
+        r->addr = trap->kind == TRAP_PC_ALIGN ? m->cpu->pc : m->cpu->x[CPU_SP];
         break;
     case TRAP_UNDEFINED:
-        r->signo = ILL, r->code = 1, r->addr = m->cpu.pc;
+        r->signo = ILL, r->code = 1, r->addr = m->cpu->pc;
         break;
     case TRAP_BRK:
-        r->signo = TRAPSIG, r->code = 1, r->addr = m->cpu.pc;
+        r->signo = TRAPSIG, r->code = 1, r->addr = m->cpu->pc;
         break;
     case TRAP_SVC:
     case TRAP_POKE:
@@ -177,18 +133,41 @@ static void trap_signal(const struct machine *m, const struct trap *trap, struct
     }
 }
 
+// A trap leaves the registers and memory as they were before the instruction that made it.
+static void check_nothing_happened(const struct machine *m, const struct isa_case *c,
+                                   const struct isa_state *before, uint64_t memory)
+{
+    struct isa_state after;
+    get_state(m->cpu, &after);
+    if (!memcmp(&after, before, sizeof after) && machine_hash(m) == memory)
+        return;
+    printf("# imprecise trap: seed %#" PRIx64 " pc %#" PRIx64 "\n", c->seed, after.pc);
+    for (uint32_t i = 0; i < c->count; i++)
+        printf("#   %08x\n", c->words[i]);
+    printf("Bail out! a trap changed registers or memory\n");
+    exit(1);
+}
+
 static void run_ours(struct machine *m, const struct isa_case *c, size_t slot, struct isa_result *r,
                      bool step)
 {
     struct isa_state st;
     struct trap trap;
     isa_initial_state(c, slot, &st);
-    set_state(&m->cpu, &st);
-    do
-        cpu_run(&m->cpu, step ? CPU_STEP : CPU_RUN, &trap);
-    while (trap.kind == TRAP_STEP || trap.kind == TRAP_POKE);
+    set_state(m->cpu, &st);
+    for (;;) {
+        if (step)
+            get_state(m->cpu, &st);
+        uint64_t memory = step ? machine_hash(m) : 0;
+        cpu_run(m->cpu, step ? CPU_STEP : CPU_RUN, &trap);
+        if (trap.kind == TRAP_STEP || trap.kind == TRAP_POKE)
+            continue;
+        if (step)
+            check_nothing_happened(m, c, &st, memory);
+        break;
+    }
     memset(r, 0, sizeof *r);
-    get_state(&m->cpu, &r->state);
+    get_state(m->cpu, &r->state);
     trap_signal(m, &trap, r);
     r->memory = machine_hash(m);
 }
@@ -289,7 +268,7 @@ static void report(const struct isa_case *c, size_t slot, const struct isa_resul
     show("code", ours->code, theirs->code);
     show("addr", ours->addr, theirs->addr);
     show("memory", ours->memory, theirs->memory);
-    if (c->count == 1) { // operands, for reading
+    if (c->count == 1 || getenv("ISA_SHOW_INPUT")) { // operands, for reading
         for (int i = 0; i < 31; i++)
             printf("#   in x%-2d %016" PRIx64 "\n", i, first.x[i]);
         for (int i = 0; i < 32; i++)
@@ -297,10 +276,61 @@ static void report(const struct isa_case *c, size_t slot, const struct isa_resul
     }
 }
 
-// What the oracle is known not to judge; each with the architecture's rule.
-static bool same(const struct isa_result *ours, const struct isa_result *theirs)
+// Where the oracle is known to differ from the architecture and Linux; nothing else is overlooked.
+static bool same(const struct isa_result *ours, const struct isa_result *theirs,
+                 const struct isa_case *c)
 {
-    return !memcmp(ours, theirs, sizeof *ours);
+    struct isa_result judged = *theirs;
+    // A fault near or above the end of the 47 bits qemu-user has for guests: it says address 0,
+    // Linux the address.
+    if (ours->signo == theirs->signo && theirs->addr == 0 && ours->addr >> 46)
+        judged.addr = ours->addr;
+    // A misaligned PC is an alignment fault before it is anything else (Arm ARM, AArch64.CheckPC);
+    // qemu looks for the page first.
+    bool fetch = theirs->addr == theirs->state.pc || theirs->addr == 0;
+    if (ours->state.pc & 3 && fetch && ours->signo == 7 && ours->code == 1) {
+        judged.signo = ours->signo;
+        judged.code = ours->code;
+        judged.addr = ours->addr;
+    }
+    // DC ZVA: the fault address may be any in the block (Arm ARM, FAR_EL1); qemu says its start.
+    uint64_t index = (ours->state.pc - ISA_CODE) / 4 % ISA_SLOT_WORDS;
+    if (ours->signo == 11 && index < c->count && (c->words[index] & ~31u) == 0xd50b7420u &&
+        (ours->addr ^ theirs->addr) < 64) {
+        judged.addr = ours->addr;
+        judged.state.pc = ours->state.pc; // qemu 7.2 reports the start of its own block
+    }
+    return !memcmp(ours, &judged, sizeof *ours);
+}
+
+// A multi-register access that faults half-way may leave memory and its own registers in any state
+// (Arm ARM, "Definition of a precise exception"); qemu keeps the first half. We promise that
+// nothing happened, which --step proves without the oracle. The caller must not compare memory
+// afterwards.
+static bool same_but_for_half_done(const struct isa_result *ours, const struct isa_result *theirs,
+                                   const struct isa_case *c)
+{
+    if (ours->signo != theirs->signo || ours->addr != theirs->addr || ours->signo == 5 ||
+        ours->state.pc != theirs->state.pc)
+        return false;
+    uint64_t index = (ours->state.pc - ISA_CODE) / 4 % ISA_SLOT_WORDS;
+    if (index >= c->count)
+        return false;
+    uint32_t is = a64_rows[a64_decode(c->words[index])].is;
+    struct isa_result judged = *theirs;
+    judged.memory = is & A64_IS_STORE ? ours->memory : theirs->memory;
+    if (is & A64_IS_LOAD) {
+        uint32_t rt = c->words[index] & 31, rt2 = c->words[index] >> 10 & 31;
+        for (uint32_t i = 0; i < 4; i++)
+            memcpy(judged.state.v[(rt + i) % 32], ours->state.v[(rt + i) % 32], 16);
+        memcpy(judged.state.v[rt2], ours->state.v[rt2], 16);
+        for (int i = 0; i < 2; i++) {
+            uint32_t r = i ? rt2 : rt;
+            if (r < 31)
+                judged.state.x[r] = ours->state.x[r];
+        }
+    }
+    return !memcmp(ours, &judged, sizeof *ours);
 }
 
 struct totals {
@@ -321,7 +351,9 @@ static void run_batch(struct machine *m, struct oracle *o, struct generator *g, 
     for (int i = 0; i < ISA_BATCH; i++) {
         struct isa_result ours;
         run_ours(m, &cases[i], (size_t)i, &ours, step);
-        if (!same(&ours, &theirs[i])) {
+        if (!same(&ours, &theirs[i], &cases[i])) {
+            if (same_but_for_half_done(&ours, &theirs[i], &cases[i]))
+                return;
             t->mismatches++;
             report(&cases[i], (size_t)i, &ours, &theirs[i]);
             return; // memory may differ from here on; the next batch starts afresh

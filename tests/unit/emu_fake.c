@@ -162,6 +162,11 @@ void fake_code(struct fake *f, uint64_t addr, const uint32_t *words, size_t n)
         memcpy(fake_host(f, addr + 4 * i), &words[i], 4);
 }
 
+void fake_code_changed(struct fake *f, uint64_t addr)
+{
+    mem_drop_code((struct mem *)f, find(f, addr)->frame);
+}
+
 unsigned fake_fills(const struct fake *f)
 {
     return f->fills;
@@ -226,7 +231,7 @@ void mem_leave(struct cpu *cpu)
 void mem_drop_code(struct mem *mem, struct frame *frame)
 {
     struct fake *f = (struct fake *)mem;
-    code_space_drop_frame(f->space, frame);
+    (void)code_space_drop_frame(f->space, frame);
     atomic_fetch_add(&f->generation, 1);
     for (size_t i = 0; i < CPUS; i++) {
         if (f->cpu[i])

@@ -25,6 +25,8 @@ void fake_unmap(struct fake *f, uint64_t addr);
 void *fake_host(struct fake *f, uint64_t addr);
 // Writes instruction words.
 void fake_code(struct fake *f, uint64_t addr, const uint32_t *words, size_t n);
+// What IC IVAU does, from outside: the translations of the page's code are dropped.
+void fake_code_changed(struct fake *f, uint64_t addr);
 // How often mem_fill() was called.
 unsigned fake_fills(const struct fake *f);
 

@@ -5,9 +5,9 @@
 #include "tests/unit/tap.h"
 #include <string.h>
 
-#define CODE  0x400000ull
-#define DATA  0x500000ull
-#define SVC   0xd4000001u
+#define CODE 0x400000ull
+#define DATA 0x500000ull
+#define SVC  0xd4000001u
 
 static struct tap tap;
 static struct fake *f;
@@ -25,8 +25,7 @@ static bool run(const uint32_t *words, size_t n)
     at += 4 * n + 4;
     return ok;
 }
-#define RUN(...)                                                                                   \
-    run((const uint32_t[]){__VA_ARGS__}, sizeof((const uint32_t[]){__VA_ARGS__}) / 4)
+#define RUN(...) run((const uint32_t[]){__VA_ARGS__}, sizeof((const uint32_t[]){__VA_ARGS__}) / 4)
 
 static void test_integer(void)
 {
@@ -38,8 +37,8 @@ static void test_integer(void)
     CHECK(&tap, RUN(0xeb01003f) && cpu_nzcv(cpu) == 0x60000000, "cmp x1, x1 sets Z and C");
     CHECK(&tap, RUN(0xd2a2468a) && cpu->x[10] == 0x12340000, "movz x10, #0x1234, lsl #16");
     CHECK(&tap, RUN(0xf2cacf0a) && cpu->x[10] == 0x567812340000, "movk x10, #0x5678, lsl #32");
-    CHECK(&tap, RUN(0x9200f3ea) && cpu->x[10] == 0 && RUN(0xb200f3ea) &&
-                    cpu->x[10] == 0x5555555555555555,
+    CHECK(&tap,
+          RUN(0x9200f3ea) && cpu->x[10] == 0 && RUN(0xb200f3ea) && cpu->x[10] == 0x5555555555555555,
           "mov x10, #0x5555555555555555 from the literal pool");
     cpu->x[2] = 0x8000000000000000;
     CHECK(&tap, RUN(0x9340fc40) && cpu->x[0] == cpu->x[2], "sbfm x0, x2, #0, #63 is a move");
@@ -72,8 +71,9 @@ static void test_memory(void)
     memcpy(fake_host(f, DATA + 4096), "efgh", 4);
     CHECK(&tap, RUN(0xf9400020) && !memcmp(&cpu->x[0], "abcdefgh", 8), "a load straddles pages");
     memcpy(&cpu->x[0], "ABCDEFGH", 8);
-    CHECK(&tap, RUN(0xf9000020, 0xf9400022) && cpu->x[2] == cpu->x[0] &&
-                    !memcmp(fake_host(f, DATA + 4096), "EFGH", 4),
+    CHECK(&tap,
+          RUN(0xf9000020, 0xf9400022) && cpu->x[2] == cpu->x[0] &&
+              !memcmp(fake_host(f, DATA + 4096), "EFGH", 4),
           "a store straddles pages");
     cpu->x[1] = 0xab00000000000000 | DATA;
     CHECK(&tap, RUN(0xf9400020) && cpu->x[0] == data[0], "the top byte of an address is ignored");
@@ -86,8 +86,9 @@ static void test_traps(void)
     cpu->pc = CODE + 0x800;
     fake_code(f, cpu->pc, (const uint32_t[]){0x91000400, 0xf8408420, SVC}, 3);
     struct trap t = fake_run(cpu, CPU_RUN);
-    CHECK(&tap, t.kind == TRAP_FAULT && t.addr == 0xdead000 && t.access == MEM_READ &&
-                    cpu->pc == CODE + 0x804 && cpu->x[0] == 78 && cpu->x[1] == 0xdead000,
+    CHECK(&tap,
+          t.kind == TRAP_FAULT && t.addr == 0xdead000 && t.access == MEM_READ &&
+              cpu->pc == CODE + 0x804 && cpu->x[0] == 78 && cpu->x[1] == 0xdead000,
           "a fault is at its instruction, with nothing written back");
     fake_map(f, 0xdead000, MEM_READ);
     t = fake_run(cpu, CPU_RUN);
@@ -125,16 +126,17 @@ static void test_vectors(void)
     cpu->x[1] = DATA;
     memset(fake_host(f, DATA), 0x5a, 64);
     CHECK(&tap, RUN(0x3dc00420) && cpu->v[0].b[9] == 0x5a, "ldr q0, [x1, #16]");
-    CHECK(&tap, RUN(0x4c40203e) && cpu->v[0].b[9] == 0x5a && cpu->v[31].b[0] == 0x5a &&
-                    cpu->v[1].b[0] == 0x5a,
+    CHECK(&tap,
+          RUN(0x4c40203e) && cpu->v[0].b[9] == 0x5a && cpu->v[31].b[0] == 0x5a &&
+              cpu->v[1].b[0] == 0x5a,
           "ld1 {v30.16b - v1.16b}, [x1] wraps the register number");
 }
 
 static void test_control(void)
 {
     // mov x0, #0; mov x1, #1000; loop: add x0, x0, x1; subs x1, x1, #1; b.ne loop
-    CHECK(&tap, RUN(0xd2800000, 0xd2807d01, 0x8b010000, 0xf1000421, 0x54ffffc1) &&
-                    cpu->x[0] == 500500,
+    CHECK(&tap,
+          RUN(0xd2800000, 0xd2807d01, 0x8b010000, 0xf1000421, 0x54ffffc1) && cpu->x[0] == 500500,
           "a loop adds 1..1000");
     // bl +12; svc; nop; add x0, x0, #1; ret -- the first SVC stops behind the call
     uint64_t pc = CODE + 0xa00;

@@ -8,6 +8,7 @@ same root twice costs one look at the package index. SOURCE_DATE_EPOCH overrides
 which are otherwise that of the newest package.
 """
 import argparse
+import fcntl
 import hashlib
 import os
 import shutil
@@ -95,7 +96,14 @@ def resolve(apt, recipe, refresh):
 
 
 def build(recipe, suffix, cache, mirror=None, refresh=False):
-    """Path of the finished archive in the cache."""
+    """Path of the finished archive in the cache, which one builder at a time works on."""
+    os.makedirs(cache, exist_ok=True)
+    with open(os.path.join(cache, "lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return build_locked(recipe, suffix, cache, mirror, refresh)
+
+
+def build_locked(recipe, suffix, cache, mirror, refresh):
     apt = aptfetch.Apt(cache, recipe.suite, recipe.arch, mirror)
     debs, deb_paths = resolve(apt, recipe, refresh)
     sources = aptfetch.sources_text(apt.sources)

@@ -15,8 +15,8 @@ import npmfetch
 import tiers
 
 
-def archive_of(name):
-    recipe = build.Recipe(name, "bookworm", "arm64")
+def archive_of(name, arch):
+    recipe = build.Recipe(name, "bookworm", arch)
     return build.build(recipe, ".tar.gz" if recipe.tier == "tiny" else ".tar.zst",
                        build.default_cache())
 
@@ -26,12 +26,13 @@ def main():
     parser.add_argument("name", choices=tiers.root_names())
     parser.add_argument("--build", default="build-arm64-linux", help="where fakefsify is")
     parser.add_argument("--archive", action="store_true", help="only print the archive's path")
+    parser.add_argument("--arch", default="arm64", help="of the archive; amd64 for comparisons")
     options = parser.parse_args()
     root = os.path.join("roots", options.name)
     if not options.archive and os.path.exists(root):
         return
     try:
-        archive = archive_of(options.name)
+        archive = archive_of(options.name, options.arch)
     except (aptfetch.AptError, npmfetch.NpmError, OSError) as error:
         sys.exit("cannot make the %s root: %s" % (options.name, error))
     if options.archive:

@@ -1,0 +1,149 @@
+// Conversions between floating-point sizes, and between floating point and integers, in software.
+#include "emu/fp_core.h"
+
+// FPConvertNaN: the top of the payload moves along.
+static uint64_t convert_nan(struct cpu *cpu, enum fp_size to, const struct fp_num *a)
+{
+    const bool ahp = to == FP_H && cpu->fpcr & FPCR_AHP;
+    if (a->cls == FP_SNAN || ahp)
+        cpu->fpsr |= FPSR_IOC;
+    if (ahp)
+        return fp_signed(to, a->sign, 0);
+    if (cpu->fpcr & FPCR_DN)
+        return fp_default_nan(to);
+    return fp_signed(to, a->sign, fp_default_nan(to) | a->sig >> (63 - fp_frac_bits(to)));
+}
+
+static uint64_t convert(struct cpu *cpu, enum fp_size from, enum fp_size to, uint64_t bits,
+                        enum fp_round round)
+{
+    const struct fp_num a = fp_unpack_cv(cpu, from, bits);
+    if (fp_is_nan(&a))
+        return convert_nan(cpu, to, &a);
+    if (a.cls == FP_INF) {
+        if (to == FP_H && cpu->fpcr & FPCR_AHP) {
+            cpu->fpsr |= FPSR_IOC;
+            return fp_signed(to, a.sign, 0x7fff);
+        }
+        return fp_signed(to, a.sign, fp_inf_bits(to));
+    }
+    if (a.cls == FP_ZERO)
+        return fp_signed(to, a.sign, 0);
+    return fp_round_pack_cv(cpu, to, a.sign, a.exp, a.sig, round);
+}
+
+uint64_t fp_convert(struct cpu *cpu, enum fp_size from, enum fp_size to, uint64_t a)
+{
+    return convert(cpu, from, to, a, fp_rounding(cpu));
+}
+
+uint64_t fp_convert_odd(struct cpu *cpu, uint64_t a)
+{
+    return convert(cpu, FP_D, FP_S, a, FP_ROUND_ODD);
+}
+
+// A magnitude split at the binary point; `part` is the fraction in units of 2^-64, bit 0 sticky.
+struct split {
+    uint64_t whole, part;
+};
+
+// sig / 2^63 * 2^exp; exp <= 63.
+static struct split split_at_point(uint64_t sig, int exp)
+{
+    if (exp == 63)
+        return (struct split){sig, 0};
+    if (exp >= 0)
+        return (struct split){sig >> (63 - exp), sig << (exp + 1)};
+    return (struct split){0, fp_shift_jam(sig, (unsigned)(-exp - 1))};
+}
+
+// Whether the magnitude goes up by one.
+static bool split_rounds_up(struct split v, bool sign, enum fp_round round)
+{
+    const uint64_t half = 1ull << 63;
+    switch (round) {
+    case FP_ROUND_NEAREST:
+        return v.part > half || (v.part == half && v.whole & 1);
+    case FP_ROUND_AWAY:
+        return v.part >= half;
+    case FP_ROUND_UP:
+        return v.part != 0 && !sign;
+    case FP_ROUND_DOWN:
+        return v.part != 0 && sign;
+    default:
+        return false;
+    }
+}
+
+uint64_t fp_round_int(struct cpu *cpu, enum fp_size s, uint64_t bits, enum fp_round round,
+                      bool exact)
+{
+    const struct fp_num a = fp_unpack(cpu, s, bits);
+    if (fp_is_nan(&a))
+        return fp_nan1(cpu, s, &a, bits);
+    if (a.cls == FP_ZERO)
+        return fp_signed(s, a.sign, 0);
+    if (a.cls == FP_INF || a.exp >= (int)fp_frac_bits(s))
+        return bits;
+    const struct split v = split_at_point(a.sig, a.exp);
+    const uint64_t whole = v.whole + split_rounds_up(v, a.sign, round);
+    if (exact && v.part != 0)
+        cpu->fpsr |= FPSR_IXC;
+    if (whole == 0)
+        return fp_signed(s, a.sign, 0);
+    const int top = 63 - __builtin_clzll(whole);
+    return fp_round_pack(cpu, s, a.sign, top, whole << (63 - top), FP_ROUND_ZERO);
+}
+
+uint64_t fp_to_fixed(struct cpu *cpu, enum fp_size s, uint64_t bits, unsigned fbits,
+                     bool is_unsigned, unsigned width, enum fp_round round)
+{
+    const struct fp_num a = fp_unpack(cpu, s, bits);
+    const uint64_t ones = ~0ull >> (64 - width);
+    const uint64_t top = 1ull << (width - 1);
+    if (a.cls == FP_ZERO)
+        return 0;
+    if (fp_is_nan(&a)) {
+        cpu->fpsr |= FPSR_IOC;
+        return 0;
+    }
+    uint64_t limit; // largest magnitude that fits
+    if (is_unsigned)
+        limit = a.sign ? 0 : ones;
+    else
+        limit = a.sign ? top : top - 1;
+    const int exp = a.exp + (int)fbits;
+    if (a.cls != FP_INF && exp <= 63) {
+        const struct split v = split_at_point(a.sig, exp);
+        const uint64_t whole = v.whole + split_rounds_up(v, a.sign, round);
+        if (whole <= limit) {
+            if (v.part != 0)
+                cpu->fpsr |= FPSR_IXC;
+            return (a.sign ? -whole : whole) & ones;
+        }
+    }
+    cpu->fpsr |= FPSR_IOC;
+    return (a.sign ? -limit : limit) & ones;
+}
+
+uint64_t fp_from_fixed(struct cpu *cpu, enum fp_size s, uint64_t a, unsigned fbits,
+                       bool is_unsigned)
+{
+    if (a == 0)
+        return 0;
+    const bool sign = !is_unsigned && a >> 63;
+    const uint64_t magnitude = sign ? -a : a;
+    const int shift = __builtin_clzll(magnitude);
+    return fp_round_pack(cpu, s, sign, 63 - shift - (int)fbits, magnitude << shift,
+                         fp_rounding(cpu));
+}
+
+uint64_t fp_expand_imm(enum fp_size s, uint8_t imm8)
+{
+    const unsigned exp_bits = fp_exp_bits(s);
+    const uint64_t b = imm8 >> 6 & 1;
+    const uint64_t high = b ? ((1ull << (exp_bits - 3)) - 1) << 2 : 1ull << (exp_bits - 1);
+    const uint64_t exp = high | (imm8 >> 4 & 3);
+    return fp_signed(s, imm8 >> 7,
+                     exp << fp_frac_bits(s) | (uint64_t)(imm8 & 15) << (fp_frac_bits(s) - 4));
+}

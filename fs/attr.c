@@ -1,0 +1,162 @@
+// stat, chmod, chown, utimensat, truncate, readlink.
+#include "fs/vfs_core.h"
+#include "platform/abi/fs.h"
+#include "platform/abi/linux_errno.h"
+
+int vfs_getattr(const struct vfs_caller *c, const struct path *p, struct vfs_stat *out)
+{
+    (void)c;
+    struct inode *inode = p->dentry->inode;
+    return inode->ops->getattr(inode, out);
+}
+
+ssize_t vfs_readlink(const struct vfs_caller *c, const struct path *p, char *buf, size_t size)
+{
+    struct inode *inode = p->dentry->inode;
+    if (!LINUX_S_ISLNK(inode->type) || !inode->ops->readlink)
+        return -LINUX_EINVAL;
+    ssize_t n = inode->ops->readlink(inode, c, buf, size);
+    return n > 0 && (size_t)n > size ? (ssize_t)size : n;
+}
+
+static uint32_t without_setid(uint32_t mode)
+{
+    uint32_t kept = mode & ~(uint32_t)LINUX_S_ISUID;
+    if ((mode & (LINUX_S_ISGID | LINUX_S_IXGRP)) == (LINUX_S_ISGID | LINUX_S_IXGRP))
+        kept &= ~(uint32_t)LINUX_S_ISGID;
+    return kept;
+}
+
+int inode_kill_setid(struct inode *inode, const struct cred *cred, bool forced)
+{
+    if (!LINUX_S_ISREG(inode->type) || (!forced && cred_capable(cred, LINUX_CAP_FSETID)))
+        return 0;
+    struct perm perm;
+    int err = inode_perm(inode, &perm);
+    if (err || without_setid(perm.mode) == perm.mode || !inode->ops->setattr)
+        return err;
+    struct vfs_setattr attr = {.mask = ATTR_MODE,
+                               .mode = without_setid(perm.mode) & LINUX_S_IALLPERM};
+    return inode->ops->setattr(inode, &attr);
+}
+
+// chown(2): who may give what to whom.
+static int check_chown(const struct vfs_caller *c, const struct perm *perm,
+                       const struct vfs_setattr *attr)
+{
+    if (cred_capable(c->cred, LINUX_CAP_CHOWN))
+        return 0;
+    bool owner = c->cred->fsuid == perm->uid;
+    if (attr->mask & ATTR_UID && !(owner && attr->uid == perm->uid))
+        return -LINUX_EPERM;
+    if (attr->mask & ATTR_GID &&
+        !(owner && (attr->gid == perm->gid || cred_in_group(c->cred, attr->gid))))
+        return -LINUX_EPERM;
+    return 0;
+}
+
+static int check_times(const struct vfs_caller *c, const struct path *p, const struct perm *perm,
+                       bool set_now)
+{
+    if (perm_owner_or_capable(c, perm->uid))
+        return 0;
+    if (!set_now)
+        return -LINUX_EPERM;
+    return path_permission(c, p, LINUX_W_OK);
+}
+
+static int check_size(const struct vfs_caller *c, const struct path *p)
+{
+    struct inode *inode = p->dentry->inode;
+    if (LINUX_S_ISDIR(inode->type))
+        return -LINUX_EISDIR;
+    if (!LINUX_S_ISREG(inode->type))
+        return -LINUX_EINVAL;
+    int err = path_permission(c, p, LINUX_W_OK);
+    if (!err && atomic_load_explicit(&inode->writers, memory_order_acquire) < 0)
+        err = -LINUX_ETXTBSY;
+    return err;
+}
+
+// Works out what the file system is asked for; `perm` is what there is.
+static int prepare(const struct vfs_caller *c, const struct path *p, const struct perm *perm,
+                   struct vfs_setattr *attr, bool set_now)
+{
+    struct inode *inode = p->dentry->inode;
+    int err = 0;
+    if (attr->mask & (ATTR_UID | ATTR_GID))
+        err = check_chown(c, perm, attr);
+    if (!err && attr->mask & (ATTR_ATIME | ATTR_MTIME))
+        err = check_times(c, p, perm, set_now);
+    if (!err && attr->mask & ATTR_SIZE)
+        err = check_size(c, p);
+    if (err)
+        return err;
+    if (attr->mask & ATTR_MODE) {
+        if (!perm_owner_or_capable(c, perm->uid))
+            return -LINUX_EPERM;
+        if (LINUX_S_ISLNK(inode->type))
+            return -LINUX_EOPNOTSUPP;
+        attr->mode &= LINUX_S_IALLPERM;
+        if (!cred_in_group(c->cred, perm->gid) && !cred_capable(c->cred, LINUX_CAP_FSETID))
+            attr->mode &= ~(uint32_t)LINUX_S_ISGID;
+    } else if (attr->mask & (ATTR_CHOWN | ATTR_UID | ATTR_GID) && !LINUX_S_ISDIR(inode->type) &&
+               without_setid(perm->mode) != perm->mode) {
+        attr->mask |= ATTR_MODE;
+        attr->mode = without_setid(perm->mode) & LINUX_S_IALLPERM;
+    }
+    attr->mask &= ~(unsigned)ATTR_CHOWN;
+    return 0;
+}
+
+int vfs_setattr(const struct vfs_caller *c, const struct path *p, const struct vfs_setattr *attr,
+                bool set_now)
+{
+    struct inode *inode = p->dentry->inode;
+    struct vfs_setattr want = *attr;
+    if (p->mnt->flags & MOUNT_RDONLY)
+        return -LINUX_EROFS;
+    struct perm perm;
+    int err = inode_perm(inode, &perm);
+    bool chown = want.mask & (ATTR_CHOWN | ATTR_UID | ATTR_GID);
+    if (!err)
+        err = prepare(c, p, &perm, &want, set_now);
+    if (err || !want.mask)
+        return err;
+    if (!inode->ops->setattr)
+        return -LINUX_EPERM;
+    err = inode->ops->setattr(inode, &want);
+    if (!err && chown && LINUX_S_ISREG(inode->type) && inode->ops->removexattr) {
+        // File capabilities belong to the owner they were given under.
+        int gone = inode->ops->removexattr(inode, "security.capability");
+        if (gone && gone != -LINUX_ENODATA && gone != -LINUX_EOPNOTSUPP)
+            err = gone;
+    }
+    if (!err && want.mask & ATTR_SIZE)
+        err = inode_kill_setid(inode, c->cred, false);
+    return err;
+}
+
+int file_truncate_open(struct file *file)
+{
+    struct vfs_setattr attr = {.mask = ATTR_SIZE, .size = 0};
+    if (!file->inode->ops->setattr)
+        return 0;
+    int err = file->inode->ops->setattr(file->inode, &attr);
+    return err ? err : inode_kill_setid(file->inode, file->cred, false);
+}
+
+int file_truncate(const struct vfs_caller *c, struct file *file, uint64_t size)
+{
+    unsigned flags = atomic_load_explicit(&file->flags, memory_order_relaxed);
+    if (flags & LINUX_O_PATH)
+        return -LINUX_EBADF;
+    if (!file->inode || !LINUX_S_ISREG(file->inode->type) ||
+        (flags & LINUX_O_ACCMODE) == LINUX_O_RDONLY)
+        return -LINUX_EINVAL;
+    if (!file->inode->ops->setattr)
+        return -LINUX_EINVAL;
+    struct vfs_setattr attr = {.mask = ATTR_SIZE, .size = size};
+    int err = file->inode->ops->setattr(file->inode, &attr);
+    return err ? err : inode_kill_setid(file->inode, c->cred, false);
+}

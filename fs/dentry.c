@@ -1,0 +1,322 @@
+#include "fs/vfs_core.h"
+#include "platform/abi/linux_errno.h"
+#include <stdlib.h>
+#include <string.h>
+
+// Entries a shard keeps at most when nobody uses them: 64 Ki for the whole cache.
+enum { SHARD_LIMIT = 1024, EVICT_SCAN = 8 };
+
+static uint32_t name_hash(const char *name, size_t len)
+{
+    uint32_t h = 2166136261u; // FNV-1a
+    for (size_t i = 0; i < len; i++)
+        h = (h ^ (unsigned char)name[i]) * 16777619u;
+    return h ^ h >> 15;
+}
+
+// All children of one directory are in one shard.
+static struct dentry_shard *shard_of(struct vfs *vfs, const struct dentry *parent)
+{
+    uint64_t key = (uintptr_t)parent;
+    key = (key >> 5) * 0x9e3779b97f4a7c15ull;
+    return &vfs->shard[key >> 58 & (DENTRY_SHARDS - 1)];
+}
+
+static struct list *bucket_of(struct dentry_shard *s, const struct dentry *parent, uint32_t hash)
+{
+    uint64_t key = ((uintptr_t)parent >> 5 ^ hash) * 0x9e3779b97f4a7c15ull;
+    return &s->bucket[key >> 40 & (DENTRY_BUCKETS - 1)];
+}
+
+static struct dentry *dentry_alloc(const char *name, size_t len)
+{
+    struct dentry *d = calloc(1, sizeof *d);
+    char *copy = malloc(len + 1);
+    if (!d || !copy) {
+        free(d);
+        free(copy);
+        return NULL;
+    }
+    memcpy(copy, name, len);
+    copy[len] = 0;
+    atomic_init(&d->refs, 1);
+    d->name = copy;
+    d->name_len = (uint32_t)len;
+    d->hash = name_hash(name, len);
+    list_init(&d->bucket_link);
+    list_init(&d->lru_link);
+    list_init(&d->child_link);
+    list_init(&d->children);
+    return d;
+}
+
+struct dentry *dentry_get(struct dentry *d)
+{
+    atomic_fetch_add_explicit(&d->refs, 1, memory_order_relaxed);
+    return d;
+}
+
+void dentry_put(struct dentry *d)
+{
+    // A chain of parents may go with it; a loop, because trees are deep.
+    while (d && atomic_fetch_sub_explicit(&d->refs, 1, memory_order_acq_rel) == 1) {
+        struct dentry *parent = d->parent;
+        if (d->inode)
+            inode_put(d->inode);
+        free(d->name);
+        free(d);
+        d = parent;
+    }
+}
+
+struct dentry *dentry_find(struct vfs *vfs, struct dentry *parent, const char *name, size_t len)
+{
+    struct dentry_shard *s = shard_of(vfs, parent);
+    uint32_t hash = name_hash(name, len);
+    struct dentry *found = NULL, *d;
+    lock_acquire(&s->lock);
+    list_for_each (d, bucket_of(s, parent, hash), bucket_link) {
+        if (d->hash == hash && d->parent == parent && d->name_len == len &&
+            memcmp(d->name, name, len) == 0) {
+            found = dentry_get(d);
+            break;
+        }
+    }
+    lock_release(&s->lock);
+    return found;
+}
+
+// Takes an entry out of its shard; the cache's reference passes to the caller.
+static void shard_remove(struct dentry_shard *s, struct dentry *d)
+{
+    d->hashed = false;
+    list_remove(&d->bucket_link);
+    list_remove(&d->lru_link);
+    list_remove(&d->child_link);
+    s->count--;
+}
+
+// Unhashes the oldest entries that only the cache holds, onto `out` (linked by lru_link).
+static void shard_evict(struct dentry_shard *s, struct list *out)
+{
+    for (unsigned i = 0; i < EVICT_SCAN && s->count > SHARD_LIMIT; i++) {
+        struct dentry *d = list_entry(s->lru.prev, struct dentry, lru_link);
+        if (atomic_load_explicit(&d->refs, memory_order_acquire) == 1) {
+            shard_remove(s, d);
+            list_add_tail(out, &d->lru_link);
+        } else { // in use: look at it again later
+            list_remove(&d->lru_link);
+            list_add_head(&s->lru, &d->lru_link);
+        }
+    }
+}
+
+static void put_all(struct list *entries)
+{
+    while (!list_empty(entries)) {
+        struct dentry *d = list_first(entries, struct dentry, lru_link);
+        list_remove(&d->lru_link);
+        dentry_put(d);
+    }
+}
+
+// `evicted` collects what the caller must put when it holds no lock.
+static void shard_insert(struct vfs *vfs, struct dentry *d, struct list *evicted)
+{
+    struct dentry_shard *s = shard_of(vfs, d->parent);
+    lock_acquire(&s->lock);
+    d->hashed = true;
+    dentry_get(d);
+    list_add_head(bucket_of(s, d->parent, d->hash), &d->bucket_link);
+    list_add_head(&s->lru, &d->lru_link);
+    list_add_head(&d->parent->children, &d->child_link);
+    s->count++;
+    shard_evict(s, evicted);
+    lock_release(&s->lock);
+}
+
+static void put_later(struct vfs *vfs, struct list *entries)
+{
+    if (list_empty(entries))
+        return;
+    lock_acquire(&vfs->tree_lock);
+    list_splice_tail(&vfs->evicted, entries);
+    atomic_store_explicit(&vfs->has_evicted, true, memory_order_relaxed);
+    lock_release(&vfs->tree_lock);
+}
+
+void dentry_hash(struct vfs *vfs, struct dentry *d)
+{
+    struct list evicted;
+    list_init(&evicted);
+    shard_insert(vfs, d, &evicted);
+    put_later(vfs, &evicted);
+}
+
+void dentry_free_evicted(struct vfs *vfs)
+{
+    if (LIKELY(!atomic_load_explicit(&vfs->has_evicted, memory_order_relaxed)))
+        return; // what this misses waits for the next caller
+    struct list evicted;
+    list_init(&evicted);
+    lock_acquire(&vfs->tree_lock);
+    list_splice_tail(&evicted, &vfs->evicted);
+    atomic_store_explicit(&vfs->has_evicted, false, memory_order_relaxed);
+    lock_release(&vfs->tree_lock);
+    put_all(&evicted);
+}
+
+void dentry_unhash(struct vfs *vfs, struct dentry *d)
+{
+    if (!d->parent)
+        return;
+    struct dentry_shard *s = shard_of(vfs, d->parent);
+    lock_acquire(&s->lock);
+    bool was = d->hashed;
+    if (was)
+        shard_remove(s, d);
+    lock_release(&s->lock);
+    // Never the last reference: the caller holds one.
+    if (was)
+        atomic_fetch_sub_explicit(&d->refs, 1, memory_order_release);
+}
+
+struct dentry *dentry_create(struct vfs *vfs, struct dentry *parent, const char *name, size_t len,
+                             struct inode *inode, bool hash)
+{
+    struct dentry *d = dentry_alloc(name, len);
+    if (!d) {
+        if (inode)
+            inode_put(inode);
+        return NULL;
+    }
+    d->inode = inode;
+    d->super = parent->super;
+    d->parent = dentry_get(parent);
+    if (hash)
+        dentry_hash(vfs, d);
+    return d;
+}
+
+struct dentry *dentry_create_root(struct inode *inode)
+{
+    struct dentry *d = dentry_alloc("", 0);
+    if (!d) {
+        inode_put(inode);
+        return NULL;
+    }
+    d->inode = inode;
+    d->super = inode->super;
+    return d;
+}
+
+struct dentry *dentry_create_anonymous(struct inode *inode, const char *name)
+{
+    struct dentry *d = dentry_alloc(name, strlen(name));
+    if (!d) {
+        inode_put(inode);
+        return NULL;
+    }
+    d->inode = inode;
+    d->anonymous = true;
+    return d;
+}
+
+int dentry_move(struct vfs *vfs, struct dentry *d, struct dentry *parent, const char *name,
+                size_t len)
+{
+    char *copy = malloc(len + 1);
+    if (!copy)
+        return -LINUX_ENOMEM;
+    memcpy(copy, name, len);
+    copy[len] = 0;
+    dentry_get(parent);
+    lock_acquire(&vfs->tree_lock);
+    struct dentry *old_parent = d->parent;
+    char *old_name = d->name;
+    d->parent = parent;
+    d->name = copy;
+    d->name_len = (uint32_t)len;
+    d->hash = name_hash(name, len);
+    lock_release(&vfs->tree_lock);
+    free(old_name);
+    // The caller holds the old directory too, so this is never its last reference.
+    atomic_fetch_sub_explicit(&old_parent->refs, 1, memory_order_release);
+    return 0;
+}
+
+void dentry_swap(struct vfs *vfs, struct dentry *a, struct dentry *b)
+{
+    lock_acquire(&vfs->tree_lock);
+    struct dentry *parent = a->parent;
+    char *name = a->name;
+    uint32_t len = a->name_len, hash = a->hash;
+    a->parent = b->parent, a->name = b->name, a->name_len = b->name_len, a->hash = b->hash;
+    b->parent = parent, b->name = name, b->name_len = len, b->hash = hash;
+    lock_release(&vfs->tree_lock);
+}
+
+// Unhashes every child that only the cache holds, onto `out`.
+static void collect_unused(struct dentry_shard *s, struct dentry *dir, struct list *out)
+{
+    struct dentry *d, *next;
+    list_for_each_safe (d, next, &dir->children, child_link) {
+        if (atomic_load_explicit(&d->refs, memory_order_acquire) != 1)
+            continue;
+        shard_remove(s, d);
+        list_add_tail(out, &d->lru_link);
+    }
+}
+
+void dentry_prune(struct vfs *vfs, struct dentry *dir)
+{
+    struct dentry_shard *s = shard_of(vfs, dir);
+    struct list out;
+    list_init(&out);
+    lock_acquire(&s->lock);
+    collect_unused(s, dir, &out);
+    lock_release(&s->lock);
+    put_later(vfs, &out);
+}
+
+void dentry_prune_super(struct vfs *vfs, struct super *super)
+{
+    bool again = true;
+    while (again) { // parents become unused when their children have gone
+        again = false;
+        for (size_t i = 0; i < DENTRY_SHARDS; i++) {
+            struct dentry_shard *s = &vfs->shard[i];
+            struct dentry *d, *next;
+            struct list out;
+            list_init(&out);
+            lock_acquire(&s->lock);
+            list_for_each_safe (d, next, &s->lru, lru_link) {
+                if (d->super != super || atomic_load_explicit(&d->refs, memory_order_acquire) != 1)
+                    continue;
+                shard_remove(s, d);
+                list_add_tail(&out, &d->lru_link);
+            }
+            lock_release(&s->lock);
+            again |= !list_empty(&out);
+            put_all(&out);
+        }
+    }
+    dentry_free_evicted(vfs);
+}
+
+struct dentry *dentry_parent(struct vfs *vfs, struct dentry *d)
+{
+    lock_acquire(&vfs->tree_lock);
+    struct dentry *parent = dentry_get(d->parent ? d->parent : d);
+    lock_release(&vfs->tree_lock);
+    return parent;
+}
+
+bool dentry_is_below(struct vfs *vfs, struct dentry *d, struct dentry *ancestor)
+{
+    lock_acquire(&vfs->tree_lock);
+    while (d && d != ancestor)
+        d = d->parent;
+    lock_release(&vfs->tree_lock);
+    return d != NULL;
+}

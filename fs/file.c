@@ -1,0 +1,239 @@
+// Open files: lifetime, and the checks in front of every transfer.
+#include "fs/vfs_core.h"
+#include "platform/abi/fs.h"
+#include "platform/abi/linux_errno.h"
+#include "platform/abi/poll.h"
+#include <stdlib.h>
+
+struct file *file_alloc(const struct cred *cred, uint32_t flags)
+{
+    struct file *file = calloc(1, sizeof *file);
+    if (!file)
+        return NULL;
+    atomic_init(&file->refs, 1);
+    atomic_init(&file->flags, flags);
+    gate_init(&file->pos_gate);
+    if (cred)
+        file->cred = cred_get(cred);
+    return file;
+}
+
+struct file *file_create(const struct file_ops *ops, void *private, uint32_t flags,
+                         const char *anon_name)
+{
+    struct file *file = file_alloc(NULL, flags);
+    if (!file)
+        return NULL;
+    file->ops = ops;
+    file->private = private;
+    file->anon_name = anon_name;
+    return file;
+}
+
+struct file *file_get(struct file *file)
+{
+    atomic_fetch_add_explicit(&file->refs, 1, memory_order_relaxed);
+    return file;
+}
+
+void file_put(struct file *file)
+{
+    if (!file || atomic_fetch_sub_explicit(&file->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    if (file->inode && atomic_load_explicit(&file->inode->locks, memory_order_acquire))
+        vfs_lock_release_owner(file->inode, file);
+    struct file_watch *watch = atomic_load_explicit(&file->watch, memory_order_acquire);
+    if (watch)
+        watch->released(watch, file);
+    if (file->ops && file->ops->release)
+        file->ops->release(file);
+    if (file->counted_writer)
+        atomic_fetch_sub_explicit(&file->inode->writers, 1, memory_order_acq_rel);
+    path_put(&file->path);
+    inode_put(file->inode);
+    cred_put(file->cred);
+    gate_destroy(&file->pos_gate);
+    free(file);
+}
+
+static bool is_dir(const struct file *file)
+{
+    return file->inode && LINUX_S_ISDIR(file->inode->type);
+}
+
+// Only these have a position worth guarding; a stream may block in the middle of a transfer.
+static bool has_position(const struct file *file)
+{
+    return file->inode && (LINUX_S_ISREG(file->inode->type) || LINUX_S_ISDIR(file->inode->type) ||
+                           file->inode->type == LINUX_S_IFBLK);
+}
+
+static ssize_t transfer(struct file *file, struct iter *it, uint64_t *pos,
+                        ssize_t (*op)(struct file *, struct iter *, uint64_t *))
+{
+    if (pos) {
+        if (*pos > INT64_MAX)
+            return -LINUX_EINVAL;
+        if (it->left > INT64_MAX - *pos)
+            it->left = INT64_MAX - *pos;
+        return op(file, it, pos);
+    }
+    if (!has_position(file))
+        return op(file, it, &file->pos);
+    gate_enter(&file->pos_gate);
+    if (it->left > INT64_MAX - file->pos)
+        it->left = INT64_MAX - file->pos;
+    ssize_t n = op(file, it, &file->pos);
+    gate_leave(&file->pos_gate);
+    return n;
+}
+
+ssize_t file_read(struct file *file, struct iter *it, uint64_t *pos)
+{
+    unsigned flags = atomic_load_explicit(&file->flags, memory_order_relaxed);
+    if (flags & LINUX_O_PATH || (flags & LINUX_O_ACCMODE) == LINUX_O_WRONLY ||
+        (flags & LINUX_O_ACCMODE) == LINUX_O_ACCMODE)
+        return -LINUX_EBADF;
+    if (is_dir(file))
+        return -LINUX_EISDIR;
+    if (!file->ops->read)
+        return -LINUX_EINVAL;
+    return transfer(file, it, pos, file->ops->read);
+}
+
+ssize_t file_write(struct file *file, struct iter *it, uint64_t *pos)
+{
+    unsigned flags = atomic_load_explicit(&file->flags, memory_order_relaxed);
+    if (flags & LINUX_O_PATH || (flags & LINUX_O_ACCMODE) == LINUX_O_RDONLY ||
+        (flags & LINUX_O_ACCMODE) == LINUX_O_ACCMODE)
+        return -LINUX_EBADF;
+    if (!file->ops->write)
+        return -LINUX_EINVAL;
+    if (file->inode && it->left > 0) {
+        // The opener's rights stand for the writer's: the VFS does not know the writer's.
+        int err = inode_kill_setid(file->inode, file->cred, false);
+        if (err)
+            return err;
+    }
+    return transfer(file, it, pos, file->ops->write);
+}
+
+int64_t file_seek_default(struct file *file, int64_t offset, unsigned whence)
+{
+    struct vfs_stat st;
+    int64_t base = 0;
+    if (whence == LINUX_SEEK_CUR) {
+        base = (int64_t)file->pos;
+    } else if (whence != LINUX_SEEK_SET) {
+        int err = file->inode->ops->getattr(file->inode, &st);
+        if (err)
+            return err;
+        base = (int64_t)st.size;
+    }
+    switch (whence) {
+    case LINUX_SEEK_SET:
+    case LINUX_SEEK_CUR:
+    case LINUX_SEEK_END:
+        if (__builtin_add_overflow(base, offset, &offset) || offset < 0)
+            return -LINUX_EINVAL;
+        break;
+    case LINUX_SEEK_DATA: // all data, and a hole at the end
+    case LINUX_SEEK_HOLE:
+        if (offset < 0 || offset >= base)
+            return -LINUX_ENXIO;
+        if (whence == LINUX_SEEK_HOLE)
+            offset = base;
+        break;
+    default:
+        return -LINUX_EINVAL;
+    }
+    file->pos = (uint64_t)offset;
+    return offset;
+}
+
+int64_t file_seek(struct file *file, int64_t offset, unsigned whence)
+{
+    if (atomic_load_explicit(&file->flags, memory_order_relaxed) & LINUX_O_PATH)
+        return -LINUX_EBADF;
+    if (whence > LINUX_SEEK_HOLE)
+        return -LINUX_EINVAL;
+    if (!file->ops->seek)
+        return -LINUX_ESPIPE;
+    gate_enter(&file->pos_gate);
+    int64_t at = file->ops->seek(file, offset, whence);
+    gate_leave(&file->pos_gate);
+    return at;
+}
+
+int file_readdir(struct file *file, struct dir_sink *sink)
+{
+    if (atomic_load_explicit(&file->flags, memory_order_relaxed) & LINUX_O_PATH)
+        return -LINUX_EBADF;
+    if (!file->ops->readdir)
+        return -LINUX_ENOTDIR;
+    if (file->path.dentry && atomic_load(&file->path.dentry->deleted))
+        return -LINUX_ENOENT;
+    gate_enter(&file->pos_gate);
+    int err = file->ops->readdir(file, &file->pos, sink);
+    gate_leave(&file->pos_gate);
+    return err;
+}
+
+uint64_t file_parent_ino(const struct file *file)
+{
+    struct dentry *parent = dentry_parent(file->path.mnt->vfs, file->path.dentry);
+    uint64_t ino = parent->inode->ino;
+    dentry_put(parent);
+    return ino;
+}
+
+uint32_t file_poll(struct file *file, struct poll_table *table)
+{
+    if (file->ops->poll)
+        return file->ops->poll(file, table);
+    return LINUX_POLLIN | LINUX_POLLOUT | LINUX_POLLRDNORM | LINUX_POLLWRNORM;
+}
+
+int file_fsync(struct file *file, bool data_only)
+{
+    if (atomic_load_explicit(&file->flags, memory_order_relaxed) & LINUX_O_PATH)
+        return -LINUX_EBADF;
+    return file->ops->fsync ? file->ops->fsync(file, data_only) : -LINUX_EINVAL;
+}
+
+int file_fallocate(struct file *file, unsigned mode, uint64_t offset, uint64_t len)
+{
+    const unsigned known = LINUX_FALLOC_FL_KEEP_SIZE | LINUX_FALLOC_FL_PUNCH_HOLE |
+                           LINUX_FALLOC_FL_COLLAPSE_RANGE | LINUX_FALLOC_FL_ZERO_RANGE |
+                           LINUX_FALLOC_FL_INSERT_RANGE | LINUX_FALLOC_FL_UNSHARE_RANGE;
+    unsigned flags = atomic_load_explicit(&file->flags, memory_order_relaxed);
+    if (len == 0 || offset > INT64_MAX || len > INT64_MAX)
+        return -LINUX_EINVAL;
+    if (mode & ~known)
+        return -LINUX_EOPNOTSUPP;
+    unsigned what = mode & ~(unsigned)LINUX_FALLOC_FL_KEEP_SIZE;
+    if (what & (what - 1)) // the operations exclude each other
+        return -LINUX_EOPNOTSUPP;
+    if (what == LINUX_FALLOC_FL_PUNCH_HOLE && !(mode & LINUX_FALLOC_FL_KEEP_SIZE))
+        return -LINUX_EOPNOTSUPP;
+    if (flags & LINUX_O_PATH || (flags & LINUX_O_ACCMODE) == LINUX_O_RDONLY)
+        return -LINUX_EBADF;
+    if (!file->inode || file->inode->type == LINUX_S_IFIFO)
+        return -LINUX_ESPIPE;
+    if (LINUX_S_ISDIR(file->inode->type))
+        return -LINUX_EISDIR;
+    if (!LINUX_S_ISREG(file->inode->type))
+        return -LINUX_ENODEV;
+    if (len > INT64_MAX - offset)
+        return -LINUX_EFBIG;
+    return file->ops->fallocate ? file->ops->fallocate(file, mode, offset, len) : -LINUX_EOPNOTSUPP;
+}
+
+int file_get_page(struct file *file, uint64_t index, struct frame **out)
+{
+    if (file->ops->get_page)
+        return file->ops->get_page(file, index, out);
+    if (file->inode && file->inode->ops->get_page)
+        return file->inode->ops->get_page(file->inode, index, out);
+    return -LINUX_ENODEV;
+}

@@ -1,0 +1,117 @@
+// Lifetimes of inodes and file systems.
+#include "fs/vfs_core.h"
+#include "platform/abi/fs.h"
+#include "platform/abi/linux_errno.h"
+#include "platform/base/log.h"
+#include <stdlib.h>
+
+struct inode *inode_create(struct super *super, const struct inode_ops *ops, uint32_t type,
+                           uint64_t ino)
+{
+    struct inode *inode = calloc(1, sizeof *inode);
+    if (!inode)
+        return NULL;
+    atomic_init(&inode->refs, 1);
+    inode->type = type & LINUX_S_IFMT;
+    inode->ino = ino;
+    inode->super = super;
+    inode->ops = ops;
+    lock_init(&inode->lock, LOCK_RANK_INODE);
+    gate_init(&inode->write_gate);
+    atomic_init(&inode->mode, inode->type);
+    return inode;
+}
+
+struct inode *inode_get(struct inode *inode)
+{
+    atomic_fetch_add_explicit(&inode->refs, 1, memory_order_relaxed);
+    return inode;
+}
+
+bool inode_get_unless_gone(struct inode *inode)
+{
+    uint32_t refs = atomic_load_explicit(&inode->refs, memory_order_relaxed);
+    while (refs > 0)
+        if (atomic_compare_exchange_weak_explicit(&inode->refs, &refs, refs + 1,
+                                                  memory_order_relaxed, memory_order_relaxed))
+            return true;
+    return false;
+}
+
+void inode_discard(struct inode *inode)
+{
+    gate_destroy(&inode->write_gate);
+    lock_destroy(&inode->lock);
+    free(inode);
+}
+
+void inode_put(struct inode *inode)
+{
+    if (!inode || atomic_fetch_sub_explicit(&inode->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    if (inode->attached && inode->attached_free)
+        inode->attached_free(inode->attached);
+    if (inode->ops->evict)
+        inode->ops->evict(inode);
+    lock_inode_free(inode);
+    inode_discard(inode);
+}
+
+void inode_new_owner(const struct inode *dir, const struct vfs_caller *c, uint32_t *mode,
+                     uint32_t *uid, uint32_t *gid)
+{
+    uint32_t dir_mode = atomic_load_explicit(&dir->mode, memory_order_relaxed);
+    *uid = c->cred->fsuid;
+    if (!(dir_mode & LINUX_S_ISGID)) {
+        *gid = c->cred->fsgid;
+        return;
+    }
+    *gid = atomic_load_explicit(&dir->gid, memory_order_relaxed);
+    if (LINUX_S_ISDIR(*mode))
+        *mode |= LINUX_S_ISGID;
+    else if ((*mode & (LINUX_S_ISGID | LINUX_S_IXGRP)) == (LINUX_S_ISGID | LINUX_S_IXGRP) &&
+             !cred_in_group(c->cred, *gid) && !cred_capable(c->cred, LINUX_CAP_FSETID))
+        *mode &= ~(uint32_t)LINUX_S_ISGID;
+}
+
+int inode_deny_write(struct inode *inode)
+{
+    int32_t n = atomic_load_explicit(&inode->writers, memory_order_relaxed);
+    do {
+        if (n > 0)
+            return -LINUX_ETXTBSY;
+    } while (!atomic_compare_exchange_weak_explicit(&inode->writers, &n, n - 1,
+                                                    memory_order_acq_rel, memory_order_relaxed));
+    return 0;
+}
+
+void inode_allow_write(struct inode *inode)
+{
+    atomic_fetch_add_explicit(&inode->writers, 1, memory_order_acq_rel);
+}
+
+struct super *super_create(const struct super_ops *ops, struct vfs *vfs, void *private)
+{
+    struct super *s = calloc(1, sizeof *s);
+    if (!s)
+        return NULL;
+    atomic_init(&s->refs, 1);
+    s->ops = ops;
+    s->vfs = vfs;
+    s->private = private;
+    uint32_t minor = 1 + atomic_fetch_add_explicit(&vfs->next_dev_minor, 1, memory_order_relaxed);
+    s->dev = vfs_makedev(0, minor);
+    lock_init(&s->rename_lock, LOCK_RANK_RENAME);
+    return s;
+}
+
+void super_put(struct super *s)
+{
+    if (!s || atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    dentry_prune_super(s->vfs, s);
+    if (s->ops && s->ops->destroy)
+        s->ops->destroy(s);
+    lock_destroy(&s->rename_lock);
+    free(s);
+}

@@ -1,0 +1,265 @@
+// mkdir, mknod, symlink, link, unlink, rmdir. Renames are in fs/rename.c.
+#include "fs/path.h"
+#include "platform/abi/linux_errno.h"
+#include <string.h>
+
+// What a create-like call is about to make.
+struct creation {
+    uint32_t type, mode; // type: LINUX_S_IF*
+    uint64_t rdev;
+    const char *target;   // symlink
+    struct inode *linked; // hard link
+};
+
+static int call_create(const struct vfs_caller *c, struct inode *dir, const char *name,
+                       const struct creation *what, struct inode **out)
+{
+    const struct inode_ops *ops = dir->ops;
+    if (what->linked) {
+        if (!ops->link)
+            return -LINUX_EPERM;
+        int err = ops->link(what->linked, dir, name);
+        if (!err)
+            *out = inode_get(what->linked);
+        return err;
+    }
+    switch (what->type) {
+    case LINUX_S_IFDIR:
+        return ops->mkdir ? ops->mkdir(dir, name, what->mode, c, out) : -LINUX_EPERM;
+    case LINUX_S_IFLNK:
+        return ops->symlink ? ops->symlink(dir, name, what->target, c, out) : -LINUX_EPERM;
+    case LINUX_S_IFREG:
+        return ops->create ? ops->create(dir, name, what->mode, c, out) : -LINUX_EACCES;
+    default:
+        return ops->mknod ? ops->mknod(dir, name, what->type | what->mode, what->rdev, c, out)
+                          : -LINUX_EPERM;
+    }
+}
+
+// The directory w->cur is locked.
+static int create_locked(struct walk *w, const struct creation *what, struct dentry **negative,
+                         struct dentry **made)
+{
+    struct dentry *dir = w->cur.dentry;
+    int err = dir_lookup(w->c, dir, w->last, w->last_len, true, negative);
+    if (err)
+        return err;
+    if ((*negative)->inode)
+        return -LINUX_EEXIST;
+    if (w->must_be_dir && what->type != LINUX_S_IFDIR)
+        return -LINUX_ENOENT;
+    err = perm_may_create(w->c, &w->cur);
+    struct inode *inode;
+    if (!err)
+        err = call_create(w->c, dir->inode, w->last, what, &inode);
+    if (err)
+        return err;
+    dentry_unhash(w->c->vfs, *negative);
+    *made = dentry_create(w->c->vfs, dir, w->last, w->last_len, inode, true);
+    return *made ? 0 : -LINUX_ENOMEM;
+}
+
+static int create_in(struct walk *w, const struct creation *what)
+{
+    if (w->kind != WALK_LAST_NAME)
+        return -LINUX_EEXIST;
+    struct inode *dir = w->cur.dentry->inode;
+    if (!LINUX_S_ISDIR(dir->type))
+        return -LINUX_ENOTDIR;
+    if (!dir->ops->create && !dir->ops->mkdir) { // nothing is ever made here
+        struct dentry *d;
+        int err = dir_lookup(w->c, w->cur.dentry, w->last, w->last_len, false, &d);
+        if (!err) {
+            err = d->inode ? -LINUX_EEXIST : -LINUX_EPERM;
+            dentry_put(d);
+        }
+        return err;
+    }
+    struct dentry *negative = NULL, *made = NULL;
+    lock_acquire(&dir->lock);
+    int err = create_locked(w, what, &negative, &made);
+    lock_release(&dir->lock);
+    dentry_put(negative);
+    dentry_put(made);
+    return err;
+}
+
+static int create_at(const struct vfs_caller *c, const struct path *base, const char *name,
+                     const struct creation *what)
+{
+    struct walk w;
+    int err = walk_begin(&w, c, base, name, 0);
+    if (!err)
+        err = walk_parent(&w);
+    if (!err)
+        err = create_in(&w, what);
+    walk_end(&w);
+    return err;
+}
+
+int vfs_mkdir(const struct vfs_caller *c, const struct path *base, const char *name, uint32_t mode)
+{
+    const unsigned allowed = 0777 | LINUX_S_ISVTX;
+    struct creation what = {.type = LINUX_S_IFDIR, .mode = mode & allowed & ~c->umask};
+    return create_at(c, base, name, &what);
+}
+
+int vfs_mknod(const struct vfs_caller *c, const struct path *base, const char *name, uint32_t mode,
+              uint64_t rdev)
+{
+    struct creation what = {.type = mode & LINUX_S_IFMT,
+                            .mode = mode & LINUX_S_IALLPERM & ~c->umask};
+    switch (what.type) {
+    case 0:
+        what.type = LINUX_S_IFREG;
+        break;
+    case LINUX_S_IFREG:
+    case LINUX_S_IFIFO:
+    case LINUX_S_IFSOCK:
+        break;
+    case LINUX_S_IFCHR:
+    case LINUX_S_IFBLK:
+        if (!cred_capable(c->cred, LINUX_CAP_MKNOD))
+            return -LINUX_EPERM;
+        what.rdev = rdev;
+        break;
+    case LINUX_S_IFDIR:
+        return -LINUX_EPERM;
+    default:
+        return -LINUX_EINVAL;
+    }
+    return create_at(c, base, name, &what);
+}
+
+int vfs_symlink(const struct vfs_caller *c, const char *target, const struct path *base,
+                const char *name)
+{
+    if (!*target)
+        return -LINUX_ENOENT;
+    if (strlen(target) >= LINUX_PATH_MAX)
+        return -LINUX_ENAMETOOLONG;
+    struct creation what = {.type = LINUX_S_IFLNK, .mode = 0777, .target = target};
+    return create_at(c, base, name, &what);
+}
+
+static int check_linkable(struct inode *inode)
+{
+    if (LINUX_S_ISDIR(inode->type))
+        return -LINUX_EPERM;
+    struct vfs_stat st;
+    int err = inode->ops->getattr(inode, &st);
+    if (err)
+        return err;
+    return st.nlink > 0 || atomic_load_explicit(&inode->linkable, memory_order_relaxed)
+               ? 0
+               : -LINUX_ENOENT;
+}
+
+int vfs_link(const struct vfs_caller *c, const struct path *old, const struct path *base,
+             const char *name)
+{
+    struct creation what = {.type = old->dentry->inode->type, .linked = old->dentry->inode};
+    struct walk w;
+    int err = walk_begin(&w, c, base, name, 0);
+    if (!err)
+        err = walk_parent(&w);
+    // In Linux's order: what is there already, then other file systems, then the object itself.
+    if (!err && w.cur.mnt != old->mnt)
+        err = -LINUX_EXDEV;
+    if (!err)
+        err = check_linkable(what.linked);
+    if (!err)
+        err = create_in(&w, &what);
+    walk_end(&w);
+    return err;
+}
+
+// --- Removing ------------------------------------------------------------------------------------
+
+// Is anybody but the caller (one reference) using an unhashed entry or its object?
+static bool in_use(const struct dentry *d)
+{
+    return atomic_load(&d->refs) > 1 || atomic_load(&d->inode->refs) > 1;
+}
+
+// `dir` is locked, `d` its child. Removes the name.
+static int remove_entry(const struct vfs_caller *c, struct dentry *dir, struct dentry *d,
+                        const char *name, bool want_dir) NO_TSA
+{
+    const struct inode_ops *ops = dir->inode->ops;
+    if (want_dir ? !ops->rmdir : !ops->unlink)
+        return -LINUX_EPERM;
+    if (atomic_load_explicit(&d->mounts, memory_order_acquire) > 0)
+        return -LINUX_EBUSY;
+    if (want_dir) {
+        dentry_prune(c->vfs, d);
+        lock_acquire_nested(&d->inode->lock);
+    }
+    dentry_unhash(c->vfs, d); // no new users from here on
+    int err = want_dir ? ops->rmdir(dir->inode, name, d->inode, in_use(d))
+                       : ops->unlink(dir->inode, name, d->inode, in_use(d));
+    if (!err)
+        atomic_store_explicit(&d->deleted, true, memory_order_release);
+    if (want_dir)
+        lock_release(&d->inode->lock);
+    if (err)
+        dentry_hash(c->vfs, d);
+    return err;
+}
+
+static int remove_locked(struct walk *w, bool want_dir, struct dentry **victim)
+{
+    struct dentry *dir = w->cur.dentry;
+    int err = dir_lookup(w->c, dir, w->last, w->last_len, true, victim);
+    if (err)
+        return err;
+    struct dentry *d = *victim;
+    if (!d->inode)
+        return -LINUX_ENOENT;
+    if (!want_dir && w->must_be_dir)
+        return LINUX_S_ISDIR(d->inode->type) ? -LINUX_EISDIR : -LINUX_ENOTDIR;
+    err = perm_may_delete(w->c, &w->cur, d, want_dir);
+    return err ? err : remove_entry(w->c, dir, d, w->last, want_dir);
+}
+
+static int remove_at(const struct vfs_caller *c, const struct path *base, const char *name,
+                     bool want_dir) NO_TSA
+{
+    struct walk w;
+    int err = walk_begin(&w, c, base, name, 0);
+    if (!err)
+        err = walk_parent(&w);
+    if (!err && w.kind != WALK_LAST_NAME) {
+        if (!want_dir)
+            err = -LINUX_EISDIR;
+        else
+            err = w.kind == WALK_LAST_DOTDOT ? -LINUX_ENOTEMPTY
+                  : w.kind == WALK_LAST_DOT  ? -LINUX_EINVAL
+                                             : -LINUX_EBUSY;
+    }
+    if (!err && !LINUX_S_ISDIR(w.cur.dentry->inode->type))
+        err = -LINUX_ENOTDIR;
+    struct dentry *victim = NULL;
+    if (!err) {
+        struct inode *dir = w.cur.dentry->inode;
+        bool locks = dir->ops->unlink || dir->ops->rmdir;
+        if (locks)
+            lock_acquire(&dir->lock);
+        err = remove_locked(&w, want_dir, &victim);
+        if (locks)
+            lock_release(&dir->lock);
+    }
+    dentry_put(victim);
+    walk_end(&w);
+    return err;
+}
+
+int vfs_unlink(const struct vfs_caller *c, const struct path *base, const char *name)
+{
+    return remove_at(c, base, name, false);
+}
+
+int vfs_rmdir(const struct vfs_caller *c, const struct path *base, const char *name)
+{
+    return remove_at(c, base, name, true);
+}

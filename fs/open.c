@@ -1,0 +1,300 @@
+// open(2).
+#include "fs/path.h"
+#include "platform/abi/linux_errno.h"
+#include <stdio.h>
+
+static unsigned wanted_rights(unsigned flags)
+{
+    static const unsigned rights[] = {LINUX_R_OK, LINUX_W_OK, LINUX_R_OK | LINUX_W_OK,
+                                      LINUX_R_OK | LINUX_W_OK};
+    unsigned mask = rights[flags & LINUX_O_ACCMODE];
+    return flags & LINUX_O_TRUNC ? mask | LINUX_W_OK : mask;
+}
+
+static int check_kind(const struct inode *inode, unsigned flags)
+{
+    bool write = wanted_rights(flags) & LINUX_W_OK;
+    if (flags & LINUX_O_DIRECTORY && !LINUX_S_ISDIR(inode->type))
+        return -LINUX_ENOTDIR;
+    if (flags & LINUX_O_PATH)
+        return 0;
+    if (LINUX_S_ISLNK(inode->type))
+        return -LINUX_ELOOP;
+    if (LINUX_S_ISDIR(inode->type) && (write || flags & LINUX_O_CREAT))
+        return -LINUX_EISDIR;
+    if (inode->type == LINUX_S_IFSOCK)
+        return -LINUX_ENXIO;
+    return 0;
+}
+
+static bool is_device(const struct inode *inode)
+{
+    return inode->type == LINUX_S_IFCHR || inode->type == LINUX_S_IFBLK;
+}
+
+static int check_rights(const struct vfs_caller *c, const struct path *p, unsigned flags)
+{
+    struct inode *inode = p->dentry->inode;
+    if (is_device(inode) && p->mnt->flags & MOUNT_NODEV)
+        return -LINUX_EACCES;
+    int err = path_permission(c, p, wanted_rights(flags));
+    if (err || !(flags & LINUX_O_NOATIME))
+        return err;
+    struct perm perm;
+    err = inode_perm(inode, &perm);
+    return err ? err : perm_owner_or_capable(c, perm.uid) ? 0 : -LINUX_EPERM;
+}
+
+static int count_writer(struct file *file)
+{
+    struct inode *inode = file->inode;
+    if (!LINUX_S_ISREG(inode->type) ||
+        (atomic_load(&file->flags) & LINUX_O_ACCMODE) == LINUX_O_RDONLY)
+        return 0;
+    int32_t n = atomic_load_explicit(&inode->writers, memory_order_relaxed);
+    do {
+        if (n < 0)
+            return -LINUX_ETXTBSY;
+    } while (!atomic_compare_exchange_weak_explicit(&inode->writers, &n, n + 1,
+                                                    memory_order_acq_rel, memory_order_relaxed));
+    file->counted_writer = true;
+    return 0;
+}
+
+static int call_open(const struct vfs_caller *c, struct file *file)
+{
+    struct inode *inode = file->inode;
+    file->ops = inode->file_ops;
+    int err = 0;
+    if (inode->ops->open)
+        err = inode->ops->open(inode, file, c);
+    else if (is_device(inode) || inode->type == LINUX_S_IFIFO)
+        err = vfs_open_device(inode, file, c);
+    if (!err && !file->ops)
+        err = -LINUX_ENXIO;
+    return err;
+}
+
+// What O_PATH leaves of a file: nothing but its place.
+static const struct file_ops path_file_ops = {0};
+
+int open_resolved(const struct vfs_caller *c, const struct path *p, unsigned flags, bool created,
+                  struct file **out)
+{
+    struct inode *inode = p->dentry->inode;
+    int err = check_kind(inode, flags);
+    if (!err && !created && !(flags & LINUX_O_PATH))
+        err = check_rights(c, p, flags);
+    if (err)
+        return err;
+    const unsigned once =
+        LINUX_O_CREAT | LINUX_O_EXCL | LINUX_O_NOCTTY | LINUX_O_TRUNC | LINUX_O_CLOEXEC;
+    struct file *file = file_alloc(c->cred, (flags & ~once) | LINUX_O_LARGEFILE);
+    if (!file)
+        return -LINUX_ENOMEM;
+    path_get(p);
+    file->path = *p;
+    file->inode = inode_get(inode);
+    if (flags & LINUX_O_PATH) {
+        file->ops = &path_file_ops;
+    } else {
+        err = count_writer(file);
+        if (!err)
+            err = call_open(c, file);
+        if (err)
+            file->ops = &path_file_ops; // nothing to release
+        else if (flags & LINUX_O_TRUNC && LINUX_S_ISREG(inode->type) && !created)
+            err = file_truncate_open(file);
+    }
+    if (err) {
+        file_put(file);
+        return err;
+    }
+    *out = file;
+    return 0;
+}
+
+int vfs_open_path(const struct vfs_caller *c, const struct path *p, unsigned flags,
+                  struct file **out)
+{
+    return open_resolved(c, p, flags & ~(unsigned)(LINUX_O_CREAT | LINUX_O_EXCL), false, out);
+}
+
+int vfs_open_inode(struct vfs *vfs, struct inode *inode, unsigned flags, const struct cred *cred,
+                   const char *name, struct file **out)
+{
+    struct dentry *d = dentry_create_anonymous(inode_get(inode), name);
+    if (!d)
+        return -LINUX_ENOMEM;
+    struct path p = {mount_get(vfs->unnamed), d};
+    struct vfs_caller c = {.vfs = vfs, .cred = cred, .root = p, .cwd = p};
+    int err = open_resolved(&c, &p, flags, true, out);
+    path_put(&p);
+    return err;
+}
+
+// --- Creating ------------------------------------------------------------------------------------
+
+// Makes the regular file `last` in `cur`, whose lock is held and where it does not exist.
+static int create_file(struct walk *w, uint32_t mode, struct dentry *negative, struct dentry **out)
+{
+    struct dentry *dir = w->cur.dentry;
+    const struct vfs_caller *c = w->c;
+    int err = perm_may_create(c, &w->cur);
+    struct inode *inode;
+    if (!err)
+        err = dir->inode->ops->create(dir->inode, w->last, mode & LINUX_S_IALLPERM & ~c->umask, c,
+                                      &inode);
+    if (err)
+        return err;
+    dentry_unhash(c->vfs, negative);
+    *out = dentry_create(c->vfs, dir, w->last, w->last_len, inode, true);
+    return *out ? 0 : -LINUX_ENOMEM;
+}
+
+// The slow half of find_or_create: with the directory locked, where somebody may have been faster.
+static int create_locked(struct walk *w, uint32_t mode, struct dentry **out, bool *created)
+{
+    struct dentry *dir = w->cur.dentry, *negative, *made = NULL;
+    lock_acquire(&dir->inode->lock);
+    int err = dir_lookup(w->c, dir, w->last, w->last_len, true, out);
+    negative = *out;
+    if (!err && !negative->inode)
+        err = create_file(w, mode, negative, &made);
+    lock_release(&dir->inode->lock);
+    if (made || err) {
+        dentry_put(negative);
+        *out = made;
+    }
+    *created = made != NULL;
+    return err;
+}
+
+// Finds or makes `last`. *created tells which.
+static int find_or_create(struct walk *w, uint32_t mode, struct dentry **out, bool *created)
+{
+    struct dentry *dir = w->cur.dentry;
+    if (!LINUX_S_ISDIR(dir->inode->type))
+        return -LINUX_ENOTDIR;
+    int err = dir_lookup(w->c, dir, w->last, w->last_len, false, out);
+    if (err || (*out)->inode)
+        return err;
+    dentry_put(*out);
+    *out = NULL;
+    if (!dir->inode->ops->create)
+        return -LINUX_EACCES;
+    return create_locked(w, mode, out, created);
+}
+
+static int open_create(struct walk *w, unsigned flags, uint32_t mode, struct file **out)
+{
+    bool nofollow = flags & (LINUX_O_NOFOLLOW | LINUX_O_EXCL);
+    for (;;) {
+        if (w->kind != WALK_LAST_NAME) {
+            if (flags & LINUX_O_EXCL)
+                return -LINUX_EEXIST;
+            return open_resolved(w->c, &w->cur, flags, false, out);
+        }
+        if (w->must_be_dir)
+            return -LINUX_EISDIR;
+        bool created = false;
+        struct path p = {NULL, NULL};
+        int err = find_or_create(w, mode, &p.dentry, &created);
+        if (err)
+            return err;
+        p.mnt = mount_get(w->cur.mnt);
+        if (!created && flags & LINUX_O_EXCL) {
+            err = -LINUX_EEXIST;
+        } else if (!created && LINUX_S_ISLNK(p.dentry->inode->type) && !nofollow) {
+            err = walk_into_link(w, &p);
+            path_put(&p);
+            if (err)
+                return err;
+            continue;
+        }
+        if (!err && !created)
+            mount_cross(w->c->vfs, &p);
+        if (!err && w->flags & WALK_NO_XDEV && p.mnt != w->cur.mnt)
+            err = -LINUX_EXDEV;
+        if (!err)
+            err = open_resolved(w->c, &p, flags, created, out);
+        path_put(&p);
+        return err;
+    }
+}
+
+static int open_tmpfile(struct walk *w, unsigned flags, uint32_t mode, struct file **out)
+{
+    const struct vfs_caller *c = w->c;
+    int err = walk_last(w, !(flags & LINUX_O_NOFOLLOW));
+    if (err)
+        return err;
+    struct inode *dir = w->cur.dentry->inode, *inode;
+    if (!LINUX_S_ISDIR(dir->type))
+        return -LINUX_ENOTDIR;
+    err = perm_may_create(c, &w->cur);
+    if (err)
+        return err;
+    if (!dir->ops->tmpfile)
+        return -LINUX_EOPNOTSUPP;
+    err = dir->ops->tmpfile(dir, mode & LINUX_S_IALLPERM & ~c->umask, c, &inode);
+    if (err)
+        return err;
+    char name[32];
+    int len = snprintf(name, sizeof name, "#%llu", (unsigned long long)inode->ino);
+    struct path p = {mount_get(w->cur.mnt),
+                     dentry_create(c->vfs, w->cur.dentry, name, (size_t)len, inode, false)};
+    err = -LINUX_ENOMEM;
+    if (p.dentry) {
+        atomic_store_explicit(&p.dentry->deleted, true, memory_order_relaxed);
+        err = open_resolved(c, &p, flags & ~(unsigned)LINUX_O_TMPFILE, true, out);
+    }
+    path_put(&p);
+    if (!err && !(flags & LINUX_O_EXCL))
+        atomic_store_explicit(&(*out)->inode->linkable, true, memory_order_relaxed);
+    return err;
+}
+
+static int normalize_flags(unsigned *flags)
+{
+    if (*flags & LINUX_O_PATH) {
+        *flags &= LINUX_O_PATH | LINUX_O_DIRECTORY | LINUX_O_NOFOLLOW | LINUX_O_CLOEXEC;
+        return 0;
+    }
+    if (*flags & LINUX_O_TMPFILE_BIT) {
+        if ((*flags & LINUX_O_TMPFILE) != LINUX_O_TMPFILE || *flags & LINUX_O_CREAT ||
+            (*flags & LINUX_O_ACCMODE) == LINUX_O_RDONLY)
+            return -LINUX_EINVAL;
+        return 0;
+    }
+    if ((*flags & (LINUX_O_CREAT | LINUX_O_DIRECTORY)) == (LINUX_O_CREAT | LINUX_O_DIRECTORY))
+        return -LINUX_EINVAL;
+    return 0;
+}
+
+int vfs_open(const struct vfs_caller *c, const struct path *base, const char *name, unsigned flags,
+             uint32_t mode, unsigned resolve, struct file **out)
+{
+    int err = normalize_flags(&flags);
+    if (err)
+        return err;
+    struct walk w;
+    err = walk_begin(&w, c, base, name, resolve);
+    if (!err)
+        err = walk_parent(&w);
+    if (err) {
+        walk_end(&w);
+        return err;
+    }
+    if (flags & LINUX_O_TMPFILE_BIT) {
+        err = open_tmpfile(&w, flags, mode, out);
+    } else if (flags & LINUX_O_CREAT) {
+        err = open_create(&w, flags, mode, out);
+    } else {
+        err = walk_last(&w, !(flags & LINUX_O_NOFOLLOW));
+        if (!err)
+            err = open_resolved(c, &w.cur, flags, false, out);
+    }
+    walk_end(&w);
+    return err;
+}

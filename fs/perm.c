@@ -1,0 +1,105 @@
+// Who may do what: the rules of path_resolution(7), capabilities(7) and unlink(2).
+#include "fs/vfs_core.h"
+#include "platform/abi/fs.h"
+#include "platform/abi/linux_errno.h"
+
+int inode_perm(struct inode *inode, struct perm *out)
+{
+    if (inode->cached_perm) {
+        out->mode = atomic_load_explicit(&inode->mode, memory_order_relaxed);
+        out->uid = atomic_load_explicit(&inode->uid, memory_order_relaxed);
+        out->gid = atomic_load_explicit(&inode->gid, memory_order_relaxed);
+        return 0;
+    }
+    struct vfs_stat st;
+    int err = inode->ops->getattr(inode, &st);
+    if (!err)
+        *out = (struct perm){st.mode, st.uid, st.gid};
+    return err;
+}
+
+static bool bits_allow(const struct cred *cred, const struct perm *p, unsigned mask)
+{
+    unsigned bits = p->mode;
+    if (cred->fsuid == p->uid)
+        bits >>= 6;
+    else if (cred_in_group(cred, p->gid))
+        bits >>= 3;
+    return (mask & ~bits & 7) == 0;
+}
+
+int inode_permission(const struct vfs_caller *c, struct inode *inode, unsigned mask)
+{
+    if (inode->ops->permission)
+        return inode->ops->permission(inode, c, mask);
+    const struct cred *cred = c->cred;
+    bool is_dir = LINUX_S_ISDIR(inode->type);
+    bool override = cred_capable(cred, LINUX_CAP_DAC_OVERRIDE);
+    if (override && (is_dir || !(mask & LINUX_X_OK)))
+        return 0;
+    struct perm p;
+    int err = inode_perm(inode, &p);
+    if (err)
+        return err;
+    if (bits_allow(cred, &p, mask))
+        return 0;
+    // Executing needs one x bit even of the mighty.
+    if (override && p.mode & 0111)
+        return 0;
+    bool read_only = is_dir ? !(mask & LINUX_W_OK) : mask == LINUX_R_OK;
+    if (read_only && cred_capable(cred, LINUX_CAP_DAC_READ_SEARCH))
+        return 0;
+    return -LINUX_EACCES;
+}
+
+int path_permission(const struct vfs_caller *c, const struct path *p, unsigned mask)
+{
+    struct inode *inode = p->dentry->inode;
+    if (mask & LINUX_W_OK && p->mnt->flags & MOUNT_RDONLY &&
+        (LINUX_S_ISREG(inode->type) || LINUX_S_ISDIR(inode->type) || LINUX_S_ISLNK(inode->type)))
+        return -LINUX_EROFS;
+    return mask ? inode_permission(c, inode, mask) : 0;
+}
+
+int vfs_permission(const struct vfs_caller *c, const struct path *p, unsigned mask)
+{
+    if (mask & LINUX_X_OK && p->mnt->flags & MOUNT_NOEXEC && LINUX_S_ISREG(p->dentry->inode->type))
+        return -LINUX_EACCES;
+    return path_permission(c, p, mask);
+}
+
+bool perm_owner_or_capable(const struct vfs_caller *c, uint32_t uid)
+{
+    return c->cred->fsuid == uid || cred_capable(c->cred, LINUX_CAP_FOWNER);
+}
+
+int perm_may_create(const struct vfs_caller *c, const struct path *dir)
+{
+    if (atomic_load_explicit(&dir->dentry->deleted, memory_order_relaxed))
+        return -LINUX_ENOENT;
+    return path_permission(c, dir, LINUX_W_OK | LINUX_X_OK);
+}
+
+int perm_may_delete(const struct vfs_caller *c, const struct path *dir, struct dentry *victim,
+                    bool want_dir)
+{
+    int err = path_permission(c, dir, LINUX_W_OK | LINUX_X_OK);
+    if (err)
+        return err;
+    struct perm dir_perm, perm;
+    err = inode_perm(dir->dentry->inode, &dir_perm);
+    if (!err && dir_perm.mode & LINUX_S_ISVTX) {
+        err = inode_perm(victim->inode, &perm);
+        if (!err && c->cred->fsuid != perm.uid && c->cred->fsuid != dir_perm.uid &&
+            !cred_capable(c->cred, LINUX_CAP_FOWNER))
+            err = -LINUX_EPERM;
+    }
+    if (err)
+        return err;
+    bool is_dir = LINUX_S_ISDIR(victim->inode->type);
+    if (want_dir && !is_dir)
+        return -LINUX_ENOTDIR;
+    if (!want_dir && is_dir)
+        return -LINUX_EISDIR;
+    return 0;
+}

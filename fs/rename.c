@@ -1,0 +1,216 @@
+// rename(2), renameat2(2).
+#include "fs/path.h"
+#include "platform/abi/linux_errno.h"
+
+// One rename: both parents walked to, then both entries.
+struct renaming {
+    const struct vfs_caller *c;
+    struct walk from, to;
+    struct dentry *source, *target; // referenced; target may be negative
+    unsigned flags;
+};
+
+// An ancestor is locked before what is below it, which is the order rmdir has; directories that are
+// not related go by address. Renames across directories are one at a time, so nothing else decides.
+static void lock_dirs(struct renaming *r) NO_TSA
+{
+    struct dentry *a = r->from.cur.dentry, *b = r->to.cur.dentry;
+    if (a == b) {
+        lock_acquire(&a->inode->lock);
+        return;
+    }
+    lock_acquire(&a->super->rename_lock);
+    bool swap = dentry_is_below(r->c->vfs, a, b);
+    if (!swap && !dentry_is_below(r->c->vfs, b, a))
+        swap = (uintptr_t)b < (uintptr_t)a;
+    lock_acquire(swap ? &b->inode->lock : &a->inode->lock);
+    lock_acquire_nested(swap ? &a->inode->lock : &b->inode->lock);
+}
+
+static void unlock_dirs(struct renaming *r) NO_TSA
+{
+    struct dentry *a = r->from.cur.dentry, *b = r->to.cur.dentry;
+    lock_release(&a->inode->lock);
+    if (a == b)
+        return;
+    lock_release(&b->inode->lock);
+    lock_release(&a->super->rename_lock);
+}
+
+static int find_entries(struct renaming *r)
+{
+    int err =
+        dir_lookup(r->c, r->from.cur.dentry, r->from.last, r->from.last_len, true, &r->source);
+    if (!err && !r->source->inode)
+        err = -LINUX_ENOENT;
+    if (!err)
+        err = dir_lookup(r->c, r->to.cur.dentry, r->to.last, r->to.last_len, true, &r->target);
+    if (!err && r->flags & LINUX_RENAME_NOREPLACE && r->target->inode)
+        err = -LINUX_EEXIST;
+    if (!err && r->flags & LINUX_RENAME_EXCHANGE && !r->target->inode)
+        err = -LINUX_ENOENT;
+    return err;
+}
+
+static bool is_dir(const struct dentry *d)
+{
+    return d->inode && LINUX_S_ISDIR(d->inode->type);
+}
+
+// Slashes after a name want a directory there.
+static int check_slashes(const struct renaming *r)
+{
+    bool exchange = r->flags & LINUX_RENAME_EXCHANGE;
+    if (!is_dir(r->source) && (r->from.must_be_dir || (!exchange && r->to.must_be_dir)))
+        return -LINUX_ENOTDIR;
+    if (exchange && r->to.must_be_dir && !is_dir(r->target))
+        return -LINUX_ENOTDIR;
+    return 0;
+}
+
+static int check_loops(const struct renaming *r)
+{
+    if (dentry_is_below(r->c->vfs, r->to.cur.dentry, r->source))
+        return -LINUX_EINVAL; // into itself
+    if (r->target->inode && dentry_is_below(r->c->vfs, r->from.cur.dentry, r->target))
+        return r->flags & LINUX_RENAME_EXCHANGE ? -LINUX_EINVAL : -LINUX_ENOTEMPTY;
+    return 0;
+}
+
+static int check_permissions(const struct renaming *r)
+{
+    bool exchange = r->flags & LINUX_RENAME_EXCHANGE;
+    bool across = r->from.cur.dentry != r->to.cur.dentry;
+    int err = perm_may_delete(r->c, &r->from.cur, r->source, is_dir(r->source));
+    if (!err) {
+        if (!r->target->inode)
+            err = perm_may_create(r->c, &r->to.cur);
+        else
+            err = perm_may_delete(r->c, &r->to.cur, r->target,
+                                  exchange ? is_dir(r->target) : is_dir(r->source));
+    }
+    // A directory that changes its parent changes its "..".
+    if (!err && across && is_dir(r->source))
+        err = inode_permission(r->c, r->source->inode, LINUX_W_OK);
+    if (!err && across && exchange && is_dir(r->target))
+        err = inode_permission(r->c, r->target->inode, LINUX_W_OK);
+    if (err)
+        return err;
+    if (atomic_load(&r->source->mounts) > 0 || atomic_load(&r->target->mounts) > 0)
+        return -LINUX_EBUSY;
+    return 0;
+}
+
+static int call_rename(struct renaming *r)
+{
+    struct dentry *old_dir = r->from.cur.dentry, *new_dir = r->to.cur.dentry;
+    if (!old_dir->inode->ops->rename)
+        return -LINUX_EPERM;
+    struct vfs_rename_args args = {
+        .old_dir = old_dir->inode,
+        .new_dir = new_dir->inode,
+        .inode = r->source->inode,
+        .target = r->target->inode,
+        .old_name = r->from.last,
+        .new_name = r->to.last,
+        .flags = r->flags & LINUX_RENAME_EXCHANGE,
+    };
+    if (r->target->inode)
+        args.target_in_use =
+            atomic_load(&r->target->refs) > 1 || atomic_load(&r->target->inode->refs) > 1;
+    return old_dir->inode->ops->rename(&args);
+}
+
+// Both entries are unhashed; on success they end up hashed in their new places.
+static int rename_entries(struct renaming *r)
+{
+    struct vfs *vfs = r->c->vfs;
+    bool exchange = r->flags & LINUX_RENAME_EXCHANGE;
+    int err = call_rename(r);
+    if (err)
+        return err;
+    if (exchange) {
+        dentry_swap(vfs, r->source, r->target);
+        return 0;
+    }
+    // Out of memory here only costs the cache: the name is looked up anew.
+    err = dentry_move(vfs, r->source, r->to.cur.dentry, r->to.last, r->to.last_len);
+    if (err)
+        atomic_store_explicit(&r->source->deleted, true, memory_order_release);
+    if (r->target->inode)
+        atomic_store_explicit(&r->target->deleted, true, memory_order_release);
+    return 0;
+}
+
+static int rename_locked(struct renaming *r) NO_TSA
+{
+    struct vfs *vfs = r->c->vfs;
+    int err = find_entries(r);
+    if (!err)
+        err = check_slashes(r);
+    if (!err)
+        err = check_loops(r);
+    if (!err)
+        err = check_permissions(r);
+    if (err || r->source->inode == r->target->inode)
+        return err; // two names of one object stay as they are
+    bool target_dir = is_dir(r->target) && !(r->flags & LINUX_RENAME_EXCHANGE);
+    if (target_dir) {
+        dentry_prune(vfs, r->target);
+        lock_acquire_nested(&r->target->inode->lock);
+    }
+    dentry_unhash(vfs, r->source);
+    dentry_unhash(vfs, r->target);
+    err = rename_entries(r);
+    if (!atomic_load(&r->source->deleted))
+        dentry_hash(vfs, r->source);
+    if (r->target->inode && !atomic_load(&r->target->deleted))
+        dentry_hash(vfs, r->target);
+    if (target_dir)
+        lock_release(&r->target->inode->lock);
+    return err;
+}
+
+static int rename_walked(struct renaming *r)
+{
+    int err = walk_parent(&r->from);
+    if (!err)
+        err = walk_parent(&r->to);
+    if (err)
+        return err;
+    if (r->from.cur.mnt != r->to.cur.mnt)
+        return -LINUX_EXDEV;
+    if (r->from.kind != WALK_LAST_NAME)
+        return -LINUX_EBUSY;
+    if (r->to.kind != WALK_LAST_NAME)
+        return r->flags & LINUX_RENAME_NOREPLACE ? -LINUX_EEXIST : -LINUX_EBUSY;
+    struct inode *old_dir = r->from.cur.dentry->inode, *new_dir = r->to.cur.dentry->inode;
+    if (!LINUX_S_ISDIR(old_dir->type) || !LINUX_S_ISDIR(new_dir->type))
+        return -LINUX_ENOTDIR;
+    if (!old_dir->ops->rename)
+        return -LINUX_EPERM;
+    lock_dirs(r);
+    err = rename_locked(r);
+    unlock_dirs(r);
+    dentry_put(r->source);
+    dentry_put(r->target);
+    return err;
+}
+
+int vfs_rename(const struct vfs_caller *c, const struct path *old_base, const char *old_name,
+               const struct path *new_base, const char *new_name, unsigned flags)
+{
+    const unsigned both = LINUX_RENAME_NOREPLACE | LINUX_RENAME_EXCHANGE;
+    if (flags & ~both || (flags & both) == both)
+        return -LINUX_EINVAL;
+    struct renaming r = {.c = c, .flags = flags};
+    int err = walk_begin(&r.from, c, old_base, old_name, 0);
+    int err_to = walk_begin(&r.to, c, new_base, new_name, 0);
+    if (!err)
+        err = err_to;
+    if (!err)
+        err = rename_walked(&r);
+    walk_end(&r.from);
+    walk_end(&r.to);
+    return err;
+}

@@ -1,0 +1,122 @@
+// Extended attributes: the name spaces and who may use them, xattr(7).
+#include "fs/vfs_core.h"
+#include "platform/abi/fs.h"
+#include "platform/abi/linux_errno.h"
+#include <stdlib.h>
+#include <string.h>
+
+static bool has_prefix(const char *name, const char *prefix)
+{
+    size_t len = strlen(prefix);
+    return strncmp(name, prefix, len) == 0 && name[len];
+}
+
+static int check_user(const struct vfs_caller *c, struct inode *inode, bool write)
+{
+    if (!LINUX_S_ISREG(inode->type) && !LINUX_S_ISDIR(inode->type))
+        return write ? -LINUX_EPERM : -LINUX_ENODATA;
+    struct perm perm;
+    int err = inode_perm(inode, &perm);
+    if (!err && write && LINUX_S_ISDIR(inode->type) && perm.mode & LINUX_S_ISVTX &&
+        !perm_owner_or_capable(c, perm.uid))
+        err = -LINUX_EPERM;
+    return err ? err : inode_permission(c, inode, write ? LINUX_W_OK : LINUX_R_OK);
+}
+
+static int check_name(const struct vfs_caller *c, const struct path *p, const char *name,
+                      bool write)
+{
+    size_t len = strlen(name);
+    if (len == 0 || len > LINUX_NAME_MAX)
+        return -LINUX_ERANGE;
+    if (write && p->mnt->flags & MOUNT_RDONLY)
+        return -LINUX_EROFS;
+    if (has_prefix(name, "user."))
+        return check_user(c, p->dentry->inode, write);
+    if (has_prefix(name, "trusted.")) {
+        if (cred_capable(c->cred, LINUX_CAP_SYS_ADMIN))
+            return 0;
+        return write ? -LINUX_EPERM : -LINUX_ENODATA;
+    }
+    if (has_prefix(name, "security.")) {
+        unsigned cap =
+            strcmp(name, "security.capability") == 0 ? LINUX_CAP_SETFCAP : LINUX_CAP_SYS_ADMIN;
+        return !write || cred_capable(c->cred, cap) ? 0 : -LINUX_EPERM;
+    }
+    return -LINUX_EOPNOTSUPP; // "system." too: no ACLs
+}
+
+ssize_t vfs_getxattr(const struct vfs_caller *c, const struct path *p, const char *name, void *buf,
+                     size_t size)
+{
+    struct inode *inode = p->dentry->inode;
+    int err = check_name(c, p, name, false);
+    if (err)
+        return err;
+    return inode->ops->getxattr ? inode->ops->getxattr(inode, name, buf, size) : -LINUX_EOPNOTSUPP;
+}
+
+int vfs_setxattr(const struct vfs_caller *c, const struct path *p, const char *name,
+                 const void *value, size_t size, unsigned flags)
+{
+    struct inode *inode = p->dentry->inode;
+    const unsigned both = LINUX_XATTR_CREATE | LINUX_XATTR_REPLACE;
+    if (flags & ~both)
+        return -LINUX_EINVAL;
+    if (size > LINUX_XATTR_SIZE_MAX)
+        return -LINUX_E2BIG;
+    int err = check_name(c, p, name, true);
+    if (err)
+        return err;
+    return inode->ops->setxattr ? inode->ops->setxattr(inode, name, value, size, flags)
+                                : -LINUX_EOPNOTSUPP;
+}
+
+// Leaves the names the caller may know of; returns their length.
+static size_t filter_names(const struct vfs_caller *c, const char *from, size_t len, char *to)
+{
+    bool admin = cred_capable(c->cred, LINUX_CAP_SYS_ADMIN);
+    size_t kept = 0;
+    for (size_t at = 0; at < len;) {
+        size_t n = strlen(from + at) + 1;
+        if (admin || !has_prefix(from + at, "trusted.")) {
+            if (to)
+                memcpy(to + kept, from + at, n);
+            kept += n;
+        }
+        at += n;
+    }
+    return kept;
+}
+
+ssize_t vfs_listxattr(const struct vfs_caller *c, const struct path *p, char *buf, size_t size)
+{
+    struct inode *inode = p->dentry->inode;
+    if (!inode->ops->listxattr)
+        return 0;
+    ssize_t n = inode->ops->listxattr(inode, NULL, 0);
+    if (n <= 0)
+        return n;
+    char *all = malloc((size_t)n);
+    if (!all)
+        return -LINUX_ENOMEM;
+    n = inode->ops->listxattr(inode, all, (size_t)n);
+    if (n > 0) {
+        size_t kept = filter_names(c, all, (size_t)n, NULL);
+        if (size > 0 && kept > size)
+            n = -LINUX_ERANGE;
+        else
+            n = (ssize_t)(size > 0 ? filter_names(c, all, (size_t)n, buf) : kept);
+    }
+    free(all);
+    return n;
+}
+
+int vfs_removexattr(const struct vfs_caller *c, const struct path *p, const char *name)
+{
+    struct inode *inode = p->dentry->inode;
+    int err = check_name(c, p, name, true);
+    if (err)
+        return err;
+    return inode->ops->removexattr ? inode->ops->removexattr(inode, name) : -LINUX_EOPNOTSUPP;
+}

@@ -1,0 +1,402 @@
+// Transfers from descriptor to descriptor: sendfile, splice, tee, vmsplice, copy_file_range.
+//
+// Data goes through a buffer of ours. Bytes taken out of a pipe that the other side did not accept
+// are put back, so none is lost.
+#include "kernel/file.h"
+#include "kernel/pipe.h"
+#include "kernel/syscall_handlers.h"
+#include "kernel/task.h"
+#include "platform/abi/fcntl.h"
+#include "platform/abi/fs.h"
+#include "platform/abi/linux_errno.h"
+#include <stdlib.h>
+
+enum { CHUNK = 65536 };
+
+static size_t chunk_of(uint64_t left)
+{
+    return left < CHUNK ? (size_t)left : (size_t)CHUNK;
+}
+
+static ssize_t read_buffer(struct task *task, struct file *file, void *buf, size_t n, uint64_t *pos,
+                           bool nonblock)
+{
+    struct iter it;
+    iter_kernel(&it, buf, n);
+    it.task = task;
+    it.nonblock = nonblock || file_flags(file) & LINUX_O_NONBLOCK;
+    return file_read(file, &it, pos);
+}
+
+static ssize_t write_buffer(struct task *task, struct file *file, void *buf, size_t n,
+                            uint64_t *pos, bool nonblock)
+{
+    struct iter it;
+    iter_kernel(&it, buf, n);
+    it.task = task;
+    it.nonblock = nonblock || file_flags(file) & LINUX_O_NONBLOCK;
+    return file_write_checked(task, file, &it, pos);
+}
+
+// A position argument: read from the guest when `addr` is given, and written back at the end.
+struct offset_arg {
+    uaddr_t addr;
+    uint64_t value;
+    uint64_t *pos; // &value, or NULL: the file's own position
+};
+
+static int offset_get(struct task *task, uaddr_t addr, struct offset_arg *out)
+{
+    *out = (struct offset_arg){.addr = addr};
+    if (!addr)
+        return 0;
+    int err = user_get(task, addr, &out->value);
+    if (err)
+        return err;
+    if ((int64_t)out->value < 0)
+        return -LINUX_EINVAL;
+    return 0;
+}
+
+static int offset_put(struct task *task, const struct offset_arg *arg)
+{
+    return arg->addr ? user_put(task, arg->addr, &arg->value) : 0;
+}
+
+// The files of a call with two descriptors, with the access each must allow.
+struct file_pair {
+    struct file *in, *out;
+};
+
+static int pair_get(struct task *task, int32_t fd_in, int32_t fd_out, struct file_pair *p)
+{
+    p->out = NULL;
+    p->in = fd_get_io(task, fd_in);
+    if (p->in)
+        p->out = fd_get_io(task, fd_out);
+    if (p->out && file_is_readable(p->in) && file_is_writable(p->out))
+        return 0;
+    if (p->in)
+        file_put(p->in);
+    if (p->out)
+        file_put(p->out);
+    return -LINUX_EBADF;
+}
+
+static void pair_put(struct file_pair *p)
+{
+    file_put(p->in);
+    file_put(p->out);
+}
+
+// --- Copies with positions -----------------------------------------------------------------------
+
+// Copies up to `count` bytes. `out_pos` NULL: the output's own position. Stops at the end of the
+// input and at the first short write; the positions count what was written.
+static int64_t copy_range(struct task *task, struct file_pair *p, uint64_t *in_pos,
+                          uint64_t *out_pos, uint64_t count)
+{
+    void *buf = malloc(chunk_of(count));
+    if (!buf)
+        return -LINUX_ENOMEM;
+    int64_t done = 0;
+    ssize_t n = 0;
+    while (count > 0) {
+        uint64_t from = *in_pos;
+        ssize_t got = read_buffer(task, p->in, buf, chunk_of(count), &from, false);
+        n = got > 0 ? write_buffer(task, p->out, buf, (size_t)got, out_pos, false) : got;
+        if (n <= 0)
+            break;
+        *in_pos += (uint64_t)n;
+        done += n;
+        count -= (uint64_t)n;
+        if (n < got)
+            break;
+    }
+    free(buf);
+    return done ? done : n;
+}
+
+int64_t sys_sendfile(struct task *task, int32_t out_fd, int32_t in_fd, uaddr_t offset,
+                     uint64_t count)
+{
+    struct offset_arg at;
+    int64_t n = offset_get(task, offset, &at);
+    if (n)
+        return n;
+    struct file_pair p;
+    n = pair_get(task, in_fd, out_fd, &p);
+    if (n)
+        return n;
+    uint32_t type = p.in->inode ? p.in->inode->type : 0;
+    if (offset && !p.in->ops->seek)
+        n = -LINUX_ESPIPE;
+    else if (file_flags(p.out) & LINUX_O_APPEND || (int64_t)count < 0)
+        n = -LINUX_EINVAL;
+    else if (type != LINUX_S_IFREG && type != LINUX_S_IFBLK)
+        n = -LINUX_EINVAL;
+    if (!n && !offset) {
+        int64_t pos = file_seek(p.in, 0, LINUX_SEEK_CUR);
+        at.value = pos > 0 ? (uint64_t)pos : 0;
+    }
+    if (!n)
+        n = copy_range(task, &p, &at.value, NULL, file_rw_clamp(count));
+    if (n >= 0) {
+        int64_t err =
+            offset ? offset_put(task, &at) : file_seek(p.in, (int64_t)at.value, LINUX_SEEK_SET);
+        n = err < 0 ? err : n;
+    }
+    pair_put(&p);
+    return n;
+}
+
+static int check_copy_range(const struct file_pair *p, uint64_t in_pos, uint64_t out_pos,
+                            uint64_t len)
+{
+    uint32_t in_type = p->in->inode ? p->in->inode->type : 0;
+    uint32_t out_type = p->out->inode ? p->out->inode->type : 0;
+    if (in_type == LINUX_S_IFDIR || out_type == LINUX_S_IFDIR)
+        return -LINUX_EISDIR;
+    if (in_type != LINUX_S_IFREG || out_type != LINUX_S_IFREG)
+        return -LINUX_EINVAL;
+    if (file_flags(p->out) & LINUX_O_APPEND)
+        return -LINUX_EBADF;
+    if (p->in->inode->super != p->out->inode->super)
+        return -LINUX_EXDEV;
+    if (in_pos + len < in_pos || out_pos + len < out_pos)
+        return -LINUX_EOVERFLOW;
+    if (p->in->inode == p->out->inode && out_pos + len > in_pos && out_pos < in_pos + len)
+        return -LINUX_EINVAL;
+    return 0;
+}
+
+// Without an address the file's own position is used, and moved at the end.
+static int own_position(struct file *file, struct offset_arg *arg)
+{
+    if (arg->addr)
+        return 0;
+    int64_t pos = file_seek(file, 0, LINUX_SEEK_CUR);
+    arg->value = pos > 0 ? (uint64_t)pos : 0;
+    return pos < 0 ? (int)pos : 0;
+}
+
+static int64_t store_position(struct task *task, struct file *file, const struct offset_arg *arg)
+{
+    return arg->addr ? offset_put(task, arg) : file_seek(file, (int64_t)arg->value, LINUX_SEEK_SET);
+}
+
+int64_t sys_copy_file_range(struct task *task, int32_t fd_in, uaddr_t off_in, int32_t fd_out,
+                            uaddr_t off_out, uint64_t len, uint32_t flags)
+{
+    struct file_pair p;
+    int64_t n = pair_get(task, fd_in, fd_out, &p);
+    if (n)
+        return n;
+    struct offset_arg from, to;
+    n = flags ? -LINUX_EINVAL : offset_get(task, off_in, &from);
+    if (!n)
+        n = offset_get(task, off_out, &to);
+    if (!n)
+        n = own_position(p.in, &from);
+    if (!n)
+        n = own_position(p.out, &to);
+    len = file_rw_clamp(len);
+    if (!n)
+        n = check_copy_range(&p, from.value, to.value, len);
+    if (!n && len) {
+        uint64_t out_pos = to.value;
+        n = copy_range(task, &p, &from.value, &out_pos, len);
+        to.value = out_pos;
+    }
+    if (n > 0) {
+        int64_t err = store_position(task, p.in, &from);
+        int64_t err_out = store_position(task, p.out, &to);
+        n = err < 0 ? err : err_out < 0 ? err_out : n;
+    }
+    pair_put(&p);
+    return n;
+}
+
+// --- splice --------------------------------------------------------------------------------------
+
+static ssize_t append_all(struct pipe *to, struct task *task, const uint8_t *buf, size_t n)
+{
+    size_t done = 0;
+    while (done < n) {
+        ssize_t put = pipe_append(to, buf + done, n - done);
+        // Room was there before the bytes were fetched; another writer took it.
+        if (put == 0)
+            put = pipe_wait_writable(to, task, false) < 0 ? -LINUX_EAGAIN : 0;
+        if (put == -LINUX_EPIPE)
+            put = file_broken_pipe(task);
+        if (put < 0)
+            return done ? (ssize_t)done : put;
+        done += (size_t)put;
+    }
+    return (ssize_t)done;
+}
+
+static int64_t splice_to_pipe(struct task *task, struct file *in, uint64_t *pos, struct pipe *to,
+                              uint64_t len, bool nonblock, uint8_t *buf)
+{
+    ssize_t room = pipe_wait_writable(to, task, nonblock);
+    if (room < 0)
+        return room;
+    size_t n = chunk_of(len) < (size_t)room ? chunk_of(len) : (size_t)room;
+    uint64_t at = pos ? *pos : 0;
+    ssize_t got = read_buffer(task, in, buf, n, pos ? &at : NULL, nonblock);
+    if (got <= 0)
+        return got;
+    ssize_t put = append_all(to, task, buf, (size_t)got);
+    if (put > 0 && pos)
+        *pos += (uint64_t)put;
+    return put;
+}
+
+static int64_t splice_from_pipe(struct task *task, struct pipe *from, struct file *out,
+                                uint64_t *pos, uint64_t len, bool nonblock, uint8_t *buf)
+{
+    ssize_t ready = pipe_wait_readable(from, task, nonblock);
+    if (ready <= 0)
+        return ready;
+    size_t n = pipe_take(from, buf, chunk_of(len));
+    ssize_t put = write_buffer(task, out, buf, n, pos, nonblock);
+    size_t written = put > 0 ? (size_t)put : 0;
+    if (written < n) {
+        int err = pipe_unread(from, buf + written, n - written);
+        if (err)
+            return err;
+    }
+    return put;
+}
+
+static int64_t splice_pipes(struct task *task, struct pipe *from, struct pipe *to, uint64_t len,
+                            bool nonblock, bool consume, uint8_t *buf)
+{
+    ssize_t ready = pipe_wait_readable(from, task, nonblock);
+    if (ready <= 0)
+        return ready;
+    ssize_t room = pipe_wait_writable(to, task, nonblock);
+    if (room < 0)
+        return room;
+    size_t n = chunk_of(len) < (size_t)room ? chunk_of(len) : (size_t)room;
+    if (!consume)
+        return append_all(to, task, buf, pipe_peek(from, buf, n));
+    n = pipe_take(from, buf, n);
+    ssize_t put = append_all(to, task, buf, n);
+    size_t moved = put > 0 ? (size_t)put : 0;
+    if (moved < n) {
+        int err = pipe_unread(from, buf + moved, n - moved);
+        if (err)
+            return err;
+    }
+    return put;
+}
+
+// What splice refuses of a file that is not a pipe.
+static int check_splice_file(const struct file *file, uaddr_t offset, bool output)
+{
+    if (offset && !file->ops->seek)
+        return -LINUX_EINVAL;
+    return output && file_flags(file) & LINUX_O_APPEND ? -LINUX_EINVAL : 0;
+}
+
+static int64_t splice_files(struct task *task, struct file_pair *p, struct offset_arg *from,
+                            struct offset_arg *to, uint64_t len, bool nonblock, uint8_t *buf)
+{
+    struct pipe *in = pipe_of(p->in), *out = pipe_of(p->out);
+    if ((in && from->addr) || (out && to->addr))
+        return -LINUX_ESPIPE;
+    if (!in && !out)
+        return -LINUX_EINVAL;
+    if (in == out)
+        return -LINUX_EINVAL;
+    if ((in && file_flags(p->in) & LINUX_O_NONBLOCK) ||
+        (out && file_flags(p->out) & LINUX_O_NONBLOCK))
+        nonblock = true;
+    if (in && out)
+        return splice_pipes(task, in, out, len, nonblock, true, buf);
+    int err = in ? check_splice_file(p->out, to->addr, true)
+                 : check_splice_file(p->in, from->addr, false);
+    if (err)
+        return err;
+    if (in)
+        return splice_from_pipe(task, in, p->out, to->addr ? &to->value : NULL, len, nonblock, buf);
+    return splice_to_pipe(task, p->in, from->addr ? &from->value : NULL, out, len, nonblock, buf);
+}
+
+int64_t sys_splice(struct task *task, int32_t fd_in, uaddr_t off_in, int32_t fd_out,
+                   uaddr_t off_out, uint64_t len, uint32_t flags)
+{
+    if (!len)
+        return 0;
+    if (flags & ~(uint32_t)LINUX_SPLICE_F_ALL)
+        return -LINUX_EINVAL;
+    struct file_pair p;
+    int64_t n = pair_get(task, fd_in, fd_out, &p);
+    if (n)
+        return n;
+    struct offset_arg from, to;
+    n = offset_get(task, off_in, &from);
+    if (!n)
+        n = offset_get(task, off_out, &to);
+    len = file_rw_clamp(len);
+    uint8_t *buf = n ? NULL : malloc(chunk_of(len));
+    if (!n)
+        n = buf ? splice_files(task, &p, &from, &to, len, flags & LINUX_SPLICE_F_NONBLOCK, buf)
+                : -LINUX_ENOMEM;
+    free(buf);
+    if (n > 0) {
+        int err = offset_put(task, &from);
+        if (!err)
+            err = offset_put(task, &to);
+        n = err ? err : n;
+    }
+    pair_put(&p);
+    return n;
+}
+
+int64_t sys_tee(struct task *task, int32_t fd_in, int32_t fd_out, uint64_t len, uint32_t flags)
+{
+    if (flags & ~(uint32_t)LINUX_SPLICE_F_ALL)
+        return -LINUX_EINVAL;
+    if (!len)
+        return 0;
+    struct file_pair p;
+    int64_t n = pair_get(task, fd_in, fd_out, &p);
+    if (n)
+        return n;
+    struct pipe *in = pipe_of(p.in), *out = pipe_of(p.out);
+    bool nonblock = flags & LINUX_SPLICE_F_NONBLOCK ||
+                    (file_flags(p.in) | file_flags(p.out)) & LINUX_O_NONBLOCK;
+    uint8_t *buf = NULL;
+    if (!in || !out || in == out)
+        n = -LINUX_EINVAL;
+    else if (!(buf = malloc(chunk_of(len))))
+        n = -LINUX_ENOMEM;
+    else
+        n = splice_pipes(task, in, out, len, nonblock, false, buf);
+    free(buf);
+    pair_put(&p);
+    return n;
+}
+
+int64_t sys_vmsplice(struct task *task, int32_t fd, uaddr_t iov, uint64_t iovcnt, uint32_t flags)
+{
+    if (flags & ~(uint32_t)LINUX_SPLICE_F_ALL)
+        return -LINUX_EINVAL;
+    struct file *file = fd_get_io(task, fd);
+    if (!file)
+        return -LINUX_EBADF;
+    int64_t n = -LINUX_EBADF;
+    struct iter it;
+    if (pipe_of(file))
+        n = user_iter_vec(&it, task, iov, iovcnt);
+    if (!n) {
+        it.nonblock = flags & LINUX_SPLICE_F_NONBLOCK || file_flags(file) & LINUX_O_NONBLOCK;
+        n = file_is_writable(file) ? file_write(file, &it, NULL) : file_read(file, &it, NULL);
+        user_iter_done(&it);
+    }
+    file_put(file);
+    return n;
+}

@@ -1,0 +1,107 @@
+"""Runs one row and judges it. A row passes when its status, standard output and standard error are
+what the table says, in time, and nothing broken shows. Everything else is a failure."""
+import collections
+import os
+import re
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+
+import runners
+
+# Marks of a guest that broke, or of an emulator that talks into the guest's output.
+NOISE = re.compile(r"SAFETY-VALVE|NETDIAG|^qemu: |Illegal instruction|Segmentation fault|Bus error|"
+                   r"core dumped|Bad system call|stack smashing|futex facility returned|"
+                   r"^ish: |AddressSanitizer|ThreadSanitizer|runtime error:", re.M)
+OUTPUT_LIMIT = 4 << 20
+
+Run = collections.namedtuple("Run", "status timed_out seconds cpu stdout stderr")
+Result = collections.namedtuple("Result", "row state reason run")
+
+
+def execute(command, timeout):
+    """Runs a command with no input; its whole process group ends when the time is up."""
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        # Files, not pipes: a background child that keeps them open must not keep us waiting.
+        started = time.monotonic()
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=err,
+                                   start_new_session=True)
+        late = threading.Event()
+
+        def stop():
+            late.set()
+            os.killpg(process.pid, signal.SIGKILL)
+        timer = threading.Timer(timeout, stop)
+        timer.start()
+        _, status, usage = os.wait4(process.pid, 0)
+        timer.cancel()
+        timer.join()
+        process.returncode = os.waitstatus_to_exitcode(status)
+        seconds = time.monotonic() - started
+        end_group(process.pid)
+        texts = []
+        for stream in (out, err):
+            stream.seek(0)
+            texts.append(stream.read(OUTPUT_LIMIT).decode("utf-8", "replace"))
+    return Run(process.returncode, late.is_set(), seconds, usage.ru_utime + usage.ru_stime, *texts)
+
+
+def end_group(group):
+    """What the program left behind in its group must not disturb the rows that follow."""
+    try:
+        os.killpg(group, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        pass
+
+
+def run_row(runner, root, row, timeout):
+    environment = dict(runners.ENVIRONMENT, **row.environment)
+    command = runner.command(root, runners.program_of(row), environment, runners.DIRECTORY,
+                             "network" in row.conditions)
+    return execute(command, row.timeout or timeout)
+
+
+def fault(row, run):
+    """Why this run is not what the row asks for, or an empty string."""
+    if run.timed_out:
+        return "stopped after %.0f s" % run.seconds
+    if run.status != row.status:
+        return "exit status %d instead of %d" % (run.status, row.status)
+    if row.equals is not None and run.stdout.removesuffix("\n") != row.equals:
+        return "output is not the one expected"
+    if row.expect and not row.expect.search(run.stdout):
+        return "output does not match"
+    if row.stderr is None and run.stderr:
+        return "unexpected standard error"
+    if row.stderr and not row.stderr.search(run.stderr):
+        return "standard error does not match"
+    noise = NOISE.search(run.stdout + run.stderr)
+    if noise and not (row.expect and row.expect.search(noise.group(0))):
+        return "stray diagnostic: " + noise.group(0).strip()
+    return ""
+
+
+def difference(row, run, other, name):
+    """Why a run that passes differs from another runner's, or an empty string."""
+    if "varies" in row.fields:
+        return ""
+    if run.status != other.status:
+        return "exit status %d, but %d under %s" % (run.status, other.status, name)
+    if run.stdout != other.stdout:
+        return "output differs from %s's" % name
+    return ""
+
+
+def judge(row, run, name, other=None, other_name=""):
+    """The result of a row run by the runner `name` and, to compare, by another one."""
+    reason = fault(row, run)
+    if not reason and other:
+        reason = difference(row, run, other, other_name)
+    excuse = row.excuse(name)
+    if excuse and reason:
+        return Result(row, "unsupported", excuse, run)
+    if excuse:
+        return Result(row, "fail", "works now: the table must no longer excuse it", run)
+    return Result(row, "fail" if reason else "pass", reason, run)

@@ -1,0 +1,64 @@
+"""The Markdown report of a gate, and its lines on the terminal."""
+import collections
+
+
+def escape(text):
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def totals(results):
+    count = collections.Counter(result.state for result in results)
+    text = "%d passed, %d failed" % (count["pass"], count["fail"])
+    return text + (", %d unsupported" % count["unsupported"] if count["unsupported"] else "")
+
+
+def fenced(title, text, lines=40):
+    shown = text.rstrip("\n").split("\n")
+    cut = ["(%d lines before)" % (len(shown) - lines)] if len(shown) > lines else []
+    body = "\n".join(cut + shown[-lines:]).replace("```", "` ` `")
+    return "%s:\n\n```\n%s\n```\n" % (title, body) if text.strip() else ""
+
+
+def markdown(title, facts, results, not_selected):
+    out = ["# " + title, "", "**%s**" % totals(results), ""]
+    out += ["- %s: %s" % fact for fact in facts]
+    if not_selected:
+        out.append("- not run, because their root was not given: " + ", ".join(
+            "%s (%d rows)" % item for item in sorted(not_selected.items())))
+    out += ["", "| stage | row | state | wall s | cpu s | note |", "|---|---|---|---|---|---|"]
+    for result in results:
+        run = result.run
+        figures = ("%.2f" % run.seconds, "%.2f" % run.cpu) if run else ("", "")
+        out.append("| %s | %s | %s | %s | %s | %s |" % (
+            (result.row.stage, escape(result.row.name), result.state) + figures
+            + (escape(result.reason),)))
+    failed = [result for result in results if result.state == "fail"]
+    if failed:
+        out += ["", "## Failures"]
+    for result in failed:
+        fields = result.row.fields
+        out += ["", "### %s" % result.row.name, "", result.reason, "",
+                fenced("Command", fields.get("run") or fields.get("exec") or "")]
+        if result.run:
+            out += [fenced("Standard output", result.run.stdout),
+                    fenced("Standard error", result.run.stderr)]
+    return "\n".join(out) + "\n"
+
+
+def terminal_line(result):
+    run = result.run
+    figures = "%7.2f s" % run.seconds if run else " " * 9
+    return "%-11s %s  %s%s" % (result.state, figures, result.row.name,
+                               ": " + result.reason if result.reason else "")
+
+
+def tap_line(number, result):
+    if result.state == "unsupported":
+        return "ok %d - %s # SKIP unsupported: %s" % (number, result.row.name, result.reason)
+    lines = ["%s %d - %s" % ("ok" if result.state == "pass" else "not ok", number, result.row.name)]
+    if result.state == "fail":
+        lines.append("# " + result.reason)
+        for name in ("stdout", "stderr"):
+            text = getattr(result.run, name, "") if result.run else ""
+            lines += ["# %s: %s" % (name, line) for line in text.split("\n")[-12:] if line]
+    return "\n".join(lines)
