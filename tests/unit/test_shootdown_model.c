@@ -70,7 +70,7 @@ enum { THREADS = 3, OPS = 3, FRAMES = 6 };
 
 enum start {
     ALONE,  // the page is this address space's own
-    FORKED, // shared with a child since long ago
+    FORKED, // shared with a child since long ago; thread 1 is GUEST and has read it
     // Thread 0 is GUEST and wrote the page; another thread has forked since and a third began to
     // copy the page, and neither has waited yet.
     PENDING,
@@ -86,7 +86,7 @@ static const struct scenario scenarios[] = {
     {"discard under readers", 3, {{OP_DISCARD}, {OP_SPIN}, {OP_READ0, OP_READ0}}, ALONE},
     {"two discards", 3, {{OP_DISCARD}, {OP_READ0, OP_DISCARD}, {OP_SPIN}}, ALONE},
     {"fork under writers", 3, {{OP_FORK}, {OP_WRITE0, OP_READ0}, {OP_WRITE1}}, ALONE},
-    {"copy under a reader", 3, {{OP_WRITE0}, {OP_READ0, OP_READ0}, {OP_WRITE1}}, FORKED},
+    {"copy under a reader", 3, {{OP_WRITE0}, {OP_READ0}, {OP_WRITE1}}, FORKED},
     {"fork and child", 3, {{OP_FORK, OP_WRITE1}, {OP_READ0, OP_READ0}, {OP_CHILD}}, ALONE},
     {"fork under a kernel copy", 3, {{OP_FORK}, {OP_KWRITE0, OP_READ0}, {OP_WRITE1}}, ALONE},
     {"discard under a kernel copy", 3, {{OP_DISCARD}, {OP_KWRITE0}, {OP_READ0}}, ALONE},
@@ -161,16 +161,17 @@ struct model {
     uint8_t newest;       // newest page of a discard that somebody saw
     uint8_t discarded_by; // pages up to this one are gone for good
     uint8_t child_frame, child_runs, child_word;
-    uint8_t broken; // line of the promise that was broken
+    uint8_t broken;
 } __attribute__((aligned(8)));
 
 static enum mutation mutation;
 static const struct scenario *scenario;
 
+enum { PROMISE_OF_PROTOCOL = 1, FRAMES_OF_MODEL = 2 };
 #define PROMISE(m, cond)                                                                           \
     do {                                                                                           \
-        if (!(cond) && !(m)->broken)                                                               \
-            (m)->broken = (uint8_t)(__LINE__ & 0xff ? __LINE__ & 0xff : 1);                        \
+        if (!(cond))                                                                               \
+            (m)->broken = PROMISE_OF_PROTOCOL;                                                     \
     } while (0)
 
 static enum op current_op(const struct model *m, int i)
@@ -404,7 +405,7 @@ static void fault_look(struct model *m, int i)
     }
     t->fresh = m->next_frame++;
     if (t->fresh >= FRAMES) {
-        m->broken = 255; // the model's frames are too few
+        m->broken = FRAMES_OF_MODEL;
         return;
     }
     t->frame = m->pte_frame;
@@ -567,7 +568,7 @@ static bool step_child(struct model *m, struct thread *t)
         if (m->maps[m->child_frame] > 1) {
             uint8_t fresh = m->next_frame++;
             if (fresh >= FRAMES) {
-                m->broken = 255;
+                m->broken = FRAMES_OF_MODEL;
                 return true;
             }
             memcpy(m->word[fresh], m->word[m->child_frame], 2);
@@ -741,8 +742,10 @@ static enum verdict explore(uint32_t *states)
         abort();
     struct model start = {.pte_frame = 1, .pte_read = 1, .pte_write = 1, .next_frame = 2};
     start.maps[1] = 1;
-    if (scenario->start == FORKED)
+    if (scenario->start == FORKED) {
+        start.t[1] = (struct thread){.pc = RUN, .state = GUEST, .holds_token = 1, .tlb_frame = 1};
         start.maps[1] = 2;
+    }
     if (scenario->start == PENDING) {
         start.t[0] = (struct thread){
             .pc = RUN, .state = GUEST, .holds_token = 1, .tlb_frame = 1, .tlb_write = 1};
@@ -758,7 +761,7 @@ static enum verdict explore(uint32_t *states)
             bool moved = step(&m, i);
             PROMISE(&m, guests(&m) <= scenario->processors || mutation == WAIT_IN_GUEST);
             if (m.broken)
-                verdict = m.broken == 255 ? MODEL_TOO_SMALL : PROMISE_BROKEN;
+                verdict = m.broken == FRAMES_OF_MODEL ? MODEL_TOO_SMALL : PROMISE_BROKEN;
             else if (moved)
                 g.node[n].next[i] = find_or_add(&g, &m);
         }
