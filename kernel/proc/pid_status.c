@@ -6,6 +6,7 @@
 #include "kernel/process.h"
 #include "kernel/task.h"
 #include "kernel/tty/tty.h"
+#include "kernel/usage.h"
 #include "platform/abi/linux_errno.h"
 #include "platform/abi/time.h"
 #include "platform/clock.h"
