@@ -105,7 +105,9 @@ static uint32_t unreserve(struct generator *g, enum a64_row row, uint32_t word, 
 static uint32_t aim_memory(struct generator *g, enum a64_row row, uint32_t word, uint32_t *base)
 {
     struct a64_field rn = field_of(row, "rn"), rm = field_of(row, "rm");
-    uint32_t reg = ISA_BASE_FIRST + (uint32_t)(rnd(g) % (ISA_BASE_LAST - ISA_BASE_FIRST + 2));
+    bool atomic = a64_rows[row].is & (A64_IS_ATOMIC | A64_IS_EXCL);
+    uint32_t first = atomic && chance(g, 97) ? ISA_BASE_ALIGNED : ISA_BASE_FIRST;
+    uint32_t reg = first + (uint32_t)(rnd(g) % (ISA_BASE_LAST - first + 2));
     *base = reg > ISA_BASE_LAST ? 31 : reg;
     if (chance(g, 98))
         word = put(word, rn, *base);
