@@ -163,13 +163,26 @@ static bool moves_sp(uint32_t word)
     return strstr(text, "[sp") && (strstr(text, "]!") || strstr(text, "], "));
 }
 
+// Unused register fields should be all ones: every other try sets them so.
+static bool random_word(struct generator *g, enum a64_row row, uint32_t *word)
+{
+    for (int tries = 0; tries < 32; tries++) {
+        uint32_t bits = (uint32_t)rnd(g);
+        if (tries & 1)
+            bits = put(put(bits, field_of(row, "rs"), 31), field_of(row, "rt2"), 31);
+        if (a64_encode(row, bits, false, word))
+            return true;
+    }
+    return false;
+}
+
 static bool one_word(struct generator *g, struct sequence *q, uint32_t left, uint32_t *out)
 {
     enum a64_row row = pick_row(g, q);
     uint32_t is = a64_rows[row].is, word, base;
     bool memory = is & (A64_IS_LOAD | A64_IS_STORE) && field_of(row, "rn").width;
     bool cache = !strncmp(a64_rows[row].name, "dc_", 3) || !strncmp(a64_rows[row].name, "ic_", 3);
-    if (!a64_encode(row, (uint32_t)rnd(g), false, &word))
+    if (!random_word(g, row, &word))
         return false;
     if (memory) {
         word = aim_memory(g, row, word, &base);
