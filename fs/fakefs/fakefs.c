@@ -90,7 +90,7 @@ struct hint_text {
 static int append_path(struct hint_text *h, size_t *room, const char *path)
 {
     size_t n = strlen(path), used = h->hint.text ? h->hint.len + 1 : 0; // with a NUL between
-    if (used + n > *room) {
+    if (!h->text || used + n > *room) {
         char *grown = realloc(h->text, (used + n) * 2 + 64);
         if (!grown)
             return -LINUX_ENOMEM;
