@@ -381,6 +381,7 @@ int thread_code_create(struct thread_code **out)
         return -LINUX_ENOMEM;
     memset(tc, 0, sizeof(*tc));
     tc->exit.fn = dispatch_core(CORE_EXIT);
+    tc->empty.fn = dispatch_core(CORE_EMPTY);
     tc->replay[1].fn = dispatch_core(CORE_REPLAY_DONE);
     thread_code_flush(tc);
     *out = tc;
@@ -395,12 +396,12 @@ void thread_code_destroy(struct thread_code *tc)
 void thread_code_forget_returns(struct thread_code *tc)
 {
     for (unsigned i = 0; i < RETURN_STACK; i++)
-        tc->returns[i].pc = CODE_NO_PC;
+        tc->returns[i] = (struct code_target){CODE_NO_PC, &tc->empty};
 }
 
 void thread_code_flush(struct thread_code *tc)
 {
     for (unsigned i = 0; i < THREAD_CODE_SIZE; i++)
-        tc->hash[i].pc = CODE_NO_PC;
+        tc->hash[i] = (struct code_target){CODE_NO_PC, &tc->empty};
     thread_code_forget_returns(tc);
 }

@@ -111,10 +111,16 @@ const struct insn *core_poke(struct cpu *cpu, const struct insn *ip)
 
 const struct insn *core_lookup(struct cpu *cpu, const struct insn *ip)
 {
-    cpu->pc = cpu_untag(cpu->pc);
+    cpu->pc = cpu_untag(cpu->pc); // Arm ARM, AArch64.BranchAddr
     if (cpu->code->stepping)
         return leave(cpu, TRAP_STEP, 0, MEM_READ);
     return code_find(cpu);
+}
+
+const struct insn *core_empty(struct cpu *cpu, const struct insn *ip)
+{
+    cpu->pc = CODE_NO_PC;
+    return core_lookup(cpu, ip);
 }
 
 const struct insn *core_resolve(struct cpu *cpu, const struct insn *ip)

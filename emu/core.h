@@ -15,6 +15,8 @@ const struct insn *core_miss(struct cpu *cpu, const struct insn *ip);
 const struct insn *core_trap(struct cpu *cpu, const struct insn *ip);
 const struct insn *core_poke(struct cpu *cpu, const struct insn *ip);
 const struct insn *core_lookup(struct cpu *cpu, const struct insn *ip);
+// The guest branched to CODE_NO_PC, the number that marks empty entries.
+const struct insn *core_empty(struct cpu *cpu, const struct insn *ip);
 const struct insn *core_resolve(struct cpu *cpu, const struct insn *ip);
 const struct insn *core_replay_done(struct cpu *cpu, const struct insn *ip);
 const struct insn *core_step_done(struct cpu *cpu, const struct insn *ip);

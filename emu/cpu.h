@@ -141,11 +141,11 @@ enum cpu_mode {
     CPU_STEP, // one instruction: unfused, unchained
 };
 
-// An address as the guest writes it, without its ignored top byte (TBI0 is always on in Linux).
-// Bit 55 is extended, so a kernel-half address stays one.
+// An address as the guest writes it, without its ignored top byte. In Linux TBI0 is on and TBI1 off:
+// an address with bit 55 set belongs to the kernel's half and stays as it is.
 static inline uint64_t cpu_untag(uint64_t addr)
 {
-    return (uint64_t)((int64_t)(addr << 8) >> 8);
+    return addr & (uint64_t)((int64_t)(addr << 8) >> 8);
 }
 
 // Power-on state: all registers zero. `host` must outlive the CPU.

@@ -53,6 +53,7 @@ enum core_gadget {
     CORE_TRAP,
     CORE_POKE,
     CORE_LOOKUP,
+    CORE_EMPTY,
     CORE_RESOLVE,
     CORE_REPLAY_DONE,
     CORE_STEP_DONE,

@@ -55,6 +55,7 @@ static NO_TSAN struct labels run(struct cpu *cpu, const struct insn *ip)
         [CORE_POKE] = &&core_poke,           [CORE_LOOKUP] = &&core_lookup,
         [CORE_RESOLVE] = &&core_resolve,     [CORE_REPLAY_DONE] = &&core_replay_done,
         [CORE_STEP_DONE] = &&core_step_done, [CORE_EXIT] = &&core_exit,
+        [CORE_EMPTY] = &&core_empty,
     };
     if (!cpu)
         return (struct labels){gadgets, core};
@@ -67,6 +68,7 @@ static NO_TSAN struct labels run(struct cpu *cpu, const struct insn *ip)
     CORE_LABEL(trap);
     CORE_LABEL(poke);
     CORE_LABEL(lookup);
+    CORE_LABEL(empty);
     CORE_LABEL(resolve);
     CORE_LABEL(replay_done);
     CORE_LABEL(step_done);

@@ -27,6 +27,7 @@
 #define DECLARE_SPILL(name)  gadget_function spill_##name;
 #include "emu/a64_gadget_decls.h"
 gadget_function gadget_core_miss, gadget_core_trap, gadget_core_poke, gadget_core_lookup;
+gadget_function gadget_core_empty;
 
 #define GADGET(name)       GADGET_CC NO_TSAN void gadget_##name(GADGET_ARGS)
 #define GADGET_SPILL(name) GADGET_CC NO_TSAN void spill_##name(GADGET_ARGS)

@@ -71,7 +71,7 @@ static inline NO_TSAN uint64_t block_pc_of(const struct insn *ip)
 }
 
 struct code_target {
-    uint64_t pc; // odd: empty
+    uint64_t pc; // CODE_NO_PC: empty, unless a guest branches there
     const struct insn *ip;
 };
 #define CODE_NO_PC 1u
@@ -82,6 +82,7 @@ struct thread_code {
     struct code_target hash[THREAD_CODE_SIZE];
 
     struct insn exit; // CORE_EXIT
+    struct insn empty; // CORE_EMPTY: what empty entries lead to
     // An access that straddles two pages: the instruction is run once more from `replay`, with the
     // last page set to `bounce`; then `replay_done` copies what was stored to the two pages.
     struct insn replay[2];

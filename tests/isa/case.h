@@ -176,13 +176,13 @@ static inline uint64_t isa_base(uint64_t *s)
     uint64_t r = isa_random(s), size = (ISA_RW_PAGES + ISA_RO_PAGES) * ISA_PAGE, off;
     switch (r & 15) {
     case 0:
-        off = ISA_PAGE - (r >> 8 & 63);
+        off = ISA_PAGE - 1 - (r >> 8 & 63);
         break;
     case 1:
-        off = ISA_RW_PAGES * ISA_PAGE - (r >> 8 & 63);
+        off = ISA_RW_PAGES * ISA_PAGE - 1 - (r >> 8 & 63);
         break;
     case 2:
-        off = size - (r >> 8 & 63);
+        off = size - 1 - (r >> 8 & 63);
         break;
     case 3:
         off = (r >> 8) % size;

@@ -268,7 +268,7 @@ static void report(const struct isa_case *c, size_t slot, const struct isa_resul
     show("code", ours->code, theirs->code);
     show("addr", ours->addr, theirs->addr);
     show("memory", ours->memory, theirs->memory);
-    if (c->count == 1) { // operands, for reading
+    if (c->count == 1 || getenv("ISA_SHOW_INPUT")) { // operands, for reading
         for (int i = 0; i < 31; i++)
             printf("#   in x%-2d %016" PRIx64 "\n", i, first.x[i]);
         for (int i = 0; i < 32; i++)
@@ -277,7 +277,8 @@ static void report(const struct isa_case *c, size_t slot, const struct isa_resul
 }
 
 // Where the oracle is known to differ from the architecture and Linux; nothing else is overlooked.
-static bool same(const struct isa_result *ours, const struct isa_result *theirs)
+static bool same(const struct isa_result *ours, const struct isa_result *theirs,
+                 const struct isa_case *c)
 {
     struct isa_result judged = *theirs;
     // A fault near or above the end of the 47 bits qemu-user has for guests: it says address 0,
@@ -291,6 +292,13 @@ static bool same(const struct isa_result *ours, const struct isa_result *theirs)
         judged.signo = ours->signo;
         judged.code = ours->code;
         judged.addr = ours->addr;
+    }
+    // DC ZVA: the fault address may be any in the block (Arm ARM, FAR_EL1); qemu says its start.
+    uint64_t index = (ours->state.pc - ISA_CODE) / 4 % ISA_SLOT_WORDS;
+    if (ours->signo == 11 && index < c->count && (c->words[index] & ~31u) == 0xd50b7420u &&
+        (ours->addr ^ theirs->addr) < 64) {
+        judged.addr = ours->addr;
+        judged.state.pc = ours->state.pc; // qemu 7.2 reports the start of its own block
     }
     return !memcmp(ours, &judged, sizeof *ours);
 }
@@ -343,7 +351,7 @@ static void run_batch(struct machine *m, struct oracle *o, struct generator *g, 
     for (int i = 0; i < ISA_BATCH; i++) {
         struct isa_result ours;
         run_ours(m, &cases[i], (size_t)i, &ours, step);
-        if (!same(&ours, &theirs[i])) {
+        if (!same(&ours, &theirs[i], &cases[i])) {
             if (same_but_for_half_done(&ours, &theirs[i], &cases[i]))
                 return;
             t->mismatches++;
