@@ -562,6 +562,23 @@ int fakefs_create(struct vfs *vfs, const char *root, const struct log *log,
     return 0;
 }
 
+static struct store *store_of_super(struct super *s)
+{
+    return store_of(s->private);
+}
+
+void fakefs_bulk_begin(struct super *super)
+{
+    store_set_bulk(store_of_super(super), true);
+}
+
+int fakefs_bulk_end(struct super *super)
+{
+    struct store *store = store_of_super(super);
+    store_set_bulk(store, false);
+    return store_sync(store);
+}
+
 int fakefs_format(const char *root, char why[FAKEFS_WHY_MAX])
 {
     return root_dir_make(root, why, FAKEFS_WHY_MAX);
