@@ -11,7 +11,8 @@ JOBS    ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 # Expanded when a recipe runs, after setup may have installed things. The pinned compiler is
 # clang-19; CC=... on the command line or in the environment chooses another.
 PYTHON   = $(firstword $(wildcard /usr/bin/python3) python3)
-COMPILER = $(if $(filter default,$(origin CC)),$(shell command -v clang-19 || command -v clang || echo cc),$(CC))
+FOUND_CC = $(shell command -v clang-19 || command -v clang || echo cc)
+COMPILER = $(if $(filter default,$(origin CC)),$(FOUND_CC),$(CC))
 SETUP   := tools/setup.sh
 
 # configure DIRECTORY BUILDTYPE
@@ -20,7 +21,8 @@ define configure
     >$(1).log 2>&1 || { cat $(1).log; rm -rf $(1); exit 1; }; rm -f $(1).log
 endef
 # ninja -n first: a build with nothing to do says nothing.
-compile = @ninja -C $(1) -n | grep -q 'no work to do' || ninja -C $(1) -j $(JOBS) $(if $(MAKE_TERMOUT),,--quiet)
+QUIET = $(if $(MAKE_TERMOUT),,--quiet)
+compile = @ninja -C $(1) -n | grep -q 'no work to do' || ninja -C $(1) -j $(JOBS) $(QUIET)
 
 .PHONY: help
 help:
@@ -31,9 +33,9 @@ help:
 	@echo "make test-isa             instruction differential against qemu-aarch64, long form"
 	@echo "make build-arm64-linux-debug, build-arm64-linux-all"
 	@echo "make root-tiny, root-base, root-LANE   make roots/NAME; lanes: tools/rootfs/build.py --list"
-	@echo "make test-arm64-runtime-coverage       gate: programs on every root in roots/"
-	@echo "make test-arm64-cli-corner-smoke       gate: terminals, network, diagnostics tools"
-	@echo "make test-arm64-npm-cli-runtime-coverage  gate: command lines installed from npm"
+	@echo "make test-arm64-runtime-coverage       gate: programs (ROOTFS_LANES=tiny: some)"
+	@echo "make test-arm64-cli-corner-smoke       gate: programs on a terminal"
+	@echo "make test-arm64-npm-cli-runtime-coverage  gate: command lines from npm"
 	@echo "make bench                speed against native and qemu-aarch64-static"
 	@echo "make docs                 write the generated ledgers in docs/ anew"
 	@echo "make format               clang-format over the tracked sources"
@@ -64,14 +66,20 @@ root-%: setup-root build-arm64-linux
 
 .PHONY: run
 run: root-$(ROOT)
-	@exec $(RELEASE)/ish -f roots/$(ROOT) /bin/sh -l
+	@$(RELEASE)/ish -f roots/$(ROOT) /bin/sh -l || [ $$? -ne 125 ] # 125: ish failed, not the shell
 
-.PHONY: test check test-isa
-test: setup-test build-arm64-linux
+# A build configured before the tests' tools were there knows fewer tests: it is configured again.
+.PHONY: build-tests test check test-isa
+build-tests: setup-test
+	$(call configure,$(RELEASE),release)
+	@test -f $(RELEASE)/tests-known || \
+	    { meson setup --reconfigure $(RELEASE) >/dev/null && touch $(RELEASE)/tests-known; }
+	$(call compile,$(RELEASE))
+test: build-tests
 	@$(PYTHON) tools/run_tests.py $(RELEASE)
-check: setup-test build-arm64-linux
+check: build-tests
 	@$(PYTHON) tools/run_tests.py $(RELEASE) --suite check
-test-isa: setup-test build-arm64-linux
+test-isa: build-tests
 	@$(PYTHON) tools/run_tests.py $(RELEASE) --suite isa --suite isa-long
 
 # Gates take ISH_BIN, ROOTFS, ROOTFS_LANES, REPORT_DIR, TIMEOUT_S, INSTALL_TIMEOUT_S and RUNNER from
@@ -80,11 +88,11 @@ GATE = @ISH_BIN="$(or $(ISH_BIN),$(RELEASE)/ish)" $(PYTHON) tests/gates/run.py
 export ROOTFS ROOTFS_LANES REPORT_DIR TIMEOUT_S INSTALL_TIMEOUT_S RUNNER
 
 .PHONY: test-arm64-runtime-coverage test-arm64-cli-corner-smoke test-arm64-npm-cli-runtime-coverage
-test-arm64-runtime-coverage: setup-test build-arm64-linux
+test-arm64-runtime-coverage: build-tests
 	$(GATE) --gate runtime-coverage
-test-arm64-cli-corner-smoke: setup-test build-arm64-linux
+test-arm64-cli-corner-smoke: build-tests
 	$(GATE) --gate cli-corner-smoke
-test-arm64-npm-cli-runtime-coverage: setup-test build-arm64-linux
+test-arm64-npm-cli-runtime-coverage: build-tests
 	$(GATE) --gate npm-cli-runtime-coverage
 
 .PHONY: bench
@@ -92,7 +100,7 @@ bench: setup-bench build-arm64-linux
 	@$(PYTHON) tests/bench/compare.py --ish $(RELEASE)/ish $(BENCH)
 
 .PHONY: docs format
-docs: setup-test build-arm64-linux
+docs: build-tests
 	@$(PYTHON) tools/check-docs.py --write
 format: setup-test
 	@git ls-files '*.c' '*.h' ':!deps' | xargs clang-format-19 -i

@@ -32,6 +32,7 @@ struct iter {
     struct task *task; // the caller; opaque below kernel/. NULL for kernel buffers
     bool nonblock;     // this transfer must not wait (O_NONBLOCK, RWF_NOWAIT, MSG_DONTWAIT)
     // Private to ops.
+    uint64_t base; // start, when there is no vec
     const void *vec;
     size_t vec_count, vec_at, vec_offset;
     void *pinned;

@@ -285,22 +285,15 @@ unsigned fd_table_size(struct fd_table *t)
     return size;
 }
 
-void fd_table_each(struct fd_table *t, void (*each)(void *ctx, int fd, struct file *file),
-                   void *ctx)
+int fd_table_next(struct fd_table *t, int fd)
 {
-    for (uint32_t fd = 0;; fd++) {
-        struct file *file = NULL;
-        lock_acquire(&t->lock);
-        while (fd < t->capacity && !t->files[fd])
-            fd++;
-        if (fd < t->capacity)
-            file = file_get(t->files[fd]);
-        lock_release(&t->lock);
-        if (!file)
-            return;
-        each(ctx, (int)fd, file);
-        file_put(file);
-    }
+    lock_acquire(&t->lock);
+    uint32_t next = (uint32_t)(fd + 1);
+    while (next < t->capacity && !t->files[next])
+        next++;
+    int found = next < t->capacity ? (int)next : -1;
+    lock_release(&t->lock);
+    return found;
 }
 
 // --- Changes -------------------------------------------------------------------------------------

@@ -13,7 +13,8 @@ struct task;
 NODISCARD int fd_table_create(struct fd_table **out);
 NODISCARD int fd_table_copy(struct fd_table *from, struct fd_table **out); // fork, unshare
 struct fd_table *fd_table_get(struct fd_table *t);
-// The last reference closes every descriptor on behalf of `closer`; no lock may be held.
+// The last reference closes every descriptor on behalf of `closer` (NULL: nobody's); no lock may be
+// held.
 void fd_table_put(struct fd_table *t, struct task *closer);
 void fd_table_close_on_exec(struct fd_table *t, struct task *task);
 // CLONE_FILES is undone: `task` gets a table of its own if it shares one.
@@ -49,9 +50,8 @@ void fd_cloexec_range(struct task *task, uint32_t first, uint32_t last);
 int fd_cloexec_get(struct task *task, int fd);
 int fd_cloexec_set(struct task *task, int fd, bool on);
 
-// Calls `each` on a snapshot: /proc/PID/fd.
-void fd_table_each(struct fd_table *t, void (*each)(void *ctx, int fd, struct file *file),
-                   void *ctx);
+// The lowest open descriptor above `fd` (-1: the lowest of all), or -1.
+int fd_table_next(struct fd_table *t, int fd);
 // One descriptor of another task's table, referenced, or NULL.
 struct file *fd_table_lookup(struct fd_table *t, int fd, bool *cloexec);
 // Descriptors the table has room for (FDSize of /proc/PID/status).

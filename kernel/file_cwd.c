@@ -2,6 +2,7 @@
 #include "kernel/file.h"
 #include "kernel/syscall_handlers.h"
 #include "kernel/task.h"
+#include "platform/abi/capability.h"
 #include "platform/abi/fs.h"
 #include "platform/abi/linux_errno.h"
 #include <stdlib.h>

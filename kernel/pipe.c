@@ -593,8 +593,10 @@ int pipe_create(struct kernel *kernel, const struct cred *cred, uint32_t flags,
             file_put(r);
         return -LINUX_ENOMEM;
     }
-    if (!(flags & LINUX_O_NONBLOCK))
-        file_change_flags(r, 0, LINUX_O_NONBLOCK);
+    // open(2) adds O_LARGEFILE, pipe(2) does not.
+    uint32_t drop = LINUX_O_LARGEFILE | (flags & LINUX_O_NONBLOCK ? 0 : (uint32_t)LINUX_O_NONBLOCK);
+    file_change_flags(r, 0, drop);
+    file_change_flags(w, 0, LINUX_O_LARGEFILE);
     r->pos = UINT32_MAX; // its writer has been there: end of file is a hangup
     *read_end = r;
     *write_end = w;

@@ -16,7 +16,7 @@
 struct pgrp;
 struct session;
 struct posix_timers;
-struct itimer_real;
+struct itimers;
 
 // Signal actions; shared by CLONE_SIGHAND between processes too.
 struct sighand {
@@ -37,12 +37,18 @@ struct process {
     int32_t pid;           // immutable
     bool spawned;          // immutable: made by task_spawn(); somebody outside may join it
 
+    // Changed under kernel->tasklist, the lock of its group, and `lock` together, so that each of
+    // them is enough to read.
+    struct task *leader; // its reference is held until the process is reaped
+    struct list threads; // task.thread_link; tasks that have not exited, and a zombie leader
+
     // Guarded by kernel->tasklist.
-    struct task *leader;   // its reference is held until the process is reaped
-    struct list threads;   // task.thread_link; tasks that have not exited, and a zombie leader
     unsigned live_threads; // threads that have not begun to exit
+    unsigned task_count;   // length of `threads`
+    bool leader_ended;     // the leader is a zombie
     bool subreaper;        // PR_SET_CHILD_SUBREAPER
     bool gone;             // reaped
+    _Atomic bool exited;   // every thread ended; set under tasklist, read by anybody (pidfds)
     bool execed;           // has run execve since fork (setpgid)
     struct usage dead_threads, children; // of exited threads / of children waited for
     struct pgrp *pgrp;                   // referenced; changes also under the pgrp locks
@@ -57,8 +63,8 @@ struct process {
     int32_t exit_status;
     struct task *exec_task; // is running exec and waits for the other threads to end
     unsigned pending_count; // queued signals, against RLIMIT_SIGPENDING
-    bool dead;                 // no thread is left that could take a signal
-    uint32_t group_signals;    // signals sent to groups it was in: fork must not miss one
+    bool dead;              // no thread is left that could take a signal
+    uint32_t group_signals; // signals sent to groups it was in: fork must not miss one
     // Job control. stop_signal != 0: a stop is in progress or in effect; it is in effect when
     // stop_left is 0.
     int32_t stop_signal;
@@ -77,8 +83,8 @@ struct process {
     struct wait_queue exit_wait;   // pollers of pidfds of this process
     struct wait_queue signal_wait; // pollers of signalfds: a signal arrived for a thread of it
 
-    struct itimer_real *itimer;        // kernel/itimer.c
-    struct posix_timers *posix_timers; // kernel/posix_timer.c
+    struct itimers *itimers;           // kernel/itimer.c; guarded by lock
+    struct posix_timers *posix_timers; // kernel/posix_timer.c; guarded by lock
     _Atomic uint32_t membarrier;       // registered commands
 };
 
@@ -92,5 +98,7 @@ int32_t process_parent_pid(struct process *process);
 
 // CPU time and faults of every thread so far, dead ones included.
 void process_usage(struct process *process, struct usage *out);
+// The wait status of a process that has ended.
+int32_t process_exit_status(struct process *process);
 
 #endif

@@ -23,17 +23,17 @@ void task_thread(struct task *task);
 // its process, children and parent.
 void task_exit(struct task *task);
 
-// Takes a dead task out of the tables. tasklist is held. Returns true when the task's reference
-// held by the tables is now the caller's, to be put after unlocking.
+// Takes a dead task out of the tables and puts it on `released`, with the reference the tables
+// held. tasklist is held; the caller ends the list with task_put_released() after unlocking.
 void task_release(struct task *task, struct list *released);
 void task_put_released(struct list *released);
 
 // SIGKILL to every process but `except` (NULL: to all). tasklist is held.
 void task_kill_all(struct kernel *kernel, const struct process *except);
 
-// Tells the parent about a dead child. tasklist is held. Returns true when nobody wants its status,
-// so that it is to be released now.
-bool process_notify_parent(struct process *process);
+// Every thread of the process has ended: its parent is told. tasklist is held. A process nobody
+// wants the status of is released at once.
+void process_ended(struct process *process, struct list *released);
 
 // The threads of the calling task's process other than itself end; the task becomes the leader.
 // -LINUX_EAGAIN when the process is ending anyway.

@@ -58,3 +58,9 @@ uint64_t timespec_deadline(uint64_t ns)
     uint64_t now = clock_monotonic_ns();
     return ns > WAIT_FOREVER - 1 - now ? WAIT_FOREVER : now + ns;
 }
+
+uint64_t timespec_realtime_deadline(uint64_t realtime_ns)
+{
+    uint64_t now = clock_realtime_ns();
+    return timespec_deadline(realtime_ns > now ? realtime_ns - now : 0);
+}

@@ -23,5 +23,7 @@ NODISCARD int timespec_write(struct task *task, uaddr_t addr, uint64_t ns);
 
 // The monotonic deadline `ns` from now, saturating at WAIT_FOREVER.
 uint64_t timespec_deadline(uint64_t ns);
+// The monotonic deadline of a moment of the realtime clock, as that clock stands now.
+uint64_t timespec_realtime_deadline(uint64_t realtime_ns);
 
 #endif

@@ -3,6 +3,7 @@
 #define PLATFORM_CLOCK_H
 
 #include "platform/base/compiler.h"
+#include <pthread.h>
 #include <stdint.h>
 
 #define NSEC_PER_SEC 1000000000ull
@@ -16,6 +17,8 @@ uint64_t clock_boottime_ns(void);
 // CPU time used by the calling thread, and by the whole host process.
 uint64_t clock_thread_cpu_ns(void);
 uint64_t clock_process_cpu_ns(void);
+// CPU time of another thread, which must not have ended.
+uint64_t clock_cpu_ns_of(pthread_t thread);
 // Resolution of the monotonic clock.
 uint64_t clock_resolution_ns(void);
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs the tests of a build directory and counts every promise they check.
 
-    tools/run_tests.py BUILD [--suite NAME ...] [--verbose]
+    tools/run_tests.py BUILD [--suite NAME ...] [--test NAME ...] [--verbose]
 
 meson runs the tests and enforces each one's time limit; this script reads its log and counts TAP
 lines one by one, so that a file with forty checks counts as forty. The last line is
@@ -17,6 +17,8 @@ import sys
 
 # Suites that only run when they are asked for by name.
 ON_DEMAND = ("isa-long", "gates-long", "slow")
+# Suites a full run must have had: tests that were never configured must not pass unnoticed.
+EXPECTED = ("unit", "isa", "tools", "check")
 TAP_LINE = re.compile(r"^(not )?ok\b\s*\d*\s*(?:- )?(.*)$")
 
 
@@ -64,6 +66,14 @@ def read_log(path):
         return [json.loads(line) for line in log if line.strip()]
 
 
+def missing_suites(records):
+    """Suites of a full run that no test belonged to."""
+    seen = set()
+    for record in records:  # meson names a test `project:suite+suite / name`
+        seen.update(record["name"].partition(" / ")[0].rpartition(":")[2].split("+"))
+    return [name for name in EXPECTED if name not in seen]
+
+
 def report_failure(record, results, verbose):
     print("\nFAILED %s (%s, exit %s)" % (record["name"], record["result"], record.get("returncode")))
     for state, name in results:
@@ -77,7 +87,7 @@ def report_failure(record, results, verbose):
             print("\n".join("  " + line for line in shown))
 
 
-def run_meson(build, suites):
+def run_meson(build, suites, tests):
     log = os.path.join(build, "meson-logs", "testlog.json")
     if os.path.exists(log):
         os.remove(log)
@@ -87,6 +97,7 @@ def run_meson(build, suites):
     if not suites:
         for name in ON_DEMAND:
             command += ["--no-suite", name]
+    command += tests
     status = subprocess.run(command, stdin=subprocess.DEVNULL).returncode
     return status, read_log(log) if os.path.exists(log) else []
 
@@ -95,10 +106,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("build")
     parser.add_argument("--suite", action="append", default=[])
+    parser.add_argument("--test", action="append", default=[], help="only the tests so named")
     parser.add_argument("--verbose", action="store_true", help="whole output of failed tests")
     options = parser.parse_args()
 
-    status, records = run_meson(options.build, options.suite)
+    status, records = run_meson(options.build, options.suite, options.test)
     count = Count()
     any_failed = False
     for record in records:
@@ -108,6 +120,10 @@ def main():
         any_failed |= failed
         if failed:
             report_failure(record, results, options.verbose)
+    if not options.suite and not options.test:
+        for name in missing_suites(records):
+            print("\nFAILED no test of the suite %s was configured" % name)
+            count.failed += 1
     if status and not any_failed:
         print("meson test ended with status %d" % status)
         count.failed += 1

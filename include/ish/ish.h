@@ -24,6 +24,10 @@ typedef struct ish_terminal ish_terminal; // a guest terminal with a backend of 
 
 ISH_API const char *ish_version(void);
 ISH_API const char *ish_error_text(int error); // for a negative result; never NULL
+ISH_API const char *ish_error_name(int error); // "ENOENT"; NULL for a number Linux does not use
+
+// Channels of the log by position: its name, and what it carries in *about. NULL past the last.
+ISH_API const char *ish_log_channel(unsigned index, const char **about);
 
 // --- A kernel ------------------------------------------------------------------------------------
 
@@ -44,15 +48,32 @@ typedef struct ish_kernel_config {
     const char *log_channels;
     void (*log)(void *context, const char *channel, const char *line);
     void *log_context;
+    // System calls the strace channel shows, a comma-separated list of names; NULL: all.
+    const char *strace_calls;
+    // When creation fails, gets a sentence for the user. NULL: not wanted.
+    char *why;
+    size_t why_size;
 } ish_kernel_config;
 
-// Mounts the root and makes an empty machine. No guest code runs yet.
+// Mounts the root and makes an empty machine. No guest code runs yet. -EINVAL for a bad config,
+// otherwise what opening the root gives.
 ISH_API int ish_kernel_create(const ish_kernel_config *config, ish_kernel **out);
 // Binds a host directory into the guest's tree (`-b`). Before the first process.
 ISH_API int ish_kernel_bind(ish_kernel *kernel, const char *host_dir, const char *guest_dir,
                             int read_only);
-// Kills every process, waits for them, flushes and closes the root, frees everything. Not from a
-// callback.
+// 0 when the guest has a directory of this absolute name, else a negative error number.
+ISH_API int ish_kernel_find_directory(ish_kernel *kernel, const char *guest_dir);
+
+typedef struct ish_kernel_statistics {
+    size_t size; // sizeof(ish_kernel_statistics)
+    uint64_t processes_made;
+    uint64_t memory_used, memory_limit; // bytes of guest memory
+} ish_kernel_statistics;
+ISH_API int ish_kernel_get_statistics(ish_kernel *kernel, ish_kernel_statistics *out);
+
+// Kills every process, waits for them, flushes and closes the root, frees everything. Handles of
+// processes and terminals stay valid until they are released, but everything is over for them. Not
+// from a callback.
 ISH_API void ish_kernel_destroy(ish_kernel *kernel);
 
 // --- Processes -----------------------------------------------------------------------------------
@@ -64,15 +85,23 @@ typedef struct ish_spawn {
     const char *const *envp; // NULL-terminated; passed as it is, nothing is added
     const char *cwd;         // NULL: "/"
     uint32_t uid, gid;
-    ish_terminal *terminal; // controlling terminal and descriptors 0..2; NULL: use host_fds
-    int host_fds[3];        // descriptors of the host for 0..2 when terminal is NULL; -1: closed
+    ish_terminal *terminal; // the controlling terminal; NULL: none
+    // What descriptors 0..2 are: a descriptor of the host, which is duplicated, or ISH_FD_*.
+    int descriptors[3];
 } ish_spawn;
+enum {
+    ISH_FD_CLOSED = -1,
+    ISH_FD_TERMINAL = -2, // the terminal
+};
 
-// Starts a process. The first one is the guest's init (pid 1).
+// Starts a process in a session of its own. The first one is the guest's init (pid 1): when it
+// ends, every other process is killed. Fails as execve(2) does: -ENOENT, -EACCES, -ENOEXEC ...
 ISH_API int ish_process_start(ish_kernel *kernel, const ish_spawn *spawn, ish_process **out);
 // Waits for its end. *status: as wait(2) reports it. Not from a callback.
 ISH_API int ish_process_wait(ish_process *process, int *status);
 ISH_API int ish_process_signal(ish_process *process, int linux_signal);
+// The same for every process that is still in the group it was started in.
+ISH_API int ish_process_signal_group(ish_process *process, int linux_signal);
 ISH_API int ish_process_pid(const ish_process *process);
 ISH_API void ish_process_release(ish_process *process);
 
@@ -81,23 +110,36 @@ ISH_API void ish_process_release(ish_process *process);
 typedef struct ish_terminal_config {
     size_t size; // sizeof(ish_terminal_config)
     uint16_t rows, columns, pixel_width, pixel_height;
-    // Bytes the guest wrote, after output processing. May be called from any guest thread, never
-    // concurrently with itself.
-    void (*output)(void *context, const void *bytes, size_t count);
+    void *context; // of the callbacks below, which must not wait
+
+    // Bytes the guest wrote, after output processing. Returns how many were taken. After fewer than
+    // all, the guest's writers wait, and it is not called again until ish_terminal_output_ready().
+    // Called from any thread, also inside ish_terminal_input(), never concurrently with itself.
+    size_t (*output)(void *context, const void *bytes, size_t count);
+    // ish_terminal_input() took less than it was given, and would now take more. May be NULL.
+    void (*input_ready)(void *context);
+    // The guest uses the terminal as a terminal for the first time: it waits for input or sets
+    // modes. A front end that shares a terminal with other programs takes it over now. May be NULL.
+    void (*attention)(void *context);
     // The last guest descriptor of the terminal closed. May be NULL.
-    void (*hangup)(void *context);
-    void *context;
+    void (*closed)(void *context);
 } ish_terminal_config;
 
 ISH_API int ish_terminal_create(ish_kernel *kernel, const ish_terminal_config *config,
                                 ish_terminal **out);
 // Input as typed; the guest's line discipline edits, echoes and makes signals of it. Never waits;
-// returns the bytes taken, which may be fewer when the guest does not read.
+// returns the bytes taken, which may be fewer when the guest does not read. -EIO after a hangup.
 ISH_API ptrdiff_t ish_terminal_input(ish_terminal *terminal, const void *bytes, size_t count);
 ISH_API int ish_terminal_resize(ish_terminal *terminal, uint16_t rows, uint16_t columns,
                                 uint16_t pixel_width, uint16_t pixel_height);
-// The far end went away: SIGHUP to the session, end of file for readers.
+// `output` will take bytes again.
+ISH_API void ish_terminal_output_ready(ish_terminal *terminal);
+// Waits until `output` took everything the guest wrote so far, or the terminal was hung up. Not
+// from a callback.
+ISH_API void ish_terminal_drain(ish_terminal *terminal);
+// The far end went away: SIGHUP to the session, end of file for readers. Also when it is released.
 ISH_API void ish_terminal_hangup(ish_terminal *terminal);
+// No callback runs after it returns. Not from a callback.
 ISH_API void ish_terminal_release(ish_terminal *terminal);
 
 #ifdef __cplusplus

@@ -63,6 +63,20 @@ static void backend_near_closed(struct tty *tty)
         b->ops.closed(b->ops.context);
 }
 
+static void backend_input_room(struct tty *tty)
+{
+    struct backend *b = backend_of(tty);
+    if (b->ops.input_ready)
+        b->ops.input_ready(b->ops.context);
+}
+
+static void backend_attention(struct tty *tty)
+{
+    struct backend *b = backend_of(tty);
+    if (b->ops.attention)
+        b->ops.attention(b->ops.context);
+}
+
 static void backend_destroy(struct tty *tty)
 {
     struct backend *b = backend_of(tty);
@@ -73,6 +87,8 @@ static void backend_destroy(struct tty *tty)
 static const struct tty_far backend_far = {
     .output = backend_output,
     .near_closed = backend_near_closed,
+    .input_room = backend_input_room,
+    .attention = backend_attention,
     .destroy = backend_destroy,
 };
 
@@ -113,6 +129,7 @@ ssize_t tty_backend_input(struct tty *tty, const void *bytes, size_t count)
         if (put)
             tty_take_typed(tty, &due);
     } while (put && done < count);
+    tty->far_refused = open && done < count;
     tty_unlock(tty, &due);
     return open ? (ssize_t)done : -LINUX_EIO;
 }

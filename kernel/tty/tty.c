@@ -77,6 +77,9 @@ void tty_far_close(struct tty *tty)
 void tty_unlock(struct tty *tty, struct tty_due *due)
 {
     struct pgrp *foreground = NULL;
+    bool attention = tty->attention_due;
+    tty->attention_due = false;
+    tty->attention_told |= attention;
     if (due->signals && tty->foreground)
         foreground = pgrp_get(tty->foreground);
     lock_release(&tty->lock);
@@ -89,6 +92,10 @@ void tty_unlock(struct tty *tty, struct tty_due *due)
         tty->far->output(tty);
     if (due->near_closed)
         tty->far->near_closed(tty);
+    if (due->input_room)
+        tty->far->input_room(tty);
+    if (attention && tty->far->attention)
+        tty->far->attention(tty);
     *due = (struct tty_due){0};
 }
 
@@ -155,8 +162,11 @@ void tty_take_typed(struct tty *tty, struct tty_due *due)
             break;
         took = true;
     }
-    if (took)
-        wait_queue_wake(&tty->far_wait, NEAR_OUT, false);
+    if (!took)
+        return;
+    wait_queue_wake(&tty->far_wait, NEAR_OUT, false);
+    due->input_room |= tty->far_refused;
+    tty->far_refused = false;
 }
 
 // --- Output --------------------------------------------------------------------------------------

@@ -50,7 +50,10 @@ struct tty_backend {
     // Takes output and returns how much of it it took; never waits. After taking less it is not
     // called until tty_backend_ready(). No lock is held; never called concurrently with itself.
     size_t (*output)(void *context, const void *bytes, size_t count);
-    // The last open file of the near side was closed. May be NULL.
+    // May each be NULL: tty_backend_input() took less than it was given and would take more now; a
+    // near file waits for input or sets modes for the first time; the last near file was closed.
+    void (*input_ready)(void *context);
+    void (*attention)(void *context);
     void (*closed)(void *context);
     void *context;
 };

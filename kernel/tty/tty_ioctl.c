@@ -127,6 +127,7 @@ static int set_modes(struct tty *tty, struct task *task, uint64_t arg, enum term
     tty_lock(tty);
     if (flush)
         tty_flush_input(tty);
+    tty_note_attention(tty);
     struct linux_termios2 old = tty->ldisc.termios;
     tty_note_events(tty, ldisc_set_termios(&tty->ldisc, &tio), &due);
     note_mode_packet(tty, &old, &tio);
@@ -204,6 +205,8 @@ static int flush(struct tty *tty, struct task *task, uint64_t arg, bool near)
     if (near && in) {
         tty_flush_input(tty);
         byte_queue_clear(&tty->typed);
+        due.input_room = tty->far_refused;
+        tty->far_refused = false;
     }
     if (near && out)
         tty_flush_output(tty);

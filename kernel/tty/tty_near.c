@@ -104,6 +104,8 @@ static int near_sleep(struct tty *tty, struct near_wait *w, struct task *task, u
                       uint64_t deadline, struct tty_due *due) REQUIRES(&tty->lock)
 {
     int err = 0;
+    if (events == IN)
+        tty_note_attention(tty);
     tty_unlock(tty, due);
     if (!w->queued) {
         task_waiter_add(&w->waiter, task, &tty->near_wait, events | LINUX_POLLHUP);
@@ -327,6 +329,8 @@ static uint32_t near_poll(struct file *file, struct poll_table *table)
     } else {
         if (ldisc_readable(&tty->ldisc, true))
             events |= IN;
+        else if (table)
+            tty_note_attention(tty); // told at the next call: locks may be held here
         if (!tty->far_open)
             events |= LINUX_POLLHUP;
         if (!tty->ldisc.stopped && !tty->writing && byte_queue_room(&tty->output))

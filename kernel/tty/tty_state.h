@@ -14,11 +14,13 @@
 #include "platform/wait_queue.h"
 #include <stdatomic.h>
 
-// How the far end hears of things; no lock is held.
+// How the far end hears of things; no lock is held. All but the first two may be NULL.
 struct tty_far {
     void (*output)(struct tty *tty);      // there is output to take
     void (*near_closed)(struct tty *tty); // the last near file was closed
-    void (*destroy)(struct tty *tty);     // the terminal is freed; may be NULL
+    void (*input_room)(struct tty *tty);  // typed bytes are taken again (far_refused was set)
+    void (*attention)(struct tty *tty);   // somebody waits for input or sets modes: told once
+    void (*destroy)(struct tty *tty);     // the terminal is freed
 };
 
 struct tty {
@@ -42,11 +44,14 @@ struct tty {
     uint32_t opens;   // near files
     uint32_t hangups; // near files made under a lower count are dead
     bool far_open;
-    bool near_left;        // every near file was closed since the last open
-    bool locked;           // TIOCSPTLCK: the near side cannot be opened
-    bool exclusive;        // TIOCEXCL
-    bool writing;          // a near write is under way; others wait for it
-    bool far_held;         // TCXONC on the master: its writes wait
+    bool near_left;     // every near file was closed since the last open
+    bool locked;        // TIOCSPTLCK: the near side cannot be opened
+    bool exclusive;     // TIOCEXCL
+    bool writing;       // a near write is under way; others wait for it
+    bool far_held;      // TCXONC on the master: its writes wait
+    bool far_refused;   // the far end waits to be told that typed bytes are taken again
+    bool attention_due; // somebody looks at the terminal, and the far end has not been told
+    bool attention_told;
     bool packet;           // TIOCPKT
     uint8_t packet_status; // LINUX_TIOCPKT_* not yet read by the master
 };
@@ -60,7 +65,7 @@ struct tty_file {
 // What is to happen after the lock is released.
 struct tty_due {
     uint64_t signals; // for the foreground group, signal_bit()s
-    bool output, near_closed;
+    bool output, near_closed, input_room;
 };
 
 static inline void tty_lock(struct tty *tty) ACQUIRES(&tty->lock)
@@ -81,6 +86,11 @@ void tty_take_typed(struct tty *tty, struct tty_due *due);
 void tty_move_echo(struct tty *tty, struct tty_due *due);
 void tty_note_events(struct tty *tty, unsigned ldisc_events, struct tty_due *due);
 void tty_note_packet(struct tty *tty, uint8_t set, uint8_t clear);
+// The far end should know that the terminal is used as one; told at the next tty_unlock().
+static inline void tty_note_attention(struct tty *tty)
+{
+    tty->attention_due = !tty->attention_told;
+}
 void tty_flush_output(struct tty *tty);
 void tty_flush_input(struct tty *tty);
 size_t tty_put_output(struct tty *tty, const uint8_t *bytes, size_t n, struct tty_due *due);

@@ -38,6 +38,12 @@ class Judging(unittest.TestCase):
         self.assertEqual(states("OK", "hello\n"), (["passed"], False))
         self.assertEqual(states("TIMEOUT", ""), (["failed"], True))
 
+    def test_missing_suite(self):
+        """a suite that was never configured is noticed"""
+        records = [{"name": "ish:%s / x" % name} for name in run_tests.EXPECTED]
+        self.assertEqual(run_tests.missing_suites(records), [])
+        self.assertEqual(run_tests.missing_suites(records[1:]), [run_tests.EXPECTED[0]])
+
     def test_closing_line(self):
         """the closing line has the form scripts look for"""
         count = run_tests.Count()

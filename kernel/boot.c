@@ -1,0 +1,139 @@
+#include "kernel/boot.h"
+#include "kernel/anon.h"
+#include "kernel/kernel.h"
+#include "kernel/net/net.h"
+#include "kernel/pipe.h"
+#include "kernel/proc/proc.h"
+#include "kernel/tty/tty.h"
+#include "platform/abi/fs.h"
+#include "platform/abi/linux_errno.h"
+#include "platform/base/log.h"
+
+int boot_files(struct kernel *kernel)
+{
+    const struct vfs_device fifo = {.type = LINUX_S_IFIFO, .open = pipe_open_fifo};
+    int err = anon_create(kernel);
+    if (!err)
+        err = net_create(kernel);
+    if (!err)
+        err = vfs_register_device(kernel->vfs, &fifo);
+    if (err)
+        boot_files_done(kernel);
+    return err;
+}
+
+void boot_files_done(struct kernel *kernel)
+{
+    net_destroy(kernel);
+    anon_destroy(kernel);
+}
+
+// --- Mounts --------------------------------------------------------------------------------------
+
+// On whose behalf the tree is prepared: root, in the whole tree, with no task.
+static int boot_caller(struct kernel *kernel, struct vfs_caller *c)
+{
+    *c = (struct vfs_caller){.vfs = kernel->vfs, .cred = cred_create_root()};
+    if (!c->cred)
+        return -LINUX_ENOMEM;
+    vfs_root(kernel->vfs, &c->root);
+    c->cwd = c->root;
+    return 0;
+}
+
+static void boot_caller_done(struct vfs_caller *c)
+{
+    path_put(&c->root);
+    cred_put(c->cred);
+}
+
+// Mounts `super` (consuming its reference) where the root has the directory `at`; without one the
+// guest goes without, which is not an error of ours.
+static int mount_if_there(const struct vfs_caller *c, struct kernel *kernel, const char *at,
+                          struct super *super, const char *type, unsigned flags)
+{
+    struct path point;
+    int err = path_walk(c, NULL, at, WALK_FOLLOW | WALK_DIRECTORY, &point);
+    if (err) {
+        super_put(super);
+        log_printf(&kernel->log, LOG_WARN, "%s is no directory of the root: not mounted", at);
+        return 0;
+    }
+    err = vfs_mount(kernel->vfs, &point, super, type, type, flags);
+    path_put(&point);
+    return err;
+}
+
+static int populate_dev(const struct vfs_caller *c)
+{
+    static const struct {
+        const char *name;
+        uint32_t mode, major, minor;
+    } nodes[] = {
+        {"/dev/tty", LINUX_S_IFCHR | 0666, 5, 0},
+        {"/dev/console", LINUX_S_IFCHR | 0600, 5, 1},
+        {"/dev/ptmx", LINUX_S_IFCHR | 0666, 5, 2},
+    };
+    static const struct {
+        const char *name, *target;
+    } links[] = {
+        {"/dev/fd", "/proc/self/fd"},
+        {"/dev/stdin", "/proc/self/fd/0"},
+        {"/dev/stdout", "/proc/self/fd/1"},
+        {"/dev/stderr", "/proc/self/fd/2"},
+    };
+    int err = 0;
+    for (size_t i = 0; !err && i < ARRAY_LEN(nodes); i++)
+        err = vfs_mknod(c, NULL, nodes[i].name, nodes[i].mode,
+                        vfs_makedev(nodes[i].major, nodes[i].minor));
+    for (size_t i = 0; !err && i < ARRAY_LEN(links); i++)
+        err = vfs_symlink(c, links[i].target, NULL, links[i].name);
+    if (!err)
+        err = vfs_mkdir(c, NULL, "/dev/pts", 0755);
+    if (!err)
+        err = vfs_mkdir(c, NULL, "/dev/shm", 01777);
+    return err;
+}
+
+static int mount_dev(const struct vfs_caller *c, struct kernel *kernel)
+{
+    struct path dev;
+    if (path_walk(c, NULL, "/dev", WALK_FOLLOW | WALK_DIRECTORY, &dev))
+        return 0;
+    path_put(&dev);
+    struct super *super;
+    int err = devfs_create(kernel->vfs, &super);
+    if (!err)
+        err = mount_if_there(c, kernel, "/dev", super, "devtmpfs", MOUNT_NOSUID);
+    if (!err)
+        err = populate_dev(c);
+    if (!err)
+        err = tmpfs_create(kernel->vfs, 0, 01777, &super);
+    if (!err)
+        err = mount_if_there(c, kernel, "/dev/shm", super, "tmpfs", MOUNT_NOSUID | MOUNT_NODEV);
+    if (!err && kernel->ttys)
+        err = mount_if_there(c, kernel, "/dev/pts", tty_devpts(kernel), "devpts",
+                             MOUNT_NOSUID | MOUNT_NOEXEC);
+    return err;
+}
+
+int boot_mounts(struct kernel *kernel)
+{
+    const unsigned flags = MOUNT_NOSUID | MOUNT_NODEV | MOUNT_NOEXEC;
+    struct vfs_caller c;
+    int err = boot_caller(kernel, &c);
+    if (err)
+        return err;
+    struct super *super;
+    err = procfs_create(kernel, &super);
+    if (!err)
+        err = mount_if_there(&c, kernel, "/proc", super, "proc", flags);
+    if (!err)
+        err = sysfs_create(kernel, &super);
+    if (!err)
+        err = mount_if_there(&c, kernel, "/sys", super, "sysfs", flags);
+    if (!err)
+        err = mount_dev(&c, kernel);
+    boot_caller_done(&c);
+    return err;
+}

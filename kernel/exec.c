@@ -1,0 +1,432 @@
+// execve: everything that can fail is done beside the running program; then the other threads end
+// and the new one takes its place.
+#include "kernel/exec.h"
+#include "kernel/cred.h"
+#include "kernel/fd.h"
+#include "kernel/futex.h"
+#include "kernel/posix_timer.h"
+#include "kernel/process.h"
+#include "kernel/signal_internal.h"
+#include "kernel/syscall.h"
+#include "kernel/syscall_handlers.h"
+#include "kernel/task_internal.h"
+#include "kernel/wait.h"
+#include "platform/abi/fcntl.h"
+#include "platform/abi/fs.h"
+#include "platform/abi/linux_errno.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    HEAD_SIZE = 256,      // how much of a file decides its format (BINPRM_BUF_SIZE)
+    INTERPRETERS_MAX = 5, // `#!` lines followed
+};
+
+// --- Opening
+// -------------------------------------------------------------------------------------------
+
+int exec_open(const struct vfs_caller *c, const struct path *base, const char *name, unsigned walk,
+              struct file **out)
+{
+    struct path p;
+    int err = path_walk(c, base, name, walk, &p);
+    if (err)
+        return err;
+    uint32_t type = path_inode(&p)->type;
+    if (type == LINUX_S_IFLNK)
+        err = -LINUX_ELOOP;
+    else if (type != LINUX_S_IFREG)
+        err = -LINUX_EACCES;
+    else
+        err = vfs_permission(c, &p, LINUX_X_OK);
+    if (!err) {
+        // Execute permission is enough to run a file: the read is the kernel's own.
+        struct vfs_caller own = *c;
+        own.cred = c->task->kernel->root_cred;
+        err = vfs_open_path(&own, &p, LINUX_O_RDONLY | LINUX_O_LARGEFILE, out);
+    }
+    path_put(&p);
+    return err;
+}
+
+static int open_interp(void *context, const char *path, struct file **out)
+{
+    return exec_open(context, NULL, path, WALK_FOLLOW, out);
+}
+
+static int read_head(struct file *file, char head[HEAD_SIZE])
+{
+    memset(head, 0, HEAD_SIZE);
+    struct iter it;
+    uint64_t pos = 0;
+    iter_kernel(&it, head, HEAD_SIZE);
+    ssize_t n = file_read(file, &it, &pos);
+    return n < 0 ? (int)n : 0;
+}
+
+// --- Scripts
+// -------------------------------------------------------------------------------------------
+
+static bool blank(char ch)
+{
+    return ch == ' ' || ch == '\t';
+}
+
+// Splits "#! interpreter [argument]" in place. The argument is one word with inner blanks, or NULL.
+// A line that does not end within the head is accepted only if the interpreter's name does.
+static bool parse_script(char head[HEAD_SIZE], char **interpreter, char **argument)
+{
+    char *start = head + 2, *limit = head + HEAD_SIZE;
+    char *end = memchr(start, '\n', (size_t)(limit - start));
+    bool truncated = !end;
+    if (truncated)
+        end = limit;
+    while (start < end && blank(*start))
+        start++;
+    char *sep = start;
+    while (sep < end && !blank(*sep) && *sep)
+        sep++;
+    if (sep == start || (truncated && sep == limit))
+        return false;
+    if (truncated)
+        end = limit - 1;
+    while (end > sep && (blank(end[-1]) || !end[-1]))
+        end--;
+    char *arg = sep;
+    while (arg < end && blank(*arg))
+        arg++;
+    *end = '\0';
+    *argument = arg < end && *arg ? arg : NULL;
+    *sep = '\0';
+    *interpreter = start;
+    return true;
+}
+
+// One step from a script to its interpreter. *file is replaced.
+static int follow_script(const struct vfs_caller *c, char head[HEAD_SIZE], const char *script,
+                         struct exec_args *args, char **interp, struct file **file)
+{
+    char *name, *argument;
+    if (!parse_script(head, &name, &argument))
+        return -LINUX_ENOEXEC;
+    const char *words[3];
+    size_t count = 0;
+    words[count++] = name;
+    if (argument)
+        words[count++] = argument;
+    words[count++] = script;
+    int err = exec_args_prepend(args, words, count);
+    if (err)
+        return err;
+    struct file *next;
+    err = exec_open(c, NULL, name, WALK_FOLLOW, &next);
+    if (err)
+        return err;
+    file_put(*file);
+    *file = next;
+    free(*interp);
+    *interp = strdup(name);
+    return *interp ? 0 : -LINUX_ENOMEM;
+}
+
+// --- Loading
+// -------------------------------------------------------------------------------------------
+
+static int prepare_cred(const struct task *task, struct file *file, struct exec_image *image)
+{
+    struct vfs_stat st;
+    int err = file->inode->ops->getattr(file->inode, &st);
+    if (err)
+        return err;
+    uint32_t uid = st.mode & LINUX_S_ISUID ? st.uid : UINT32_MAX;
+    uint32_t gid = (st.mode & (LINUX_S_ISGID | LINUX_S_IXGRP)) == (LINUX_S_ISGID | LINUX_S_IXGRP)
+                       ? st.gid
+                       : UINT32_MAX;
+    bool nosuid = vfs_mount_flags(&file->path) & MOUNT_NOSUID;
+    image->cred = cred_for_exec(task->cred, uid, gid, nosuid, &image->secure);
+    return image->cred ? 0 : -LINUX_ENOMEM;
+}
+
+static int load_elf(struct task *task, const struct vfs_caller *c, struct file *file,
+                    const char *name, const struct exec_args *args, struct exec_image *image)
+{
+    struct kernel *kernel = task->kernel;
+    struct vfs_caller copy = *c;
+    struct elf_image elf;
+    int err = prepare_cred(task, file, image);
+    if (!err)
+        err = mm_create(kernel, &image->mm);
+    if (!err)
+        err = elf_load(image->mm, file, open_interp, &copy, &elf);
+    if (err)
+        return err;
+    mm_set_exe(image->mm, file);
+    struct exec_strings strings = {
+        .argv = args->argv,
+        .envp = args->envp,
+        .argc = args->argc,
+        .envc = args->envc,
+        .execfn = name,
+        .uid = image->cred->uid,
+        .euid = image->cred->euid,
+        .gid = image->cred->gid,
+        .egid = image->cred->egid,
+        .secure = image->secure,
+        .stack_limit = task_rlimit(task, LINUX_RLIMIT_STACK),
+    };
+    image->entry = elf.entry;
+    return elf_build_stack(kernel, image->mm, &elf, &strings, &image->sp);
+}
+
+static void set_comm(struct exec_image *image, const char *name)
+{
+    const char *slash = strrchr(name, '/');
+    snprintf(image->comm, sizeof image->comm, "%s", slash ? slash + 1 : name);
+}
+
+int exec_load(struct task *task, const struct vfs_caller *c, struct file *file, const char *name,
+              bool hidden, struct exec_args *args, struct exec_image *out)
+{
+    *out = (struct exec_image){0};
+    set_comm(out, name);
+    file_get(file);
+    char *interp = NULL; // the script of the next step, once there was one
+    int err;
+    for (int depth = 0;; depth++) {
+        char head[HEAD_SIZE];
+        err = read_head(file, head);
+        if (err || head[0] != '#' || head[1] != '!')
+            break;
+        if (depth >= INTERPRETERS_MAX)
+            err = -LINUX_ELOOP;
+        else if (hidden)
+            err = -LINUX_ENOENT;
+        else
+            err = follow_script(c, head, interp ? interp : name, args, &interp, &file);
+        if (err)
+            break;
+    }
+    if (!err)
+        err = load_elf(task, c, file, name, args, out);
+    free(interp);
+    file_put(file);
+    if (err)
+        exec_image_free(out);
+    return err;
+}
+
+void exec_image_free(struct exec_image *image)
+{
+    if (image->mm)
+        mm_put(image->mm);
+    cred_put(image->cred);
+    *image = (struct exec_image){0};
+}
+
+// --- The change
+// ----------------------------------------------------------------------------------------
+
+// Handlers are code of the old program: caught signals get their default action back. Actions
+// shared with another process by CLONE_SIGHAND stay as they are over there.
+static int reset_actions(struct process *p)
+{
+    struct sighand *fresh = sighand_copy(p->sighand);
+    if (!fresh)
+        return -LINUX_ENOMEM;
+    for (int sig = 1; sig <= LINUX_NSIG; sig++) {
+        bool ignored = fresh->action[sig].handler == LINUX_SIG_IGN;
+        fresh->action[sig] =
+            (struct linux_sigaction){.handler = ignored ? LINUX_SIG_IGN : LINUX_SIG_DFL};
+    }
+    lock_acquire(&p->lock);
+    struct sighand *old = p->sighand;
+    p->sighand = fresh;
+    lock_release(&p->lock);
+    sighand_put(old);
+    return 0;
+}
+
+static int change_mm(struct task *task, struct mm *mm)
+{
+    struct mm *old = task->mm;
+    if (old)
+        task_leave_mm(task);
+    int err = mem_attach(mm_mem(mm), &task->cpu);
+    if (err)
+        return err;
+    lock_acquire(&task->lock);
+    task->mm = mm;
+    lock_release(&task->lock);
+    vfork_release(task);
+    if (old)
+        mm_put(old);
+    return 0;
+}
+
+static void reset_cpu(struct task *task, const struct exec_image *image)
+{
+    struct cpu *cpu = &task->cpu;
+    memset(cpu->x, 0, sizeof cpu->x);
+    memset(cpu->v, 0, sizeof cpu->v);
+    cpu_set_nzcv(cpu, 0);
+    cpu->fpcr = cpu->fpsr = 0;
+    cpu->tpidr_el0 = 0;
+    cpu->excl_size = 0;
+    cpu->pc = image->entry;
+    cpu->x[CPU_SP] = image->sp;
+}
+
+static void mark_execed(struct task *task)
+{
+    struct process *p = task->process;
+    lock_acquire(&task->kernel->tasklist);
+    p->execed = true;
+    task->exit_signal = LINUX_SIGCHLD;
+    lock_release(&task->kernel->tasklist);
+}
+
+int exec_install(struct task *task, struct exec_image *image)
+{
+    struct process *p = task->process;
+    posix_timers_end(p);
+    int err = reset_actions(p);
+    if (!err)
+        err = change_mm(task, image->mm);
+    if (err) {
+        exec_image_free(image);
+        return err;
+    }
+    image->mm = NULL;
+    reset_cpu(task, image);
+    signal_altstack_reset(task);
+    task->fault_address = task->fault_esr = 0;
+    task->robust_list = task->clear_child_tid = 0;
+    task_comm_set(task, image->comm);
+    mark_execed(task);
+    lock_acquire(&p->lock);
+    p->dumpable = !image->secure;
+    lock_release(&p->lock);
+    atomic_store_explicit(&p->membarrier, 0, memory_order_relaxed);
+    fd_table_close_on_exec(task->files, task);
+    cred_commit(task, image->cred);
+    return 0;
+}
+
+// --- System calls
+// ----------------------------------------------------------------------------------------
+
+static int run_image(struct task *task, struct exec_image *image)
+{
+    int err = fd_table_unshare(task);
+    if (!err)
+        err = task_become_alone(task);
+    if (err) {
+        exec_image_free(image);
+        return err == -LINUX_EAGAIN ? -ERESTARTNOINTR : err;
+    }
+    if (exec_install(task, image)) {
+        struct siginfo kill = {.signo = LINUX_SIGKILL, .code = LINUX_SI_KERNEL};
+        signal_force(task, &kill);
+    }
+    return 0;
+}
+
+static int exec_file(struct task *task, const struct vfs_caller *c, struct file *file,
+                     const char *name, bool hidden, uaddr_t argv, uaddr_t envp)
+{
+    struct exec_args args;
+    struct exec_image image;
+    exec_args_init(&args, task);
+    int err = exec_args_read(&args, task, argv, envp);
+    if (!err)
+        err = exec_load(task, c, file, name, hidden, &args, &image);
+    if (!err) {
+        log_printf(&task->kernel->log, LOG_EXEC, "[%d] exec %s", task->pid, name);
+        err = run_image(task, &image);
+    }
+    exec_args_free(&args);
+    return err;
+}
+
+static int64_t exec_by_path(struct task *task, const char *path, uaddr_t argv, uaddr_t envp)
+{
+    struct vfs_caller c;
+    struct file *file;
+    task_caller(task, &c);
+    int err = exec_open(&c, NULL, path, WALK_FOLLOW, &file);
+    if (!err) {
+        err = exec_file(task, &c, file, path, false, argv, envp);
+        file_put(file);
+    }
+    task_caller_done(&c);
+    return err ? err : syscall_final_result(task, 0);
+}
+
+int64_t sys_execve(struct task *task, uaddr_t path, uaddr_t argv, uaddr_t envp)
+{
+    char *name;
+    int err = user_path(task, path, &name);
+    if (err)
+        return err;
+    int64_t result = exec_by_path(task, name, argv, envp);
+    free(name);
+    return result;
+}
+
+// The name of a program given by descriptor: what a script's interpreter can open.
+static int descriptor_name(char *buf, size_t size, int32_t fd, const char *path)
+{
+    int n = *path ? snprintf(buf, size, "/dev/fd/%d/%s", (int)fd, path)
+                  : snprintf(buf, size, "/dev/fd/%d", (int)fd);
+    return n > 0 && (size_t)n < size ? 0 : -LINUX_ENAMETOOLONG;
+}
+
+static int64_t exec_at(struct task *task, int32_t dirfd, const char *path, uint32_t flags,
+                       uaddr_t argv, uaddr_t envp)
+{
+    enum { NAME_SIZE = 4096 + 32 };
+    struct fd_base base;
+    int err = fd_base_get(task, dirfd, path, &base);
+    if (err)
+        return err;
+    unsigned walk = (flags & LINUX_AT_SYMLINK_NOFOLLOW ? 0u : WALK_FOLLOW) |
+                    (flags & LINUX_AT_EMPTY_PATH ? WALK_EMPTY : 0u);
+    struct vfs_caller c;
+    struct file *file = NULL;
+    char *name = malloc(NAME_SIZE);
+    task_caller(task, &c);
+    err = name ? descriptor_name(name, NAME_SIZE, dirfd, path) : -LINUX_ENOMEM;
+    if (!err)
+        err = exec_open(&c, base.path, path, walk, &file);
+    if (!err) {
+        bool hidden = fd_cloexec_get(task, dirfd) == 1;
+        err = exec_file(task, &c, file, name, hidden, argv, envp);
+        file_put(file);
+    }
+    free(name);
+    task_caller_done(&c);
+    fd_base_done(&base);
+    return err ? err : syscall_final_result(task, 0);
+}
+
+int64_t sys_execveat(struct task *task, int32_t dirfd, uaddr_t path, uaddr_t argv, uaddr_t envp,
+                     uint32_t flags)
+{
+    if (flags & ~(uint32_t)(LINUX_AT_EMPTY_PATH | LINUX_AT_SYMLINK_NOFOLLOW))
+        return -LINUX_EINVAL;
+    char *name;
+    int err = user_path(task, path, &name);
+    if (err)
+        return err;
+    int64_t result;
+    if (!*name && !(flags & LINUX_AT_EMPTY_PATH))
+        result = -LINUX_ENOENT;
+    else if (*name == '/' ||
+             (dirfd == LINUX_AT_FDCWD && *name && !(flags & LINUX_AT_SYMLINK_NOFOLLOW)))
+        result = exec_by_path(task, name, argv, envp);
+    else
+        result = exec_at(task, dirfd, name, flags, argv, envp);
+    free(name);
+    return result;
+}

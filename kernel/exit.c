@@ -1,0 +1,521 @@
+// The end of tasks: what they hold, who inherits their children, who is told.
+#include "kernel/cred.h"
+#include "kernel/fd.h"
+#include "kernel/futex.h"
+#include "kernel/group_internal.h"
+#include "kernel/itimer.h"
+#include "kernel/mm.h"
+#include "kernel/pid.h"
+#include "kernel/posix_timer.h"
+#include "kernel/process.h"
+#include "kernel/signal_internal.h"
+#include "kernel/sleep.h"
+#include "kernel/syscall_handlers.h"
+#include "kernel/task_internal.h"
+#include "kernel/usage.h"
+#include "kernel/wait.h"
+#include "platform/abi/futex.h"
+#include "platform/abi/linux_errno.h"
+#include "platform/abi/poll.h"
+#include "platform/abi/wait.h"
+#include "platform/clock.h"
+
+// --- System calls
+// --------------------------------------------------------------------------------------
+
+int64_t sys_exit(struct task *task, int32_t status)
+{
+    task->exiting = true;
+    task->exit_status = linux_wstatus_exited(status);
+    return 0;
+}
+
+int64_t sys_exit_group(struct task *task, int32_t status)
+{
+    struct process *p = task->process;
+    lock_acquire(&p->lock);
+    signal_begin_group_exit(p, linux_wstatus_exited(status));
+    task->exit_status = p->exit_status;
+    lock_release(&p->lock);
+    task->exiting = true;
+    return 0;
+}
+
+// --- Telling the parent
+// ------------------------------------------------------------------------------------
+
+static struct siginfo child_info(struct process *p, int32_t code, int32_t status)
+{
+    struct usage usage;
+    process_usage_locked(p, &usage);
+    const struct cred *cred = task_cred_get(p->leader);
+    struct siginfo info = {
+        .signo = LINUX_SIGCHLD,
+        .code = code,
+        .pid = p->pid,
+        .uid = cred->uid,
+        .status = status,
+        .utime = usage.user_ns / (NSEC_PER_SEC / LINUX_USER_HZ),
+        .stime = usage.system_ns / (NSEC_PER_SEC / LINUX_USER_HZ),
+    };
+    cred_put(cred);
+    return info;
+}
+
+int32_t process_exit_status(struct process *p)
+{
+    lock_acquire(&p->lock);
+    int32_t status = p->exit_status;
+    lock_release(&p->lock);
+    return status;
+}
+
+// The CLD_* code and si_status of a wait status.
+static void decode_status(int32_t status, int32_t *code, int32_t *value)
+{
+    if (!(status & 0x7f)) {
+        *code = LINUX_CLD_EXITED;
+        *value = status >> 8;
+    } else {
+        *code = status & LINUX_WSTATUS_CORE ? LINUX_CLD_DUMPED : LINUX_CLD_KILLED;
+        *value = status & 0x7f;
+    }
+}
+
+// Sends the exit signal. True when the parent said it does not wait.
+static bool send_exit_signal(struct process *p, struct process *parent, int32_t signo)
+{
+    int32_t code, value;
+    decode_status(process_exit_status(p), &code, &value);
+    struct siginfo info = child_info(p, code, value);
+    bool unwanted = false;
+    lock_acquire(&parent->lock);
+    if (signo == LINUX_SIGCHLD) {
+        struct linux_sigaction action = signal_action(parent, LINUX_SIGCHLD);
+        unwanted = action.handler == LINUX_SIG_IGN || action.flags & LINUX_SA_NOCLDWAIT;
+        if (action.handler == LINUX_SIG_IGN)
+            signo = 0;
+    }
+    if (signo > 0) {
+        info.signo = signo;
+        (void)signal_send_locked(parent->leader, &info, true);
+    }
+    lock_release(&parent->lock);
+    return unwanted;
+}
+
+void process_ended(struct process *p, struct list *released)
+{
+    struct task *leader = p->leader;
+    struct task *parent = leader->parent;
+    lock_acquire(&p->lock);
+    if (!p->group_exit)
+        p->exit_status = leader->exit_status;
+    lock_release(&p->lock);
+    atomic_store_explicit(&p->exited, true, memory_order_release);
+    wait_queue_wake(&p->exit_wait, LINUX_POLLIN | LINUX_POLLRDNORM, false);
+    bool unwanted = !parent || p->kernel->init_ending || p->kernel->shutting_down;
+    if (parent) {
+        unwanted |= send_exit_signal(p, parent->process, leader->exit_signal);
+        wait_queue_wake(&parent->process->child_wait, 0, false);
+    }
+    if (unwanted)
+        task_release(leader, released);
+}
+
+void signal_notify_stop(struct task *task)
+{
+    struct process *p = task->process;
+    struct kernel *kernel = task->kernel;
+    lock_acquire(&kernel->tasklist);
+    lock_acquire(&p->lock);
+    int32_t code = p->stop_notify;
+    int32_t status = code == LINUX_CLD_CONTINUED ? LINUX_SIGCONT : p->notify_status;
+    p->stop_notify = 0;
+    lock_release(&p->lock);
+    struct task *parent = p->leader->parent;
+    if (code && parent) {
+        struct siginfo info = child_info(p, code, status);
+        struct process *pp = parent->process;
+        lock_acquire(&pp->lock);
+        struct linux_sigaction action = signal_action(pp, LINUX_SIGCHLD);
+        if (action.handler != LINUX_SIG_IGN && !(action.flags & LINUX_SA_NOCLDSTOP))
+            (void)signal_send_locked(pp->leader, &info, true);
+        lock_release(&pp->lock);
+        wait_queue_wake(&pp->child_wait, 0, false);
+    }
+    lock_release(&kernel->tasklist);
+}
+
+// --- Release
+// -----------------------------------------------------------------------------------------------
+
+void task_release(struct task *task, struct list *released)
+{
+    struct kernel *kernel = task->kernel;
+    struct process *p = task->process;
+    atomic_store_explicit(&task->state, TASK_DEAD, memory_order_relaxed);
+    pid_slot(kernel->pids, task->pid)->task = NULL;
+    list_remove(&task->sibling);
+    bool leader = p->leader == task;
+    if (leader) {
+        pid_slot(kernel->pids, p->pid)->process = NULL;
+        pgrp_leave(p);
+        p->gone = true;
+    } else {
+        usage_add_task(&p->dead_threads, task);
+    }
+    lock_acquire(&p->lock);
+    if (leader) {
+        p->dead = true;
+        sigpending_flush(p, &p->pending, ~0ull);
+    }
+    sigpending_flush(p, &task->pending, ~0ull);
+    list_remove(&task->thread_link);
+    lock_release(&p->lock);
+    list_add_tail(released, &task->thread_link);
+
+    p->task_count--;
+    kernel->task_count--;
+    if (leader && kernel->init_process == p)
+        kernel->init_process = NULL;
+    cond_broadcast(&kernel->task_gone);
+}
+
+void task_put_released(struct list *released)
+{
+    struct task *t, *next;
+    list_for_each_safe (t, next, released, thread_link) {
+        list_remove(&t->thread_link);
+        task_put(t);
+    }
+}
+
+void task_kill_all(struct kernel *kernel, const struct process *except)
+{
+    static const struct siginfo kill = {.signo = LINUX_SIGKILL, .code = LINUX_SI_KERNEL};
+    for (int32_t pid = 1; (pid = pid_next_task(kernel->pids, pid)) != 0; pid++) {
+        struct process *p = pid_slot(kernel->pids, pid)->process;
+        if (p && p != except)
+            (void)signal_send_group_member(p, &kill);
+    }
+}
+
+// --- Children
+// ------------------------------------------------------------------------------------------------
+
+static struct task *live_thread(struct process *p, const struct task *except)
+{
+    struct task *t;
+    list_for_each (t, &p->threads, thread_link)
+        if (t != except && !t->exit_begun)
+            return t;
+    return NULL;
+}
+
+// Who takes the children of an exiting task: a thread of its process, the nearest ancestor that
+// asked for orphans, or pid 1.
+static struct task *find_heir(struct task *task)
+{
+    struct task *heir = live_thread(task->process, task);
+    if (heir)
+        return heir;
+    for (struct task *t = task->process->leader->real_parent; t;
+         t = t->process->leader->real_parent)
+        if (t->process->subreaper && (heir = live_thread(t->process, NULL)))
+            return heir;
+    struct process *init = task->kernel->init_process;
+    return init && init != task->process ? live_thread(init, NULL) : NULL;
+}
+
+// A stopped job whose last tie to a shell is cut must not stay stopped for ever.
+static void hang_up_if_orphaned(struct process *p, const struct process *parent,
+                                const struct process *ignored)
+{
+    struct pgrp *pgrp = p->pgrp;
+    if (!pgrp || !parent || parent->pgrp == pgrp || parent->session != p->session)
+        return;
+    if (pgrp_orphaned_locked(pgrp, ignored) && pgrp_has_stopped(pgrp)) {
+        signal_kernel_pgrp(pgrp, LINUX_SIGHUP);
+        signal_kernel_pgrp(pgrp, LINUX_SIGCONT);
+    }
+}
+
+static void send_death_signals(struct process *p, const struct task *from)
+{
+    struct task *t;
+    list_for_each (t, &p->threads, thread_link) {
+        if (!t->pdeath_signal)
+            continue;
+        struct siginfo info = {.signo = t->pdeath_signal, .code = LINUX_SI_USER, .pid = from->tgid};
+        (void)signal_send_process(t, &info);
+    }
+}
+
+static void give_child(struct task *child, struct task *from, struct task *heir,
+                       struct list *released)
+{
+    struct process *p = child->process;
+    list_remove(&child->sibling);
+    child->parent = child->real_parent = heir;
+    if (heir)
+        list_add_tail(&heir->children, &child->sibling);
+    send_death_signals(p, from);
+    if (heir && heir->process == from->process)
+        return;
+    child->exit_signal = LINUX_SIGCHLD;
+    hang_up_if_orphaned(p, from->process, NULL);
+    if (atomic_load_explicit(&p->exited, memory_order_relaxed))
+        process_ended(p, released);
+}
+
+static void give_children_away(struct task *task, struct list *released)
+{
+    if (list_empty(&task->children))
+        return;
+    struct task *heir = find_heir(task);
+    struct task *child, *next;
+    list_for_each_safe (child, next, &task->children, sibling)
+        give_child(child, task, heir, released);
+}
+
+// --- Exit
+// ------------------------------------------------------------------------------------------------------
+
+void task_leave_mm(struct task *task)
+{
+    futex_exit(task);
+    if (task->clear_child_tid) {
+        uint32_t zero = 0;
+        if (!user_put(task, task->clear_child_tid, &zero))
+            futex_wake_address(task, task->clear_child_tid, 1);
+        task->clear_child_tid = 0;
+    }
+}
+
+static void drop_mm(struct task *task, bool last)
+{
+    task_leave_mm(task);
+    if (last) {
+        struct mm_usage usage;
+        mm_usage_get(task->mm, &usage);
+        lock_acquire(&task->kernel->tasklist);
+        struct usage *u = &task->process->dead_threads;
+        if (usage.peak_rss > u->max_rss)
+            u->max_rss = usage.peak_rss;
+        lock_release(&task->kernel->tasklist);
+    }
+    mem_detach(&task->cpu);
+    lock_acquire(&task->lock);
+    struct mm *mm = task->mm;
+    task->mm = NULL;
+    lock_release(&task->lock);
+    vfork_release(task);
+    mm_put(mm);
+}
+
+static void drop_files(struct task *task)
+{
+    lock_acquire(&task->lock);
+    struct fd_table *files = task->files;
+    task->files = NULL;
+    lock_release(&task->lock);
+    fd_table_put(files, task);
+}
+
+static void drop_fs(struct task *task)
+{
+    lock_acquire(&task->lock);
+    struct fs_context *fs = task->fs;
+    task->fs = NULL;
+    lock_release(&task->lock);
+    fs_context_put(fs);
+}
+
+// From here on no signal chooses this thread. Returns true for the last one of its process.
+static bool begin_exit(struct task *task)
+{
+    struct process *p = task->process;
+    lock_acquire(&task->kernel->tasklist);
+    bool last = --p->live_threads == 0;
+    lock_acquire(&p->lock);
+    task->exit_begun = true;
+    p->dead = last;
+    bool stopped = signal_stop_participate(task);
+    if (!p->group_exit)
+        signal_retarget(task, ~task->blocked);
+    lock_release(&p->lock);
+    lock_release(&task->kernel->tasklist);
+    if (stopped)
+        signal_notify_stop(task);
+    return last;
+}
+
+// A session loses its leader: the terminal is hung up.
+static void leave_terminal(struct task *task)
+{
+    struct session *session = task_session_get(task);
+    bool leads = session && session->sid == task->tgid;
+    if (leads) {
+        tty_leader_exit(task, session);
+        lock_acquire(&session->lock);
+        session->leader = NULL;
+        lock_release(&session->lock);
+    }
+    session_put(session);
+}
+
+// pid 1 takes everybody with it, as in a pid namespace, and is the last to go. Enters and leaves
+// with tasklist held.
+static void end_of_init(struct task *task) NO_TSA
+{
+    struct kernel *kernel = task->kernel;
+    struct process *p = task->process;
+    if (kernel->init_process != p)
+        return;
+    kernel->init_ending = true;
+    task_kill_all(kernel, p);
+    struct list released;
+    list_init(&released);
+    struct task *child, *next;
+    list_for_each_safe (child, next, &task->children, sibling)
+        if (atomic_load_explicit(&child->process->exited, memory_order_relaxed))
+            task_release(child, &released);
+    while (kernel->task_count > p->task_count)
+        cond_wait(&kernel->task_gone, &kernel->tasklist, COND_FOREVER);
+    lock_release(&kernel->tasklist);
+    task_put_released(&released);
+    lock_acquire(&kernel->tasklist);
+}
+
+// The dead thread leaves the tables, or stays as the zombie of its process. tasklist is held.
+static void bury(struct task *task, bool last, struct list *released)
+{
+    struct process *p = task->process;
+    if (last)
+        hang_up_if_orphaned(
+            p,
+            task->process->leader->real_parent ? task->process->leader->real_parent->process : NULL,
+            p);
+    atomic_store_explicit(&task->state, TASK_ZOMBIE, memory_order_relaxed);
+    bool leader = p->leader == task;
+    if (leader)
+        p->leader_ended = true;
+    else
+        task_release(task, released);
+    struct task *waiting = p->exec_task;
+    if (waiting)
+        task_wake(waiting);
+    if (p->leader_ended && p->task_count == 1 && !waiting)
+        process_ended(p, released);
+}
+
+void task_exit(struct task *task)
+{
+    struct kernel *kernel = task->kernel;
+    bool last = begin_exit(task);
+    if (last) {
+        itimer_end(task->process);
+        posix_timers_end(task->process);
+    }
+    drop_mm(task, last);
+    drop_files(task);
+    drop_fs(task);
+    if (last)
+        leave_terminal(task);
+    usage_stop_clock(task);
+
+    struct list released;
+    list_init(&released);
+    lock_acquire(&kernel->tasklist);
+    if (last)
+        end_of_init(task);
+    give_children_away(task, &released);
+    bury(task, last, &released);
+    lock_release(&kernel->tasklist);
+    task_put_released(&released);
+}
+
+// --- exec: one thread remains
+// ------------------------------------------------------------------------------------
+
+// The dead leader's place is taken: the caller has its number from now on. tasklist is held.
+static void take_over_leader(struct task *task, struct list *released)
+{
+    struct kernel *kernel = task->kernel;
+    struct process *p = task->process;
+    struct task *old = p->leader;
+    struct pgrp *pgrp = p->pgrp;
+    int32_t own_tid = task->pid;
+    lock_acquire(&pgrp->lock);
+    lock_acquire(&p->lock);
+    p->leader = task;
+    task->pid = p->pid;
+    lock_release(&p->lock);
+    lock_release(&pgrp->lock);
+    task->exit_signal = old->exit_signal;
+    task->pdeath_signal = old->pdeath_signal;
+    task->parent = old->parent;
+    task->real_parent = old->real_parent;
+    if (task->parent) {
+        list_add_tail(&old->sibling, &task->sibling);
+        list_remove(&old->sibling);
+    }
+    struct task *child, *next;
+    list_for_each_safe (child, next, &old->children, sibling) {
+        list_remove(&child->sibling);
+        child->parent = child->real_parent = task;
+        list_add_tail(&task->children, &child->sibling);
+    }
+    pid_slot(kernel->pids, p->pid)->task = task;
+    old->pid = own_tid;
+    p->leader_ended = false;
+    task_release(old, released);
+}
+
+int task_become_alone(struct task *task)
+{
+    struct kernel *kernel = task->kernel;
+    struct process *p = task->process;
+    lock_acquire(&p->lock);
+    if (p->group_exit || p->exec_task) {
+        lock_release(&p->lock);
+        return -LINUX_EAGAIN;
+    }
+    p->exec_task = task;
+    p->stop_signal = 0;
+    p->stop_left = 0;
+    struct task *t;
+    list_for_each (t, &p->threads, thread_link) {
+        t->stop_counted = t->in_stop = false;
+        if (t == task || t->exit_begun)
+            continue;
+        t->kill_pending = true;
+        signal_wake(t);
+    }
+    lock_release(&p->lock);
+
+    struct list released;
+    list_init(&released);
+    int err = 0;
+    lock_acquire(&kernel->tasklist);
+    for (;;) {
+        unsigned others = p->task_count - 1;
+        bool dead_leader = p->leader != task && p->leader_ended;
+        if (others == (dead_leader ? 1u : 0u))
+            break;
+        lock_release(&kernel->tasklist);
+        err = task_wait(task, WAIT_FOREVER, WAIT_KILLABLE);
+        lock_acquire(&kernel->tasklist);
+        if (err)
+            break;
+    }
+    if (!err && p->leader != task)
+        take_over_leader(task, &released);
+    lock_acquire(&p->lock);
+    p->exec_task = NULL;
+    lock_release(&p->lock);
+    lock_release(&kernel->tasklist);
+    task_put_released(&released);
+    return err ? -LINUX_EAGAIN : 0;
+}

@@ -1,0 +1,71 @@
+// Shared by the files that implement futexes. Layer 4.
+//
+// A waiter is queued in the bucket of its key. Whoever takes it out, under the bucket's lock, first
+// references its task, then sets `woken` and does not touch the waiter again: it lives on the stack
+// of the waiting task. Words are compared and changed under the bucket's lock without faulting; on
+// a fault all locks are dropped, the page is brought in, and the operation starts over.
+#ifndef KERNEL_FUTEX_INTERNAL_H
+#define KERNEL_FUTEX_INTERNAL_H
+
+#include "kernel/futex.h"
+#include "kernel/task.h"
+#include "platform/base/list.h"
+#include "platform/lock.h"
+
+struct futex_key {
+    const void *object; // the mm of a private word, else what mm_futex_key() names
+    uint64_t offset;    // private: the address; bit 0 set: private memory without the PRIVATE flag
+};
+
+struct futex_bucket {
+    struct lock lock;
+    struct list waiters; // guarded by lock, oldest first
+};
+
+enum { FUTEX_BUCKETS = 256 };
+struct futex_table {
+    struct futex_bucket bucket[FUTEX_BUCKETS];
+};
+
+struct futex_waiter {
+    struct list node;            // guarded by the bucket's lock
+    struct futex_key key;        // changes in a requeue, with the bucket
+    struct futex_bucket *bucket; // guarded by its lock; read it again after locking
+    struct task *task;
+    uint32_t bitset;
+    _Atomic bool woken; // taken out of the queue by a waker
+    bool pi;
+    uint32_t owner; // PI: the thread that held the lock when this one queued
+};
+
+// Tasks to wake after the bucket is unlocked.
+enum { FUTEX_WAKE_BATCH = 64 };
+struct futex_wakes {
+    struct task *task[FUTEX_WAKE_BATCH];
+    unsigned count;
+};
+
+// -LINUX_EINVAL for an unaligned address, -LINUX_EFAULT.
+NODISCARD int futex_key_get(struct task *task, uaddr_t addr, bool private, struct futex_key *out);
+struct futex_bucket *futex_bucket_of(struct task *task, const struct futex_key *key);
+static inline bool futex_key_equal(const struct futex_key *a, const struct futex_key *b)
+{
+    return a->object == b->object && a->offset == b->offset;
+}
+
+// Puts a waiter in the queue / takes it out when no waker did. The first: bucket locked.
+void futex_enqueue(struct futex_bucket *bucket, struct futex_waiter *w);
+// True when it was still queued.
+bool futex_dequeue(struct futex_waiter *w);
+// Takes `w` out and notes its task in `wakes`; the bucket is locked. False: no room in `wakes`.
+bool futex_take(struct futex_waiter *w, struct futex_wakes *wakes);
+void futex_wakes_send(struct futex_wakes *wakes);
+
+// Sleeps until woken. 0, -LINUX_ETIMEDOUT or -ERESTARTSYS; then the waiter is out of the queue.
+int futex_sleep(struct task *task, struct futex_waiter *w, uint64_t deadline_ns);
+
+int64_t futex_lock_pi(struct task *task, uaddr_t addr, bool private, bool try_only,
+                      uint64_t deadline_ns);
+int64_t futex_unlock_pi(struct task *task, uaddr_t addr, bool private);
+
+#endif

@@ -1,0 +1,258 @@
+// Priority-inheritance futexes and robust lists. Host threads have no priorities to inherit; what
+// remains is what programs can see: the bits of the word, the hand-over in order of arrival, and
+// what becomes of locks whose owner ends.
+#include "kernel/futex_internal.h"
+#include "kernel/process.h"
+#include "kernel/syscall_handlers.h"
+#include "kernel/wait.h"
+#include "platform/abi/futex.h"
+#include "platform/abi/linux_errno.h"
+
+// --- Locking
+// -------------------------------------------------------------------------------------------
+
+static struct futex_waiter *first_waiter(struct futex_bucket *b, const struct futex_key *key)
+{
+    struct futex_waiter *w;
+    list_for_each (w, &b->waiters, node)
+        if (w->pi && futex_key_equal(&w->key, key))
+            return w;
+    return NULL;
+}
+
+static bool thread_exists(struct task *task, uint32_t tid)
+{
+    struct task *owner = task_find(task->kernel, (int32_t)tid);
+    bool exists = owner && atomic_load_explicit(&owner->state, memory_order_relaxed) < TASK_ZOMBIE;
+    if (owner)
+        task_put(owner);
+    return exists;
+}
+
+enum pi_result { PI_TAKEN, PI_QUEUED, PI_AGAIN, PI_ERROR };
+
+// One attempt with the bucket locked: takes a free lock, or marks it contended and queues.
+static enum pi_result try_lock(struct task *task, struct futex_bucket *b, struct futex_waiter *w,
+                               uaddr_t addr, bool try_only, int *err)
+{
+    uint32_t word, seen;
+    *err = user_load32(task, addr, &word, true);
+    if (*err)
+        return PI_AGAIN;
+    uint32_t owner = word & LINUX_FUTEX_TID_MASK;
+    if (owner == (uint32_t)task->pid) {
+        *err = -LINUX_EDEADLK;
+        return PI_ERROR;
+    }
+    if (owner && try_only) {
+        *err = -LINUX_EAGAIN;
+        return PI_ERROR;
+    }
+    uint32_t want = word | LINUX_FUTEX_WAITERS;
+    if (!owner)
+        want = (word & LINUX_FUTEX_OWNER_DIED) | (uint32_t)task->pid |
+               (first_waiter(b, &w->key) ? LINUX_FUTEX_WAITERS : 0);
+    if (want != word) {
+        *err = user_cmpxchg32(task, addr, word, want, &seen, true);
+        if (*err || seen != word)
+            return PI_AGAIN;
+    }
+    if (!owner)
+        return PI_TAKEN;
+    w->owner = owner;
+    futex_enqueue(b, w);
+    return PI_QUEUED;
+}
+
+// Queued behind an owner that is there to hand the lock over, or not any more.
+static int pi_sleep(struct task *task, struct futex_waiter *w, uint64_t deadline_ns)
+{
+    if (!thread_exists(task, w->owner) && futex_dequeue(w))
+        return -LINUX_ESRCH;
+    int err = futex_sleep(task, w, deadline_ns);
+    return err == -ERESTARTSYS ? -ERESTARTNOINTR : err;
+}
+
+int64_t futex_lock_pi(struct task *task, uaddr_t addr, bool private, bool try_only,
+                      uint64_t deadline_ns)
+{
+    struct futex_waiter w = {.task = task, .bitset = LINUX_FUTEX_BITSET_MATCH_ANY, .pi = true};
+    for (;;) {
+        int err = futex_key_get(task, addr, private, &w.key);
+        if (err)
+            return err;
+        struct futex_bucket *b = futex_bucket_of(task, &w.key);
+        lock_acquire(&b->lock);
+        enum pi_result result = try_lock(task, b, &w, addr, try_only, &err);
+        lock_release(&b->lock);
+        switch (result) {
+        case PI_TAKEN:
+            return 0;
+        case PI_QUEUED:
+            return pi_sleep(task, &w, deadline_ns);
+        case PI_ERROR:
+            return err;
+        case PI_AGAIN:
+            if (err && (err = user_fault_in(task, addr, true)))
+                return err;
+            break;
+        }
+    }
+}
+
+int64_t futex_unlock_pi(struct task *task, uaddr_t addr, bool private)
+{
+    for (;;) {
+        struct futex_key key;
+        int err = futex_key_get(task, addr, private, &key);
+        if (err)
+            return err;
+        struct futex_bucket *b = futex_bucket_of(task, &key);
+        struct futex_wakes wakes;
+        wakes.count = 0;
+        uint32_t word, seen = 0;
+        bool done = false, stranger = false;
+        lock_acquire(&b->lock);
+        err = user_load32(task, addr, &word, true);
+        if (!err) {
+            stranger = (word & LINUX_FUTEX_TID_MASK) != (uint32_t)task->pid;
+            struct futex_waiter *next = first_waiter(b, &key);
+            uint32_t want = next ? LINUX_FUTEX_WAITERS | (uint32_t)next->task->pid : 0;
+            if (!stranger)
+                err = user_cmpxchg32(task, addr, word, want, &seen, true);
+            done = !stranger && !err && seen == word;
+            if (done && next) {
+                (void)futex_take(next, &wakes);
+            }
+        }
+        lock_release(&b->lock);
+        futex_wakes_send(&wakes);
+        if (stranger)
+            return -LINUX_EPERM;
+        if (done)
+            return 0;
+        if (err && (err = user_fault_in(task, addr, true)))
+            return err;
+    }
+}
+
+// --- Robust lists
+// ----------------------------------------------------------------------------------------
+
+int64_t sys_set_robust_list(struct task *task, uaddr_t head, uint64_t len)
+{
+    if (len != sizeof(struct linux_robust_list_head))
+        return -LINUX_EINVAL;
+    task->robust_list = head;
+    return 0;
+}
+
+int64_t sys_get_robust_list(struct task *task, int32_t pid, uaddr_t head, uaddr_t len)
+{
+    struct task *target = pid ? task_find(task->kernel, pid) : task_get(task);
+    if (!target)
+        return -LINUX_ESRCH;
+    uint64_t value = target->robust_list, size = sizeof(struct linux_robust_list_head);
+    bool own = target->process == task->process || task_capable(task, LINUX_CAP_SYS_ADMIN);
+    task_put(target);
+    if (!own)
+        return -LINUX_EPERM;
+    return user_put(task, len, &size) || user_put(task, head, &value) ? -LINUX_EFAULT : 0;
+}
+
+// A PI lock of the ending task goes to its first waiter. The list does not say whether the lock is
+// process-private, which decides the key of its waiters: both are looked at.
+static int mark_dead_pi(struct task *task, uaddr_t addr)
+{
+    for (;;) {
+        struct futex_key key[2];
+        uint32_t word, seen;
+        int err = futex_key_get(task, addr, false, &key[0]);
+        if (!err)
+            err = futex_key_get(task, addr, true, &key[1]);
+        if (err)
+            return err;
+        struct futex_bucket *b[2] = {futex_bucket_of(task, &key[0]),
+                                     futex_bucket_of(task, &key[1])};
+        struct futex_wakes wakes;
+        wakes.count = 0;
+        bool done = false;
+        lock_acquire_pair(&b[0]->lock, &b[1]->lock);
+        err = user_load32(task, addr, &word, true);
+        if (!err && (word & LINUX_FUTEX_TID_MASK) != (uint32_t)task->pid) {
+            done = true;
+        } else if (!err) {
+            struct futex_waiter *next = first_waiter(b[0], &key[0]);
+            if (!next)
+                next = first_waiter(b[1], &key[1]);
+            uint32_t want = (word & LINUX_FUTEX_WAITERS) | LINUX_FUTEX_OWNER_DIED |
+                            (next ? (uint32_t)next->task->pid : 0);
+            err = user_cmpxchg32(task, addr, word, want, &seen, true);
+            done = !err && seen == word;
+            if (done && next)
+                (void)futex_take(next, &wakes);
+        }
+        lock_release_pair(&b[0]->lock, &b[1]->lock);
+        futex_wakes_send(&wakes);
+        if (done)
+            return 0;
+        if (err && (err = user_fault_in(task, addr, true)))
+            return err;
+    }
+}
+
+// Marks one lock of the ending task. False: the list is broken, stop.
+static bool mark_dead(struct task *task, uaddr_t addr, bool pi, bool pending)
+{
+    uint32_t word, seen;
+    if (addr % sizeof word)
+        return false;
+    if (pi)
+        return !mark_dead_pi(task, addr);
+    if (user_load32(task, addr, &word, false))
+        return false;
+    for (;;) {
+        uint32_t owner = word & LINUX_FUTEX_TID_MASK;
+        // Unlocked but not yet woken anybody: the wake is ours to do.
+        if (pending && !owner) {
+            futex_wake_address(task, addr, 1);
+            return true;
+        }
+        if (owner != (uint32_t)task->pid)
+            return true;
+        uint32_t want = (word & LINUX_FUTEX_WAITERS) | LINUX_FUTEX_OWNER_DIED;
+        if (user_cmpxchg32(task, addr, word, want, &seen, false))
+            return false;
+        if (seen == word)
+            break;
+        word = seen;
+    }
+    if (word & LINUX_FUTEX_WAITERS)
+        futex_wake_address(task, addr, 1);
+    return true;
+}
+
+void futex_exit(struct task *task)
+{
+    struct linux_robust_list_head head;
+    uaddr_t list = task->robust_list;
+    task->robust_list = 0;
+    if (!list || user_get(task, list, &head))
+        return;
+    const uint64_t pi_bit = 1;
+    uint64_t entry = head.next, pending = head.list_op_pending & ~pi_bit;
+    for (int left = LINUX_ROBUST_LIST_LIMIT; left > 0 && (entry & ~pi_bit) != list; left--) {
+        // The next entry is read first: a woken owner may reuse this one.
+        uint64_t next, at = entry & ~pi_bit;
+        bool ended = user_get(task, at, &next);
+        if (at != pending &&
+            !mark_dead(task, at + (uint64_t)head.futex_offset, entry & pi_bit, false))
+            return;
+        if (ended)
+            return;
+        entry = next;
+    }
+    if (pending)
+        (void)mark_dead(task, pending + (uint64_t)head.futex_offset, head.list_op_pending & pi_bit,
+                        true);
+}

@@ -1,0 +1,13 @@
+#include "kernel/net/net.h"
+#include "kernel/kernel.h"
+
+int net_create(struct kernel *kernel)
+{
+    kernel->net = NULL;
+    return 0;
+}
+
+void net_destroy(struct kernel *kernel)
+{
+    kernel->net = NULL;
+}

@@ -1,0 +1,78 @@
+// /proc/PID/mounts and mountinfo.
+#include "kernel/proc/node.h"
+#include "kernel/task.h"
+#include <string.h>
+
+struct mount_writer {
+    struct proc_text *text;
+    bool info; // mountinfo
+};
+
+// Text in which white space and backslashes are octal escapes.
+static void append_escaped(struct proc_text *t, const char *text)
+{
+    for (; *text; text++) {
+        if (strchr(" \t\n\\", *text))
+            proc_printf(t, "\\%03o", (unsigned)(unsigned char)*text);
+        else
+            proc_append(t, text, 1);
+    }
+}
+
+static void append_options(struct proc_text *t, unsigned flags)
+{
+    proc_printf(t, "%s%s%s%s,relatime", flags & MOUNT_RDONLY ? "ro" : "rw",
+                flags & MOUNT_NOSUID ? ",nosuid" : "", flags & MOUNT_NODEV ? ",nodev" : "",
+                flags & MOUNT_NOEXEC ? ",noexec" : "");
+}
+
+static void show_mount(void *ctx, const struct vfs_mount_info *info)
+{
+    struct mount_writer *w = ctx;
+    struct proc_text *t = w->text;
+    if (w->info) {
+        proc_printf(t, "%d %d %u:%u / ", info->id, info->parent_id,
+                    (unsigned)(info->dev >> 8 & 0xfff), (unsigned)(info->dev & 0xff));
+        append_escaped(t, info->point);
+        proc_append(t, " ", 1);
+        append_options(t, info->flags);
+        proc_printf(t, " - %s ", info->type);
+        append_escaped(t, info->source);
+        proc_printf(t, " %s\n", info->flags & MOUNT_RDONLY ? "ro" : "rw");
+        return;
+    }
+    append_escaped(t, info->source);
+    proc_append(t, " ", 1);
+    append_escaped(t, info->point);
+    proc_printf(t, " %s ", info->type);
+    append_options(t, info->flags);
+    proc_printf(t, " 0 0\n");
+}
+
+static int show_all(struct proc_text *t, struct task *task, bool info)
+{
+    struct fs_context *fs = task_fs_get(task);
+    if (!fs)
+        return 0;
+    lock_acquire(&fs->lock);
+    struct path root = fs->root;
+    path_get(&root);
+    lock_release(&fs->lock);
+    fs_context_put(fs);
+    struct mount_writer w = {t, info};
+    vfs_each_mount(task->kernel->vfs, &root, show_mount, &w);
+    path_put(&root);
+    return 0;
+}
+
+int proc_show_mounts(struct proc_text *t, struct task *task, struct task *reader)
+{
+    (void)reader;
+    return show_all(t, task, false);
+}
+
+int proc_show_mountinfo(struct proc_text *t, struct task *task, struct task *reader)
+{
+    (void)reader;
+    return show_all(t, task, true);
+}

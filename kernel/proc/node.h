@@ -1,0 +1,142 @@
+// The tree of procfs and sysfs as data: what an inode stands for, and tables of entries. Layer 4.
+//
+// A node names its object by number (a task by thread id and start time) and holds no reference:
+// every operation looks the object up again, so nothing lives longer because somebody once looked
+// at it here.
+#ifndef KERNEL_PROC_NODE_H
+#define KERNEL_PROC_NODE_H
+
+#include "fs/vfs.h"
+#include "platform/base/compiler.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct kernel;
+struct task;
+struct proc_entry;
+
+struct proc_node {
+    const struct proc_entry *entry;
+    struct kernel *kernel;
+    int32_t tid;       // of a task's node, else 0
+    uint64_t start_ns; // of that task: tells a later one with the same number
+    int32_t number;    // descriptor, CPU
+};
+
+// The text of a file under construction.
+struct proc_text {
+    char *buf;
+    size_t len, room;
+    bool failed; // out of memory: what was added since is lost
+};
+void proc_printf(struct proc_text *t, const char *fmt, ...) PRINTF_LIKE(2, 3);
+void proc_append(struct proc_text *t, const void *bytes, size_t n);
+
+enum { PROC_NAME_MAX = 32 };
+
+struct proc_entry {
+    const char *name;
+    uint32_t mode;     // type and permissions
+    bool needs_access; // only for those who may inspect the task (ptrace's rule)
+
+    // Text files: one of the two. `task` is the one the node stands for; `reader` may be NULL.
+    int (*show)(struct proc_text *t, const struct proc_node *node, struct task *reader);
+    int (*show_task)(struct proc_text *t, struct task *task, struct task *reader);
+    // A write: `text` is NUL-terminated. Returns 0 or an error. `writer` may be NULL.
+    int (*store)(const struct proc_node *node, struct task *writer, char *text, size_t n);
+    // Files that are no text.
+    const struct file_ops *file_ops;
+
+    // Directories: entries with names known in advance, ended by one without a name, and those that
+    // are made up as they are asked for. `lookup` fills number/tid/start_ns/entry of *child.
+    const struct proc_entry *children;
+    int (*lookup)(const struct proc_node *dir, const char *name, const struct vfs_caller *c,
+                  struct proc_node *child);
+    // The first made-up child with a key above *key (start with -1): sets *key, its name and node.
+    // False at the end.
+    bool (*next)(const struct proc_node *dir, int64_t *key, char name[PROC_NAME_MAX],
+                 struct proc_node *child);
+
+    // Symlinks. `follow`, when there is one, leads to the object itself.
+    ssize_t (*readlink)(const struct proc_node *node, const struct vfs_caller *c, char *buf,
+                        size_t size);
+    int (*follow)(const struct proc_node *node, const struct vfs_caller *c, struct path *out);
+    // Permissions that depend on the object (descriptor links). NULL: `mode`.
+    uint32_t (*live_mode)(const struct proc_node *node);
+};
+
+#define PROC_FILE(n, perm, fn)      {.name = (n), .mode = LINUX_S_IFREG | (perm), .show = (fn)}
+#define PROC_TASK_FILE(n, perm, fn) {.name = (n), .mode = LINUX_S_IFREG | (perm), .show_task = (fn)}
+#define PROC_DIR(n, perm, list)     {.name = (n), .mode = LINUX_S_IFDIR | (perm), .children = (list)}
+
+// The task of a node, referenced; NULL when it is gone.
+struct task *proc_task_get(const struct proc_node *node);
+// May `who` inspect `task` (memory, descriptors)? Ptrace's rule: the same user, or CAP_SYS_PTRACE.
+bool proc_may_access(const struct cred *who, struct task *task);
+
+// The node of a file.
+const struct proc_node *proc_node_of(const struct inode *inode);
+
+// A file system whose root is `root`. `magic` is what statfs says.
+NODISCARD int proc_super_create(struct kernel *kernel, const struct proc_entry *root,
+                                uint32_t magic, struct super **out);
+
+// --- Tables of other files -----------------------------------------------------------------------
+
+extern const struct proc_entry proc_process_dir;    // /proc/PID, kernel/proc/pid.c
+extern const struct proc_entry proc_thread_dir;     // /proc/PID/task/TID
+extern const struct proc_entry proc_sys_children[]; // /proc/sys, kernel/proc/sysctl.c
+// /proc/PID/fd and fdinfo: kernel/proc/pid_fd.c
+int proc_fd_lookup(const struct proc_node *dir, const char *name, const struct vfs_caller *c,
+                   struct proc_node *child);
+bool proc_fd_next(const struct proc_node *dir, int64_t *key, char name[PROC_NAME_MAX],
+                  struct proc_node *child);
+int proc_fdinfo_lookup(const struct proc_node *dir, const char *name, const struct vfs_caller *c,
+                       struct proc_node *child);
+bool proc_fdinfo_next(const struct proc_node *dir, int64_t *key, char name[PROC_NAME_MAX],
+                      struct proc_node *child);
+// /proc/PID/{maps,smaps,smaps_rollup,statm,mem}: kernel/proc/pid_mem.c
+int proc_show_maps(struct proc_text *t, struct task *task, struct task *reader);
+int proc_show_smaps(struct proc_text *t, struct task *task, struct task *reader);
+int proc_show_smaps_rollup(struct proc_text *t, struct task *task, struct task *reader);
+int proc_show_statm(struct proc_text *t, struct task *task, struct task *reader);
+int proc_show_cmdline(struct proc_text *t, struct task *task, struct task *reader);
+int proc_show_environ(struct proc_text *t, struct task *task, struct task *reader);
+int proc_show_auxv(struct proc_text *t, struct task *task, struct task *reader);
+extern const struct file_ops proc_mem_file_ops;
+// kernel/proc/pid_status.c
+int proc_show_stat(struct proc_text *t, struct task *task, struct task *reader);
+int proc_show_status(struct proc_text *t, struct task *task, struct task *reader);
+int proc_show_limits(struct proc_text *t, struct task *task, struct task *reader);
+int proc_show_io(struct proc_text *t, struct task *task, struct task *reader);
+// kernel/proc/mounts.c
+int proc_show_mounts(struct proc_text *t, struct task *task, struct task *reader);
+int proc_show_mountinfo(struct proc_text *t, struct task *task, struct task *reader);
+// kernel/proc/system.c
+int proc_show_cpuinfo(struct proc_text *t, const struct proc_node *node, struct task *reader);
+int proc_show_meminfo(struct proc_text *t, const struct proc_node *node, struct task *reader);
+int proc_show_system_stat(struct proc_text *t, const struct proc_node *node, struct task *reader);
+int proc_show_uptime(struct proc_text *t, const struct proc_node *node, struct task *reader);
+int proc_show_loadavg(struct proc_text *t, const struct proc_node *node, struct task *reader);
+int proc_show_version(struct proc_text *t, const struct proc_node *node, struct task *reader);
+int proc_show_filesystems(struct proc_text *t, const struct proc_node *node, struct task *reader);
+int proc_show_devices(struct proc_text *t, const struct proc_node *node, struct task *reader);
+int proc_show_vmstat(struct proc_text *t, const struct proc_node *node, struct task *reader);
+int proc_show_swaps(struct proc_text *t, const struct proc_node *node, struct task *reader);
+int proc_show_cgroups(struct proc_text *t, const struct proc_node *node, struct task *reader);
+int proc_show_partitions(struct proc_text *t, const struct proc_node *node, struct task *reader);
+int proc_show_nothing(struct proc_text *t, const struct proc_node *node, struct task *reader);
+int proc_show_newline(struct proc_text *t, const struct proc_node *node, struct task *reader);
+
+// What only tasklist gives, copied at once.
+struct proc_task_info {
+    int32_t ppid, pgid, sid;
+    unsigned threads;
+    int32_t exit_signal, exit_status;
+    uint64_t children_user_ns, children_system_ns, children_min_faults, children_maj_faults;
+};
+void proc_task_info(struct task *task, struct proc_task_info *out);
+char proc_state_letter(struct task *task);
+
+#endif

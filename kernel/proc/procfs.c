@@ -1,0 +1,436 @@
+// The file system over the tables: inodes, directories, links, and text made on demand.
+#include "kernel/proc/node.h"
+#include "kernel/task.h"
+#include "platform/abi/capability.h"
+#include "platform/abi/fs.h"
+#include "platform/abi/linux_errno.h"
+#include "platform/clock.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct proc_inode {
+    struct proc_node node;
+    int64_t time; // of its making
+};
+
+const struct proc_node *proc_node_of(const struct inode *inode)
+{
+    return &((const struct proc_inode *)inode->private)->node;
+}
+
+// --- Objects -------------------------------------------------------------------------------------
+
+struct task *proc_task_get(const struct proc_node *node)
+{
+    struct task *task = node->tid ? task_find(node->kernel, node->tid) : NULL;
+    if (task && task->start_ns != node->start_ns) {
+        task_put(task);
+        return NULL;
+    }
+    return task;
+}
+
+bool proc_may_access(const struct cred *who, struct task *task)
+{
+    const struct cred *c = task_cred_get(task);
+    if (!c)
+        return false;
+    bool same = who->fsuid == c->euid && who->fsuid == c->suid && who->fsuid == c->uid &&
+                who->fsgid == c->egid && who->fsgid == c->sgid && who->fsgid == c->gid;
+    cred_put(c);
+    return same || cred_capable(who, LINUX_CAP_SYS_PTRACE);
+}
+
+static int check_access(const struct proc_node *node, const struct cred *who)
+{
+    if (!node->tid)
+        return 0;
+    struct task *task = proc_task_get(node);
+    if (!task)
+        return -LINUX_ENOENT;
+    bool may = !node->entry->needs_access || proc_may_access(who, task);
+    task_put(task);
+    return may ? 0 : -LINUX_EACCES;
+}
+
+// --- Inodes --------------------------------------------------------------------------------------
+
+static const struct inode_ops proc_dir_ops, proc_link_ops, proc_magic_ops, proc_file_inode_ops;
+static const struct file_ops proc_dir_file_ops, proc_text_file_ops;
+
+// One number for one object as long as the table and the object last.
+static uint64_t node_ino(const struct proc_node *node)
+{
+    uint64_t h = (uint64_t)(uintptr_t)node->entry * 0x9e3779b97f4a7c15ull;
+    h ^= (uint64_t)(uint32_t)node->tid * 0xc2b2ae3d27d4eb4full;
+    h ^= ((uint64_t)(uint32_t)node->number + 1) * 0x165667b19e3779f9ull;
+    return (h >> 24 & 0x7fffffff) | 0x80000000u;
+}
+
+static struct inode *make_inode(struct super *super, const struct proc_node *node, uint64_t ino)
+{
+    const struct proc_entry *e = node->entry;
+    uint32_t type = e->mode & LINUX_S_IFMT;
+    const struct inode_ops *ops = &proc_file_inode_ops;
+    if (type == LINUX_S_IFDIR)
+        ops = &proc_dir_ops;
+    else if (type == LINUX_S_IFLNK)
+        ops = e->follow ? &proc_magic_ops : &proc_link_ops;
+    struct proc_inode *private = malloc(sizeof *private);
+    struct inode *inode = private ? inode_create(super, ops, type, ino) : NULL;
+    if (!inode) {
+        free(private);
+        return NULL;
+    }
+    private->node = *node;
+    private->time = (int64_t)clock_realtime_ns();
+    inode->private = private;
+    if (type == LINUX_S_IFDIR)
+        inode->file_ops = &proc_dir_file_ops;
+    else if (type == LINUX_S_IFREG)
+        inode->file_ops = e->file_ops ? e->file_ops : &proc_text_file_ops;
+    return inode;
+}
+
+static void proc_evict(struct inode *inode)
+{
+    free(inode->private);
+}
+
+static int proc_getattr(struct inode *inode, struct vfs_stat *out)
+{
+    const struct proc_inode *private = inode->private;
+    const struct proc_node *node = &private->node;
+    *out = (struct vfs_stat){
+        .dev = inode->super->dev,
+        .ino = inode->ino,
+        .mode = node->entry->live_mode ? node->entry->live_mode(node) : node->entry->mode,
+        .nlink = inode->type == LINUX_S_IFDIR ? 2 : 1,
+        .blksize = 1024,
+        .atime = private->time,
+        .mtime = private->time,
+        .ctime = private->time,
+        .btime = INT64_MIN,
+    };
+    if (!node->tid)
+        return 0;
+    struct task *task = proc_task_get(node);
+    if (!task)
+        return -LINUX_ENOENT;
+    const struct cred *cred = task_cred_get(task);
+    if (cred) {
+        out->uid = cred->euid;
+        out->gid = cred->egid;
+        cred_put(cred);
+    }
+    task_put(task);
+    return 0;
+}
+
+static int proc_setattr(struct inode *inode, const struct vfs_setattr *attr)
+{
+    (void)inode;
+    // Opening with O_TRUNC, as shells do before they write to a setting.
+    return attr->mask == ATTR_SIZE ? 0 : -LINUX_EPERM;
+}
+
+// --- Directories ---------------------------------------------------------------------------------
+
+static int proc_lookup(struct inode *dir, const char *name, const struct vfs_caller *c,
+                       struct inode **out)
+{
+    const struct proc_node *parent = proc_node_of(dir);
+    const struct proc_entry *e = parent->entry;
+    struct proc_node child = *parent;
+    int err = check_access(parent, c->cred);
+    if (err)
+        return err;
+    err = -LINUX_ENOENT;
+    for (const struct proc_entry *s = e->children; s && s->name; s++) {
+        if (strcmp(s->name, name) == 0) {
+            child.entry = s;
+            err = 0;
+            break;
+        }
+    }
+    if (err && e->lookup)
+        err = e->lookup(parent, name, c, &child);
+    if (err)
+        return err;
+    *out = make_inode(dir->super, &child, node_ino(&child));
+    return *out ? 0 : -LINUX_ENOMEM;
+}
+
+static uint8_t dirent_type(uint32_t mode)
+{
+    return (uint8_t)((mode & LINUX_S_IFMT) >> 12); // d_type is the type of st_mode, as in Linux
+}
+
+// Positions: 0 and 1 are the dots, then the table, then DYNAMIC + key + 1 for those made up.
+enum { DYNAMIC = 1 << 16 };
+
+static bool emit_dots(struct file *file, uint64_t *pos, struct dir_sink *sink)
+{
+    while (*pos < 2) {
+        // One dot, then two. The parent's number is not worth a lookup.
+        if (!sink->emit(sink, "..", (size_t)*pos + 1, file->inode->ino, LINUX_DT_DIR, *pos + 1))
+            return false;
+        ++*pos;
+    }
+    return true;
+}
+
+static bool emit_table(const struct proc_node *dir, uint64_t *pos, struct dir_sink *sink)
+{
+    const struct proc_entry *table = dir->entry->children;
+    size_t count = 0;
+    while (table && table[count].name)
+        count++;
+    while (*pos < 2 + count) {
+        struct proc_node child = *dir;
+        child.entry = &table[*pos - 2];
+        const char *name = child.entry->name;
+        if (!sink->emit(sink, name, strlen(name), node_ino(&child), dirent_type(child.entry->mode),
+                        *pos + 1))
+            return false;
+        ++*pos;
+    }
+    return true;
+}
+
+static void emit_dynamic(const struct proc_node *dir, uint64_t *pos, struct dir_sink *sink)
+{
+    int64_t key = *pos < DYNAMIC ? -1 : (int64_t)(*pos - DYNAMIC) - 1;
+    char name[PROC_NAME_MAX];
+    struct proc_node child = *dir;
+    while (dir->entry->next(dir, &key, name, &child)) {
+        uint64_t after = DYNAMIC + (uint64_t)key + 1;
+        if (!sink->emit(sink, name, strlen(name), node_ino(&child), dirent_type(child.entry->mode),
+                        after))
+            return;
+        *pos = after;
+        child = *dir;
+    }
+}
+
+static int proc_readdir(struct file *file, uint64_t *pos, struct dir_sink *sink)
+{
+    const struct proc_node *dir = proc_node_of(file->inode);
+    int err = check_access(dir, file->cred);
+    if (err)
+        return err;
+    if (!emit_dots(file, pos, sink))
+        return 0;
+    if (*pos < DYNAMIC && !emit_table(dir, pos, sink))
+        return 0;
+    if (dir->entry->next)
+        emit_dynamic(dir, pos, sink);
+    return 0;
+}
+
+static int64_t proc_seek_dir(struct file *file, int64_t offset, unsigned whence)
+{
+    if (whence == LINUX_SEEK_CUR)
+        offset += (int64_t)file->pos;
+    else if (whence != LINUX_SEEK_SET)
+        return -LINUX_EINVAL;
+    if (offset < 0)
+        return -LINUX_EINVAL;
+    file->pos = (uint64_t)offset;
+    return offset;
+}
+
+static const struct file_ops proc_dir_file_ops = {
+    .readdir = proc_readdir,
+    .seek = proc_seek_dir,
+};
+
+static const struct inode_ops proc_dir_ops = {
+    .lookup = proc_lookup,
+    .getattr = proc_getattr,
+    .setattr = proc_setattr,
+    .evict = proc_evict,
+};
+
+// --- Links ---------------------------------------------------------------------------------------
+
+static ssize_t proc_readlink(struct inode *inode, const struct vfs_caller *c, char *buf,
+                             size_t size)
+{
+    const struct proc_node *node = proc_node_of(inode);
+    int err = check_access(node, c->cred);
+    return err ? err : node->entry->readlink(node, c, buf, size);
+}
+
+static int proc_follow(struct inode *inode, const struct vfs_caller *c, struct path *out)
+{
+    const struct proc_node *node = proc_node_of(inode);
+    int err = check_access(node, c->cred);
+    return err ? err : node->entry->follow(node, c, out);
+}
+
+static const struct inode_ops proc_link_ops = {
+    .readlink = proc_readlink,
+    .getattr = proc_getattr,
+    .setattr = proc_setattr,
+    .evict = proc_evict,
+};
+
+static const struct inode_ops proc_magic_ops = {
+    .readlink = proc_readlink,
+    .follow = proc_follow,
+    .getattr = proc_getattr,
+    .setattr = proc_setattr,
+    .evict = proc_evict,
+};
+
+// --- Text files ----------------------------------------------------------------------------------
+
+// The text as it was when reading began; reading from the start again makes a new one.
+struct proc_file {
+    struct gate gate; // one reader makes or copies the text at a time
+    struct proc_text text;
+    bool made;
+};
+
+static int make_text(struct file *file, struct proc_file *pf, struct task *reader)
+{
+    const struct proc_node *node = proc_node_of(file->inode);
+    pf->text.len = 0;
+    pf->text.failed = false;
+    int err;
+    if (node->entry->show_task) {
+        struct task *task = proc_task_get(node);
+        if (!task)
+            return -LINUX_ESRCH;
+        err = node->entry->show_task(&pf->text, task, reader);
+        task_put(task);
+    } else {
+        err = node->entry->show ? node->entry->show(&pf->text, node, reader) : -LINUX_EINVAL;
+    }
+    if (!err && pf->text.failed)
+        err = -LINUX_ENOMEM;
+    pf->made = !err;
+    return err;
+}
+
+static ssize_t proc_text_read(struct file *file, struct iter *it, uint64_t *pos)
+{
+    struct proc_file *pf = file->private;
+    gate_enter(&pf->gate);
+    ssize_t n = 0;
+    if (*pos == 0 || !pf->made)
+        n = make_text(file, pf, it->task);
+    if (!n && *pos < pf->text.len && it->left > 0) {
+        size_t want = pf->text.len - *pos;
+        want = want < it->left ? want : it->left;
+        n = (ssize_t)it->ops->copy_out(it, pf->text.buf + *pos, want);
+        if (n > 0)
+            *pos += (uint64_t)n;
+        else
+            n = -LINUX_EFAULT;
+    }
+    gate_leave(&pf->gate);
+    return n;
+}
+
+static ssize_t proc_text_write(struct file *file, struct iter *it, uint64_t *pos)
+{
+    enum { WRITE_MAX = 4095 };
+    const struct proc_node *node = proc_node_of(file->inode);
+    if (!node->entry->store)
+        return -LINUX_EINVAL;
+    size_t n = it->left < WRITE_MAX ? it->left : (size_t)WRITE_MAX;
+    char text[WRITE_MAX + 1];
+    int err = iter_get(it, text, n);
+    if (err)
+        return err;
+    text[n] = '\0';
+    err = node->entry->store(node, it->task, text, n);
+    if (err)
+        return err;
+    *pos += n;
+    return (ssize_t)n;
+}
+
+static int64_t proc_text_seek(struct file *file, int64_t offset, unsigned whence)
+{
+    if (whence == LINUX_SEEK_CUR)
+        offset += (int64_t)file->pos;
+    else if (whence != LINUX_SEEK_SET)
+        return -LINUX_EINVAL;
+    if (offset < 0)
+        return -LINUX_EINVAL;
+    file->pos = (uint64_t)offset;
+    return offset;
+}
+
+static void proc_text_release(struct file *file)
+{
+    struct proc_file *pf = file->private;
+    gate_destroy(&pf->gate);
+    free(pf->text.buf);
+    free(pf);
+}
+
+static const struct file_ops proc_text_file_ops = {
+    .read = proc_text_read,
+    .write = proc_text_write,
+    .seek = proc_text_seek,
+    .release = proc_text_release,
+};
+
+static int proc_open(struct inode *inode, struct file *file, const struct vfs_caller *c)
+{
+    const struct proc_node *node = proc_node_of(inode);
+    int err = check_access(node, c->cred);
+    if (err || node->entry->file_ops)
+        return err;
+    struct proc_file *pf = calloc(1, sizeof *pf);
+    if (!pf)
+        return -LINUX_ENOMEM;
+    gate_init(&pf->gate);
+    file->private = pf;
+    return 0;
+}
+
+static const struct inode_ops proc_file_inode_ops = {
+    .open = proc_open,
+    .getattr = proc_getattr,
+    .setattr = proc_setattr,
+    .evict = proc_evict,
+};
+
+// --- The file system -----------------------------------------------------------------------------
+
+static int proc_statfs(struct super *s, struct vfs_statfs *out)
+{
+    *out =
+        (struct vfs_statfs){.type = (uint64_t)(uintptr_t)s->private, .bsize = 4096, .namelen = 255};
+    return 0;
+}
+
+static void proc_destroy(struct super *s)
+{
+    inode_put(s->root);
+}
+
+static const struct super_ops proc_super_ops = {.destroy = proc_destroy, .statfs = proc_statfs};
+
+int proc_super_create(struct kernel *kernel, const struct proc_entry *root, uint32_t magic,
+                      struct super **out)
+{
+    struct super *super = super_create(&proc_super_ops, kernel->vfs, (void *)(uintptr_t)magic);
+    if (!super)
+        return -LINUX_ENOMEM;
+    super->flags |= SUPER_NO_DCACHE;
+    const struct proc_node node = {.entry = root, .kernel = kernel, .number = -1};
+    super->root = make_inode(super, &node, 1);
+    if (!super->root) {
+        super_put(super);
+        return -LINUX_ENOMEM;
+    }
+    *out = super;
+    return 0;
+}

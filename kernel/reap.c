@@ -1,0 +1,275 @@
+// wait4 and waitid: which child changed state, and the end of zombies.
+#include "kernel/cred.h"
+#include "kernel/group.h"
+#include "kernel/pidfd.h"
+#include "kernel/process.h"
+#include "kernel/syscall_handlers.h"
+#include "kernel/task_internal.h"
+#include "kernel/usage.h"
+#include "kernel/wait.h"
+#include "platform/abi/linux_errno.h"
+#include "platform/abi/wait.h"
+
+struct wait_request {
+    int32_t type; // LINUX_P_*
+    int32_t id;
+    uint32_t options;
+    struct process *pidfd; // of P_PIDFD, referenced
+};
+
+struct wait_result {
+    int32_t pid;
+    uint32_t uid;
+    int32_t status; // as wait4 reports it
+    int32_t code;   // CLD_*
+    struct usage usage;
+};
+
+// --- Which children
+// ------------------------------------------------------------------------------------
+
+static bool matches(const struct wait_request *rq, const struct process *p)
+{
+    switch (rq->type) {
+    case LINUX_P_PID:
+        if (p->pid != rq->id)
+            return false;
+        break;
+    case LINUX_P_PGID:
+        if (!p->pgrp || p->pgrp->pgid != rq->id)
+            return false;
+        break;
+    case LINUX_P_PIDFD:
+        if (p != rq->pidfd)
+            return false;
+        break;
+    default:
+        break;
+    }
+    // "Clone" children are those that do not announce their end by SIGCHLD.
+    if (rq->options & LINUX_WALL)
+        return true;
+    return (p->leader->exit_signal != LINUX_SIGCHLD) == !!(rq->options & LINUX_WCLONE);
+}
+
+static void describe(struct process *p, struct wait_result *out)
+{
+    out->pid = p->pid;
+    const struct cred *cred = task_cred_get(p->leader);
+    out->uid = cred->uid;
+    cred_put(cred);
+    process_usage_locked(p, &out->usage);
+    usage_add(&out->usage, &p->children);
+}
+
+static bool take_zombie(struct task *task, struct process *p, const struct wait_request *rq,
+                        struct wait_result *out, struct list *released)
+{
+    if (!(rq->options & LINUX_WEXITED) || !atomic_load_explicit(&p->exited, memory_order_relaxed))
+        return false;
+    describe(p, out);
+    out->status = process_exit_status(p);
+    out->code = !(out->status & 0x7f)              ? LINUX_CLD_EXITED
+                : out->status & LINUX_WSTATUS_CORE ? LINUX_CLD_DUMPED
+                                                   : LINUX_CLD_KILLED;
+    if (!(rq->options & LINUX_WNOWAIT)) {
+        usage_add(&task->process->children, &out->usage);
+        task_release(p->leader, released);
+    }
+    return true;
+}
+
+static bool take_stop(struct process *p, const struct wait_request *rq, struct wait_result *out)
+{
+    bool keep = rq->options & LINUX_WNOWAIT;
+    bool found = false;
+    lock_acquire(&p->lock);
+    if (rq->options & LINUX_WSTOPPED && p->wait_stop_status) {
+        found = true;
+        out->code = LINUX_CLD_STOPPED;
+        out->status = linux_wstatus_stopped(p->wait_stop_status);
+        if (!keep)
+            p->wait_stop_status = 0;
+    } else if (rq->options & LINUX_WCONTINUED && p->wait_continued) {
+        found = true;
+        out->code = LINUX_CLD_CONTINUED;
+        out->status = LINUX_WSTATUS_CONTINUED;
+        if (!keep)
+            p->wait_continued = false;
+    }
+    lock_release(&p->lock);
+    if (found)
+        describe(p, out);
+    return found;
+}
+
+// Looks through the children of one thread. tasklist is held.
+static bool scan_thread(struct task *task, struct task *thread, const struct wait_request *rq,
+                        struct wait_result *out, bool *any, struct list *released)
+{
+    struct task *child, *next;
+    list_for_each_safe (child, next, &thread->children, sibling) {
+        struct process *p = child->process;
+        if (!matches(rq, p))
+            continue;
+        *any = true;
+        if (take_zombie(task, p, rq, out, released) || take_stop(p, rq, out))
+            return true;
+    }
+    return false;
+}
+
+// 1: found; 0: none yet; -LINUX_ECHILD: there is nobody to wait for.
+static int scan(struct task *task, const struct wait_request *rq, struct wait_result *out)
+{
+    struct list released;
+    list_init(&released);
+    bool any = false, found = false;
+    lock_acquire(&task->kernel->tasklist);
+    if (rq->options & LINUX_WNOTHREAD) {
+        found = scan_thread(task, task, rq, out, &any, &released);
+    } else {
+        struct task *t;
+        list_for_each (t, &task->process->threads, thread_link) {
+            found = scan_thread(task, t, rq, out, &any, &released);
+            if (found)
+                break;
+        }
+    }
+    lock_release(&task->kernel->tasklist);
+    task_put_released(&released);
+    return found ? 1 : any ? 0 : -LINUX_ECHILD;
+}
+
+static int wait_child(struct task *task, const struct wait_request *rq, struct wait_result *out)
+{
+    struct task_waiter w;
+    task_waiter_add(&w, task, &task->process->child_wait, 0);
+    int result;
+    while ((result = scan(task, rq, out)) == 0 && !(rq->options & LINUX_WNOHANG)) {
+        result = task_wait(task, WAIT_FOREVER, WAIT_INTERRUPTIBLE);
+        if (result)
+            break;
+    }
+    task_waiter_remove(&w);
+    return result;
+}
+
+// --- System calls
+// ----------------------------------------------------------------------------------------
+
+static int32_t own_pgid(struct task *task)
+{
+    struct pgrp *pgrp = task_pgrp_get(task);
+    int32_t id = pgrp->pgid;
+    pgrp_put(pgrp);
+    return id;
+}
+
+static int put_rusage(struct task *task, uaddr_t addr, const struct wait_result *r)
+{
+    if (!addr)
+        return 0;
+    struct linux_rusage u = usage_to_guest(&r->usage);
+    return user_put(task, addr, &u);
+}
+
+int64_t sys_wait4(struct task *task, int32_t pid, uaddr_t status, uint32_t options, uaddr_t rusage)
+{
+    if (options & ~(LINUX_WNOHANG | LINUX_WUNTRACED | LINUX_WCONTINUED | LINUX_WNOTHREAD |
+                    LINUX_WCLONE | LINUX_WALL))
+        return -LINUX_EINVAL;
+    if (pid == INT32_MIN)
+        return -LINUX_ESRCH;
+    struct wait_request rq = {.type = LINUX_P_ALL, .options = options | LINUX_WEXITED};
+    if (pid > 0) {
+        rq.type = LINUX_P_PID;
+        rq.id = pid;
+    } else if (pid != -1) {
+        rq.type = LINUX_P_PGID;
+        rq.id = pid ? -pid : own_pgid(task);
+    }
+    struct wait_result r;
+    int result = wait_child(task, &rq, &r);
+    if (result <= 0)
+        return result;
+    if ((status && user_put(task, status, &r.status)) || put_rusage(task, rusage, &r))
+        return -LINUX_EFAULT;
+    return r.pid;
+}
+
+static int waitid_request(struct task *task, int32_t idtype, int32_t id, struct wait_request *rq)
+{
+    switch (idtype) {
+    case LINUX_P_ALL:
+        return 0;
+    case LINUX_P_PID:
+        return id > 0 ? 0 : -LINUX_EINVAL;
+    case LINUX_P_PGID:
+        if (id < 0)
+            return -LINUX_EINVAL;
+        if (id == 0)
+            rq->id = own_pgid(task);
+        return 0;
+    case LINUX_P_PIDFD:
+        return id < 0 ? -LINUX_EINVAL : pidfd_process(task, id, &rq->pidfd);
+    default:
+        return -LINUX_EINVAL;
+    }
+}
+
+// The fields waitid() sets; the rest of the guest's siginfo stays as it was.
+struct wait_info {
+    int32_t signo, error, code;
+};
+struct wait_info_child {
+    int32_t pid;
+    uint32_t uid;
+    int32_t status;
+};
+enum { CHILD_OFFSET = offsetof(struct linux_siginfo, child) };
+
+static int put_info(struct task *task, uaddr_t addr, const struct wait_result *r)
+{
+    struct wait_info info = {0};
+    struct wait_info_child child = {0};
+    if (r) {
+        info = (struct wait_info){LINUX_SIGCHLD, 0, r->code};
+        int32_t status = r->code == LINUX_CLD_CONTINUED ? LINUX_SIGCONT
+                         : r->code == LINUX_CLD_EXITED || r->code == LINUX_CLD_STOPPED
+                             ? r->status >> 8
+                             : r->status & 0x7f;
+        child = (struct wait_info_child){r->pid, r->uid, status};
+    }
+    int err = user_put(task, addr, &info);
+    return err ? err : user_put(task, addr + CHILD_OFFSET, &child);
+}
+
+int64_t sys_waitid(struct task *task, int32_t idtype, int32_t id, uaddr_t info, uint32_t options,
+                   uaddr_t rusage)
+{
+    const uint32_t states = LINUX_WEXITED | LINUX_WSTOPPED | LINUX_WCONTINUED;
+    if (options & ~(LINUX_WNOHANG | LINUX_WNOWAIT | states | LINUX_WNOTHREAD | LINUX_WCLONE |
+                    LINUX_WALL) ||
+        !(options & states))
+        return -LINUX_EINVAL;
+    struct wait_request rq = {.type = idtype, .id = id, .options = options};
+    int result = waitid_request(task, idtype, id, &rq);
+    if (result)
+        return result;
+    struct wait_result r;
+    bool nonblocking = rq.pidfd && pidfd_nonblocking(task, id);
+    if (nonblocking)
+        rq.options |= LINUX_WNOHANG;
+    result = wait_child(task, &rq, &r);
+    process_put(rq.pidfd);
+    if (result < 0)
+        return result;
+    if (result == 0 && nonblocking && !(options & LINUX_WNOHANG))
+        return -LINUX_EAGAIN;
+    if (result > 0 && put_rusage(task, rusage, &r))
+        return -LINUX_EFAULT;
+    if (info && put_info(task, info, result > 0 ? &r : NULL))
+        return -LINUX_EFAULT;
+    return 0;
+}

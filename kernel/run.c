@@ -1,0 +1,142 @@
+// The main loop of a task: run guest code, answer what stopped it, look at signals, run on.
+#include "kernel/mm.h"
+#include "kernel/process.h"
+#include "kernel/signal_internal.h"
+#include "kernel/syscall.h"
+#include "kernel/task_internal.h"
+#include "kernel/usage.h"
+#include "platform/base/log.h"
+
+// Exception syndromes of EL0 (Arm ARM, ESR_EL1), as signal frames report them.
+#define ESR_IL             (1u << 25)
+#define ESR_EC(class)      ((uint64_t)(class) << 26 | ESR_IL)
+#define ESR_INSTRUCTION    ESR_EC(0x20)
+#define ESR_PC_ALIGNMENT   ESR_EC(0x22)
+#define ESR_DATA           ESR_EC(0x24)
+#define ESR_SP_ALIGNMENT   ESR_EC(0x26)
+#define ESR_WRITE          (1u << 6)
+#define ESR_TRANSLATION_L0 0x04u // what Linux reports for kernel addresses
+#define ESR_TRANSLATION_L3 0x07u
+#define ESR_PERMISSION_L3  0x0fu
+#define ESR_ALIGNMENT      0x21u
+#define ESR_SYNC_EXTERNAL  0x10u
+
+// --- Faults
+// --------------------------------------------------------------------------------------------
+
+static void force_fault(struct task *task, int signo, int code, uint64_t addr, uint64_t esr)
+{
+    struct siginfo info = {.signo = signo, .code = code, .addr = addr};
+    if (esr) {
+        task->fault_address = cpu_untag(addr);
+        task->fault_esr = esr;
+    }
+    signal_force(task, &info);
+}
+
+static uint64_t fault_esr(const struct trap *trap, uint32_t status)
+{
+    bool exec = trap->access == MEM_EXEC;
+    if (cpu_untag(trap->addr) >> 63)
+        status = ESR_TRANSLATION_L0;
+    return (exec ? ESR_INSTRUCTION : ESR_DATA) | status |
+           (trap->access == MEM_WRITE ? ESR_WRITE : 0u);
+}
+
+static void answer_fault(struct task *task, const struct trap *trap)
+{
+    switch (mm_fault(task->mm, trap->addr, trap->access)) {
+    case MM_FAULT_OK:
+        atomic_fetch_add_explicit(&task->min_faults, 1, memory_order_relaxed);
+        return;
+    case MM_FAULT_SEGV_MAPERR:
+        force_fault(task, LINUX_SIGSEGV, LINUX_SEGV_MAPERR, trap->addr,
+                    fault_esr(trap, ESR_TRANSLATION_L3));
+        return;
+    case MM_FAULT_SEGV_ACCERR:
+        force_fault(task, LINUX_SIGSEGV, LINUX_SEGV_ACCERR, trap->addr,
+                    fault_esr(trap, ESR_PERMISSION_L3));
+        return;
+    case MM_FAULT_BUS_ADRERR:
+        force_fault(task, LINUX_SIGBUS, LINUX_BUS_ADRERR, trap->addr,
+                    fault_esr(trap, ESR_TRANSLATION_L3));
+        return;
+    case MM_FAULT_OOM: {
+        // Linux's out-of-memory killer: the process that cannot get on is the one that goes.
+        struct siginfo kill = {.signo = LINUX_SIGKILL, .code = LINUX_SI_KERNEL};
+        log_printf(&task->kernel->log, LOG_WARN, "%s[%d]: killed: out of memory", task->comm,
+                   task->pid);
+        (void)signal_send_process(task, &kill);
+        return;
+    }
+    }
+}
+
+static void answer_undefined(struct task *task, uint32_t word)
+{
+    log_printf(&task->kernel->log, LOG_WARN, "%s[%d]: undefined instruction %08x at %016llx",
+               task->comm, task->pid, word, (unsigned long long)task->cpu.pc);
+    force_fault(task, LINUX_SIGILL, LINUX_ILL_ILLOPC, task->cpu.pc, 0);
+}
+
+static void answer(struct task *task, const struct trap *trap)
+{
+    uint64_t pc = task->cpu.pc;
+    switch (trap->kind) {
+    case TRAP_SVC:
+        syscall_dispatch(task);
+        break;
+    case TRAP_FAULT:
+        answer_fault(task, trap);
+        break;
+    case TRAP_ALIGN:
+        force_fault(task, LINUX_SIGBUS, LINUX_BUS_ADRALN, trap->addr,
+                    fault_esr(trap, ESR_ALIGNMENT));
+        break;
+    case TRAP_PC_ALIGN:
+        force_fault(task, LINUX_SIGBUS, LINUX_BUS_ADRALN, pc, ESR_PC_ALIGNMENT);
+        break;
+    case TRAP_SP_ALIGN:
+        force_fault(task, LINUX_SIGBUS, LINUX_BUS_ADRALN, task->cpu.x[CPU_SP], ESR_SP_ALIGNMENT);
+        break;
+    case TRAP_UNDEFINED:
+        answer_undefined(task, trap->imm);
+        break;
+    case TRAP_BRK:
+        force_fault(task, LINUX_SIGTRAP, LINUX_TRAP_BRKPT, pc, 0);
+        break;
+    case TRAP_POKE: // work_pending says what for; run tokens look after themselves
+    case TRAP_STEP:
+        break;
+    }
+}
+
+// --- The loop
+// ------------------------------------------------------------------------------------------
+
+void task_run(struct task *task)
+{
+    while (!task->exiting) {
+        struct trap trap;
+        cpu_run(&task->cpu, CPU_RUN, &trap);
+        answer(task, &trap);
+        while (UNLIKELY(atomic_load_explicit(&task->work_pending, memory_order_acquire)) &&
+               !task->exiting)
+            signal_deliver(task);
+    }
+}
+
+void task_thread(struct task *task)
+{
+    usage_start_clock(task);
+    if (task->set_child_tid) {
+        int32_t tid = task->pid;
+        (void)!user_put(task, task->set_child_tid, &tid);
+    }
+    // A signal may have come before there was a thread to take it.
+    while (atomic_load_explicit(&task->work_pending, memory_order_acquire) && !task->exiting)
+        signal_deliver(task);
+    task_run(task);
+    task_exit(task);
+    task_put(task);
+}

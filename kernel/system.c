@@ -1,0 +1,130 @@
+// System calls about the machine as a whole.
+#include "platform/abi/system.h"
+#include "kernel/cred.h"
+#include "kernel/kernel.h"
+#include "kernel/process.h"
+#include "kernel/syscall_handlers.h"
+#include "kernel/task.h"
+#include "kernel/task_internal.h"
+#include "kernel/version.h"
+#include "platform/abi/linux_errno.h"
+#include "platform/clock.h"
+#include "platform/random.h"
+#include <stdio.h>
+#include <string.h>
+
+int64_t sys_uname(struct task *task, uaddr_t buf)
+{
+    struct linux_utsname u = {.sysname = KERNEL_SYSNAME,
+                              .release = KERNEL_RELEASE,
+                              .version = KERNEL_VERSION,
+                              .machine = KERNEL_MACHINE};
+    lock_acquire(&task->kernel->tasklist);
+    memcpy(u.nodename, task->kernel->nodename, sizeof u.nodename);
+    memcpy(u.domainname, task->kernel->domainname, sizeof u.domainname);
+    lock_release(&task->kernel->tasklist);
+    return user_put(task, buf, &u);
+}
+
+static int64_t set_uts_name(struct task *task, char field[LINUX_UTS_LENGTH + 1], uaddr_t name,
+                            int32_t len)
+{
+    char text[LINUX_UTS_LENGTH + 1] = {0};
+    if (!task_capable(task, LINUX_CAP_SYS_ADMIN))
+        return -LINUX_EPERM;
+    if (len < 0 || len > LINUX_UTS_LENGTH)
+        return -LINUX_EINVAL;
+    if (user_read(task, name, text, (size_t)len))
+        return -LINUX_EFAULT;
+    lock_acquire(&task->kernel->tasklist);
+    memcpy(field, text, sizeof text);
+    lock_release(&task->kernel->tasklist);
+    return 0;
+}
+
+int64_t sys_sethostname(struct task *task, uaddr_t name, int32_t len)
+{
+    return set_uts_name(task, task->kernel->nodename, name, len);
+}
+
+int64_t sys_setdomainname(struct task *task, uaddr_t name, int32_t len)
+{
+    return set_uts_name(task, task->kernel->domainname, name, len);
+}
+
+int64_t sys_sysinfo(struct task *task, uaddr_t info)
+{
+    struct kernel *kernel = task->kernel;
+    uint64_t total = frame_pool_limit(kernel->frames), used = frame_pool_used(kernel->frames);
+    lock_acquire(&kernel->tasklist);
+    unsigned tasks = kernel->task_count;
+    lock_release(&kernel->tasklist);
+    struct linux_sysinfo s = {
+        .uptime = (int64_t)((clock_monotonic_ns() - kernel->boot_ns) / NSEC_PER_SEC),
+        .totalram = total,
+        .freeram = used < total ? total - used : 0,
+        .procs = (uint16_t)tasks,
+        .mem_unit = 1,
+    };
+    return user_put(task, info, &s);
+}
+
+int64_t sys_getrandom(struct task *task, uaddr_t buf, uint64_t count, uint32_t flags)
+{
+    enum { CHUNK = 256 };
+    if (flags & ~(uint32_t)(LINUX_GRND_NONBLOCK | LINUX_GRND_RANDOM | LINUX_GRND_INSECURE) ||
+        (flags & (LINUX_GRND_RANDOM | LINUX_GRND_INSECURE)) ==
+            (LINUX_GRND_RANDOM | LINUX_GRND_INSECURE))
+        return -LINUX_EINVAL;
+    if (count > INT32_MAX)
+        count = INT32_MAX;
+    uint64_t done = 0;
+    while (done < count) {
+        uint8_t bytes[CHUNK];
+        size_t n = count - done < CHUNK ? (size_t)(count - done) : CHUNK;
+        random_bytes(bytes, n);
+        size_t copied = user_write_partial(task, buf + done, bytes, n);
+        done += copied;
+        if (copied < n)
+            return done ? (int64_t)done : -LINUX_EFAULT;
+        // A large request can be interrupted once it has something to return.
+        if (done < count && atomic_load_explicit(&task->work_pending, memory_order_relaxed))
+            break;
+    }
+    return (int64_t)done;
+}
+
+static bool valid_reboot_magic(int32_t magic1, int32_t magic2)
+{
+    return (uint32_t)magic1 == LINUX_REBOOT_MAGIC1 &&
+           (magic2 == LINUX_REBOOT_MAGIC2 || magic2 == LINUX_REBOOT_MAGIC2A ||
+            magic2 == LINUX_REBOOT_MAGIC2B || magic2 == LINUX_REBOOT_MAGIC2C);
+}
+
+// The machine is the process: every command that ends it kills pid 1, as in a pid namespace.
+int64_t sys_reboot(struct task *task, int32_t magic1, int32_t magic2, uint32_t cmd, uaddr_t arg)
+{
+    (void)arg;
+    if (!task_capable(task, LINUX_CAP_SYS_BOOT))
+        return -LINUX_EPERM;
+    if (!valid_reboot_magic(magic1, magic2))
+        return -LINUX_EINVAL;
+    switch (cmd) {
+    case LINUX_REBOOT_CMD_CAD_ON:
+    case LINUX_REBOOT_CMD_CAD_OFF:
+        return 0;
+    case LINUX_REBOOT_CMD_RESTART:
+    case LINUX_REBOOT_CMD_HALT:
+    case LINUX_REBOOT_CMD_POWER_OFF: {
+        static const struct siginfo kill = {.signo = LINUX_SIGKILL, .code = LINUX_SI_KERNEL};
+        struct kernel *kernel = task->kernel;
+        lock_acquire(&kernel->tasklist);
+        if (kernel->init_process)
+            (void)signal_send_process(kernel->init_process->leader, &kill);
+        lock_release(&kernel->tasklist);
+        return 0;
+    }
+    default:
+        return -LINUX_EINVAL;
+    }
+}
