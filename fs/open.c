@@ -87,8 +87,7 @@ int open_resolved(const struct vfs_caller *c, const struct path *p, unsigned fla
         err = check_rights(c, p, flags);
     if (err)
         return err;
-    const unsigned once =
-        LINUX_O_CREAT | LINUX_O_EXCL | LINUX_O_NOCTTY | LINUX_O_TRUNC | LINUX_O_CLOEXEC;
+    const unsigned once = LINUX_O_CREAT | LINUX_O_EXCL | LINUX_O_TRUNC | LINUX_O_CLOEXEC;
     struct file *file = file_alloc(c->cred, (flags & ~once) | LINUX_O_LARGEFILE);
     if (!file)
         return -LINUX_ENOMEM;
@@ -110,6 +109,8 @@ int open_resolved(const struct vfs_caller *c, const struct path *p, unsigned fla
         file_put(file);
         return err;
     }
+    // Terminals look at it when they are opened; it is no state of the file.
+    atomic_fetch_and_explicit(&file->flags, ~(uint32_t)LINUX_O_NOCTTY, memory_order_relaxed);
     *out = file;
     return 0;
 }

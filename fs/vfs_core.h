@@ -121,6 +121,7 @@ struct vfs {
 NODISCARD int vfs_hide(struct vfs *vfs, uint64_t dev, uint64_t ino);
 void vfs_unhide(struct vfs *vfs, uint64_t dev, uint64_t ino);
 bool vfs_is_hidden(struct vfs *vfs, uint64_t dev, uint64_t ino);
+uint64_t vfs_new_dev(struct vfs *vfs); // a device number for a file system without a device
 // Takes mappings of pages [first, end) away (the hook), after page_epoch has moved; no lock held.
 void vfs_revoke(struct vfs *vfs, struct inode *inode, uint64_t first, uint64_t end, bool truncated);
 

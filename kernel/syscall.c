@@ -2,8 +2,10 @@
 #include "kernel/strace.h"
 #include "kernel/syscall_table.h"
 #include "kernel/task.h"
+#include "kernel/usage.h"
 #include "kernel/wait.h"
 #include "platform/abi/linux_errno.h"
+#include <string.h>
 
 // Said once for each number and kernel instance: programs probe in loops.
 static COLD void report_missing(struct task *task, uint32_t nr, const char *name)
@@ -72,6 +74,46 @@ int64_t syscall_final_result(struct task *task, int64_t value)
     return value;
 }
 
+// --- Tracing -------------------------------------------------------------------------------------
+
+enum { TRACE_WORDS = ARRAY_LEN(((struct kernel *)0)->trace_calls) };
+
+static bool is_traced(const struct kernel *kernel, uint32_t nr)
+{
+    if (!log_on(&kernel->log, LOG_STRACE))
+        return false;
+    return !kernel->trace_some ||
+           (nr < TRACE_WORDS * 64 && kernel->trace_calls[nr / 64] >> (nr % 64) & 1);
+}
+
+// True when a system call has this name.
+static bool trace_name(struct kernel *kernel, const char *name, size_t len)
+{
+    bool found = false;
+    for (uint32_t nr = 0; nr < TRACE_WORDS * 64; nr++) {
+        const struct syscall_entry *entry = syscall_entry_get(nr);
+        if (!entry || strlen(entry->name) != len || memcmp(entry->name, name, len))
+            continue;
+        kernel->trace_calls[nr / 64] |= 1ull << (nr % 64);
+        found = true;
+    }
+    return found;
+}
+
+const char *syscall_trace_only(struct kernel *kernel, const char *list)
+{
+    kernel->trace_some = true;
+    while (*list) {
+        size_t len = strcspn(list, ",");
+        if (!trace_name(kernel, list, len))
+            return list;
+        list += len + (list[len] == ',');
+    }
+    return NULL;
+}
+
+// --- Dispatch ------------------------------------------------------------------------------------
+
 void syscall_dispatch(struct task *task)
 {
     uint64_t *x = task->cpu.x;
@@ -81,13 +123,16 @@ void syscall_dispatch(struct task *task)
     task->syscall_x0 = x[0];
 
     int64_t result;
-    if (UNLIKELY(log_on(&task->kernel->log, LOG_STRACE)))
+    uint64_t begin = usage_sampled(task) ? usage_sample_begin() : 0;
+    if (UNLIKELY(is_traced(task->kernel, nr)))
         result = run_traced(task, entry, nr);
     else if (LIKELY(entry && entry->run))
         result = entry->run(task, x);
     else
         result = answer_without_handler(task, nr, entry);
 
+    if (UNLIKELY(begin))
+        usage_sample_end(task, begin);
     x[0] = (uint64_t)result;
     if (UNLIKELY(task->restore_blocked) && !is_restart(result) && result != -LINUX_EINTR)
         signal_mask_restore(task);

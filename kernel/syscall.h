@@ -11,11 +11,16 @@
 
 #include <stdint.h>
 
+struct kernel;
 struct task;
 
 // Answers TRAP_SVC: reads x8 and x0..x5, runs the handler, stores x0. Restarts are decided by
 // signal delivery afterwards.
 void syscall_dispatch(struct task *task);
+
+// Restricts strace to the calls of a comma-separated list of names, before the first task runs.
+// NULL, or where in the list there is a name of no system call.
+const char *syscall_trace_only(struct kernel *kernel, const char *list);
 
 // For a handler whose result may be any number: `return syscall_final_result(task, value)` keeps a
 // value that looks like -ERESTART* (a register restored by sigreturn, F_GETOWN of a group) from

@@ -9,7 +9,8 @@
 
 #include "tools/options_tables.h"
 
-static const char usage_line[] = "usage: ish -f ROOT|-r DIR [options] [--] program [argument ...]\n";
+static const char usage_line[] =
+    "usage: ish -f ROOT|-r DIR [options] [--] program [argument ...]\n";
 static const char default_path[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 void cli_complain(const char *fmt, ...)

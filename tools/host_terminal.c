@@ -34,12 +34,12 @@ struct host_terminal {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     // Guarded by lock.
-    bool taken;     // the terminal is ours: raw, and read
-    bool wanted;    // the guest asked for it
-    bool ending;    // threads are to end
-    bool writing;   // the output thread is in write(2)
-    bool refused;   // output was refused; say when it is taken again
-    bool dead;      // the terminal is gone: output is dropped
+    bool taken;        // the terminal is ours: raw, and read
+    bool wanted;       // the guest asked for it
+    bool ending;       // threads are to end
+    bool writing;      // the output thread is in write(2)
+    bool refused;      // output was refused; say when it is taken again
+    bool dead;         // the terminal is gone: output is dropped
     size_t tail, used; // of output
     char output[OUTPUT_SIZE];
 };

@@ -1,8 +1,9 @@
 // The terminal ish runs in, as the far end of a guest terminal.
 //
-// Output goes through a buffer and a thread of its own, because the host's terminal may make a writer
-// wait. Keys are read only after the terminal was taken over (raw mode); until then its line editing
-// and its signals are the host's. The modes it had come back at exit, at a stop and in a crash.
+// Output goes through a buffer and a thread of its own, because the host's terminal may make a
+// writer wait. Keys are read only after the terminal was taken over (raw mode); until then its line
+// editing and its signals are the host's. The modes it had come back at exit, at a stop and in a
+// crash.
 #ifndef TOOLS_HOST_TERMINAL_H
 #define TOOLS_HOST_TERMINAL_H
 
@@ -17,7 +18,8 @@ struct host_terminal;
 struct host_terminal *host_terminal_find(bool is_terminal[3]);
 // Makes the guest terminal and starts the threads. A negative Linux error number on failure.
 int host_terminal_attach(struct host_terminal *t, ish_kernel *kernel, ish_terminal **out);
-// Takes the terminal over if ish is in the foreground of it; `wait`: otherwise stops ish until it is.
+// Takes the terminal over if ish is in the foreground of it; `wait`: otherwise stops ish until it
+// is.
 void host_terminal_take_over(struct host_terminal *t, bool wait);
 // Was it taken over, and so delivers keys?
 bool host_terminal_taken(struct host_terminal *t);

@@ -82,13 +82,12 @@ static void log_statistics(struct session *s)
         return;
     getrusage(RUSAGE_SELF, &usage);
     clock_gettime(CLOCK_MONOTONIC, &now);
-    double wall = (double)(now.tv_sec - s->started.tv_sec) +
-                  (double)(now.tv_nsec - s->started.tv_nsec) / 1e9;
+    double wall =
+        (double)(now.tv_sec - s->started.tv_sec) + (double)(now.tv_nsec - s->started.tv_nsec) / 1e9;
     snprintf(line, sizeof line,
-             "%.3f s elapsed, %.3f s user, %.3f s system, %ld KiB resident, %" PRIu64
-             " system calls, %" PRIu64 " processes",
+             "%.3f s elapsed, %.3f s user, %.3f s system, %ld KiB resident, %" PRIu64 " forks",
              wall, seconds(usage.ru_utime), seconds(usage.ru_stime), usage.ru_maxrss,
-             stats.system_calls, stats.processes_made);
+             stats.processes_made);
     log_line(s, "stats", line);
 }
 

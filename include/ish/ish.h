@@ -66,7 +66,7 @@ ISH_API int ish_kernel_find_directory(ish_kernel *kernel, const char *guest_dir)
 
 typedef struct ish_kernel_statistics {
     size_t size; // sizeof(ish_kernel_statistics)
-    uint64_t system_calls, processes_made;
+    uint64_t processes_made;
     uint64_t memory_used, memory_limit; // bytes of guest memory
 } ish_kernel_statistics;
 ISH_API int ish_kernel_get_statistics(ish_kernel *kernel, ish_kernel_statistics *out);
@@ -134,8 +134,8 @@ ISH_API int ish_terminal_resize(ish_terminal *terminal, uint16_t rows, uint16_t 
                                 uint16_t pixel_width, uint16_t pixel_height);
 // `output` will take bytes again.
 ISH_API void ish_terminal_output_ready(ish_terminal *terminal);
-// Waits until `output` took everything the guest wrote so far, or the terminal was hung up. Not from
-// a callback.
+// Waits until `output` took everything the guest wrote so far, or the terminal was hung up. Not
+// from a callback.
 ISH_API void ish_terminal_drain(ish_terminal *terminal);
 // The far end went away: SIGHUP to the session, end of file for readers. Also when it is released.
 ISH_API void ish_terminal_hangup(ish_terminal *terminal);

@@ -44,13 +44,13 @@ struct tty {
     uint32_t opens;   // near files
     uint32_t hangups; // near files made under a lower count are dead
     bool far_open;
-    bool near_left;        // every near file was closed since the last open
-    bool locked;           // TIOCSPTLCK: the near side cannot be opened
-    bool exclusive;        // TIOCEXCL
-    bool writing;          // a near write is under way; others wait for it
-    bool far_held;         // TCXONC on the master: its writes wait
-    bool far_refused;      // the far end waits to be told that typed bytes are taken again
-    bool attention_due;    // somebody looks at the terminal, and the far end has not been told
+    bool near_left;     // every near file was closed since the last open
+    bool locked;        // TIOCSPTLCK: the near side cannot be opened
+    bool exclusive;     // TIOCEXCL
+    bool writing;       // a near write is under way; others wait for it
+    bool far_held;      // TCXONC on the master: its writes wait
+    bool far_refused;   // the far end waits to be told that typed bytes are taken again
+    bool attention_due; // somebody looks at the terminal, and the far end has not been told
     bool attention_told;
     bool packet;           // TIOCPKT
     uint8_t packet_status; // LINUX_TIOCPKT_* not yet read by the master
