@@ -307,6 +307,8 @@ int db_each_row(struct db *db, uint64_t first, uint64_t last,
             .len = (size_t)sqlite3_column_bytes(st, 7),
             .seq = (uint64_t)sqlite3_column_int64(st, 8),
         };
+        if (!hint.text && sqlite3_column_type(st, 7) == SQLITE_BLOB)
+            hint.text = ""; // the root of the tree
         err = each(ctx, &row, &hint);
     }
     return query_done(st, rc, err);

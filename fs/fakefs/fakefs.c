@@ -90,7 +90,7 @@ struct hint_text {
 static int append_path(struct hint_text *h, size_t *room, const char *path)
 {
     size_t n = strlen(path), used = h->hint.text ? h->hint.len + 1 : 0; // with a NUL between
-    if (used + n > *room) {
+    if (!h->text || used + n > *room) {
         char *grown = realloc(h->text, (used + n) * 2 + 64);
         if (!grown)
             return -LINUX_ENOMEM;
@@ -560,6 +560,23 @@ int fakefs_create(struct vfs *vfs, const char *root, const struct log *log,
     }
     *out = s;
     return 0;
+}
+
+static struct store *store_of_super(struct super *s)
+{
+    return store_of(s->private);
+}
+
+void fakefs_bulk_begin(struct super *super)
+{
+    store_set_bulk(store_of_super(super), true);
+}
+
+int fakefs_bulk_end(struct super *super)
+{
+    struct store *store = store_of_super(super);
+    store_set_bulk(store, false);
+    return store_sync(store);
 }
 
 int fakefs_format(const char *root, char why[FAKEFS_WHY_MAX])

@@ -212,8 +212,8 @@ static int load_all(struct rebuild *b)
 static int keep_copy(const struct root_dir *r, struct db *db)
 {
     char path[LINUX_PATH_MAX];
-    int n = snprintf(path, sizeof path, "%s.before-%lld", r->db_path,
-                     (long long)(clock_realtime_ns() / NSEC_PER_SEC));
+    int n =
+        snprintf(path, sizeof path, "%s.before-%lld", r->db_path, (long long)clock_realtime_ns());
     return n > 0 && (size_t)n < sizeof path ? db_copy_to(db, path) : -LINUX_ENAMETOOLONG;
 }
 

@@ -21,6 +21,8 @@ struct root_dir {
 NODISCARD int root_dir_open(const char *root, char *why, size_t why_size, struct root_dir *out);
 void root_dir_close(struct root_dir *r); // harmless when zeroed or half open
 
+// 0 when `root` does not exist or is an empty folder; -LINUX_EEXIST, -LINUX_ENOTEMPTY.
+NODISCARD int root_check_absent(const char *root);
 // What a root consists of, all of it empty. `root` must not exist or be empty.
 NODISCARD int root_dir_make(const char *root, char *why, size_t why_size);
 
