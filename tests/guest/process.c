@@ -214,18 +214,20 @@ static void cloning(void)
 {
     size_t size = 65536;
     char *stack = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    volatile int shared = 1;
+    static int shared_word;
+    volatile int *shared = &shared_word;
+    *shared = 1;
     int status;
-    int pid = clone(clone_body, stack + size, CLONE_VM, (void *)&shared);
+    int pid = clone(clone_body, stack + size, CLONE_VM, &shared_word);
     show_call("clone without SIGCHLD: plain wait", waitpid(pid, &status, 0));
     SHOW("... __WCLONE", "%d", waitpid(pid, &status, __WCLONE) == pid);
-    SHOW("... status", "%s, memory %d", status_text(status), shared);
-    shared = 1;
-    pid = clone(clone_body, stack + size, SIGCHLD, (void *)&shared);
-    SHOW("clone copies", "%d", waitpid(pid, &status, __WALL) == pid && shared == 1);
-    shared = 1;
-    pid = clone(clone_body, stack + size, CLONE_VM | CLONE_VFORK | SIGURG, (void *)&shared);
-    SHOW("CLONE_VFORK waits", "%d", shared == 99);
+    SHOW("... status", "%s, memory %d", status_text(status), *shared);
+    *shared = 1;
+    pid = clone(clone_body, stack + size, SIGCHLD, &shared_word);
+    SHOW("clone copies", "%d", waitpid(pid, &status, __WALL) == pid && *shared == 1);
+    *shared = 1;
+    pid = clone(clone_body, stack + size, CLONE_VM | CLONE_VFORK | SIGURG, &shared_word);
+    SHOW("CLONE_VFORK waits", "%d", *shared == 99);
     waitpid(pid, &status, __WALL);
 
     show_call("THREAD without SIGHAND", clone(clone_body, stack + size, CLONE_THREAD, NULL));
