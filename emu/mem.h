@@ -160,8 +160,8 @@ struct mem_entry {
 // Not referenced for the caller.
 struct mem_entry mem_lookup(struct mem *mem, uint64_t addr);
 // Installs an entry, in place of whatever was there. Other CPUs may see the new frame while some
-// still use the old one, unless the old entry had no rights and the mem is settled. Takes over the caller's reference to
-// entry.frame unless it fails. Returns 0 or -LINUX_ENOMEM.
+// still use the old one, unless the old entry had no rights and the mem is settled. Takes over the
+// caller's reference to entry.frame unless it fails. Returns 0 or -LINUX_ENOMEM.
 NODISCARD int mem_set(struct mem *mem, struct mem_batch *batch, uint64_t addr,
                       struct mem_entry entry);
 // Removes the entries of the range; `file_only`: those of frames that are `shared` alone.

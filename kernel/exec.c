@@ -6,6 +6,7 @@
 #include "kernel/futex.h"
 #include "kernel/posix_timer.h"
 #include "kernel/process.h"
+#include "kernel/rlimit.h"
 #include "kernel/signal_internal.h"
 #include "kernel/syscall.h"
 #include "kernel/syscall_handlers.h"
@@ -157,6 +158,8 @@ static int load_elf(struct task *task, const struct vfs_caller *c, struct file *
     int err = prepare_cred(task, file, image);
     if (!err)
         err = mm_create(kernel, &image->mm);
+    if (!err)
+        rlimit_apply(task->process, image->mm);
     if (!err)
         err = elf_load(image->mm, file, open_interp, &copy, &elf);
     if (err)

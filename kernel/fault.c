@@ -30,9 +30,8 @@ static struct vma *grow_stack(struct mm *mm, uint64_t addr)
         return NULL;
     uint64_t more = v->start - addr, size = v->end - addr;
     struct vma *below = vma_prev(v);
-    uint64_t guard = below && !(below->flags & VMA_GROWSDOWN) && below->prot
-                         ? MM_STACK_GUARD * PAGE_SIZE
-                         : 0;
+    uint64_t guard =
+        below && !(below->flags & VMA_GROWSDOWN) && below->prot ? MM_STACK_GUARD * PAGE_SIZE : 0;
     if (addr < MM_MIN_ADDR || (below && addr - below->end < guard) || size > mm->limit_stack ||
         !mm_may_expand(mm, more, true))
         return NULL;
@@ -206,7 +205,7 @@ static int install_pages(struct fault *f, const struct vma *v, struct pages *p)
 }
 
 // Called with the lock held, returns with it free.
-static int fault_file(struct fault *f, const struct vma *v)
+static int fault_file(struct fault *f, const struct vma *v) NO_TSA
 {
     struct mm *mm = f->mm;
     struct pages p;
@@ -228,7 +227,7 @@ static int fault_file(struct fault *f, const struct vma *v)
 
 // --- The fault -----------------------------------------------------------------------------------
 
-static int try_fault(struct fault *f)
+static int try_fault(struct fault *f) NO_TSA
 {
     struct mm *mm = f->mm;
     int result;
@@ -257,7 +256,8 @@ static int try_fault(struct fault *f)
     return result;
 }
 
-enum mm_fault_result mm_fault_force(struct mm *mm, uint64_t addr, enum mem_access access, bool force)
+enum mm_fault_result mm_fault_force(struct mm *mm, uint64_t addr, enum mem_access access,
+                                    bool force)
 {
     struct fault f = {
         .mm = mm, .addr = cpu_untag(addr) & ~PAGE_MASK, .access = access, .force = force};

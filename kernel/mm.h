@@ -44,9 +44,9 @@ enum mm_pin_flags {
     MM_PIN_NOFAULT = 1, // fail instead of faulting the page in
     MM_PIN_FORCE = 2,   // FOLL_FORCE: a debugger may read and write whatever the VMA forbids
 };
-// Pins the frame of the page of `addr` (untagged), faulting it in for `access`. *host is the byte at
-// addr, *frame is referenced: frame_put() ends the pin. For MEM_WRITE the page is writable and its
-// copy-on-write is broken. Returns 0 or -LINUX_EFAULT.
+// Pins the frame of the page of `addr` (untagged), faulting it in for `access`. *host is the byte
+// at addr, *frame is referenced: frame_put() ends the pin. For MEM_WRITE the page is writable and
+// its copy-on-write is broken. Returns 0 or -LINUX_EFAULT.
 NODISCARD int mm_pin(struct mm *mm, uint64_t addr, enum mem_access access, unsigned flags,
                      struct frame **frame, void **host);
 
@@ -56,6 +56,9 @@ int64_t mm_map(struct mm *mm, uint64_t addr, uint64_t len, unsigned prot, unsign
                struct file *file, uint64_t offset);
 NODISCARD int mm_unmap(struct mm *mm, uint64_t addr, uint64_t len);
 NODISCARD int mm_protect(struct mm *mm, uint64_t addr, uint64_t len, unsigned prot);
+// `grows_down`: PROT_GROWSDOWN, the range starts where its stack mapping does.
+NODISCARD int mm_protect_grows(struct mm *mm, uint64_t addr, uint64_t len, unsigned prot,
+                               bool grows_down);
 
 // What a futex in shared memory is keyed by. `object` identifies the inode or shared anonymous
 // object (not referenced), `page` its page index. *shared false: key by (mm, address).
@@ -63,8 +66,8 @@ NODISCARD int mm_protect(struct mm *mm, uint64_t addr, uint64_t len, unsigned pr
 NODISCARD int mm_futex_key(struct mm *mm, uint64_t addr, bool *shared, const void **object,
                            uint64_t *page);
 
-// The process's resource limits that bind the address space, in bytes; UINT64_MAX: none. Set at exec
-// and whenever they change.
+// The process's resource limits that bind the address space, in bytes; UINT64_MAX: none. Set at
+// exec and whenever they change.
 struct mm_limits {
     uint64_t address_space, data, stack, locked;
 };

@@ -18,7 +18,7 @@ void mm_change_end(struct mm *mm, struct mm_change *c)
     lock_release(&mm->lock);
     mem_batch_finish(&c->batch);
     struct vma *v, *tmp;
-    list_for_each_safe(v, tmp, &c->dead, by_inode)
+    list_for_each_safe (v, tmp, &c->dead, by_inode)
         vma_free(v);
 }
 
