@@ -447,7 +447,7 @@ static void all(void)
 int main(int argc, char **argv)
 {
     if (argc > 2 && !strcmp(argv[1], "exec"))
-        return getpid() == atoi(argv[2]) && gettid() == getpid() ? 21 : 22;
+        return getpid() == strtol(argv[2], NULL, 10) && gettid() == getpid() ? 21 : 22;
     if (argc > 1 && !strcmp(argv[1], "sleep")) {
         sleep_ms(200);
         return 0;
