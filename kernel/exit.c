@@ -96,7 +96,7 @@ static bool send_exit_signal(struct process *p, struct process *parent, int32_t 
         if (action.handler == LINUX_SIG_IGN)
             signo = 0;
     }
-    if (signo > 0) {
+    if (signo > 0 && signo <= LINUX_NSIG) { // clone(2) accepts any number
         info.signo = signo;
         (void)signal_send_locked(parent->leader, &info, true);
     }
