@@ -3,6 +3,7 @@
 // call start over; then its thread runs.
 #include "kernel/fd.h"
 #include "kernel/group_internal.h"
+#include "kernel/itimer.h"
 #include "kernel/mm.h"
 #include "kernel/pid.h"
 #include "kernel/pidfd.h"
@@ -418,6 +419,9 @@ static int64_t do_clone(struct task *task, const struct clone_request *rq)
         (void)!user_put(task, rq->parent_tid, &pid);
     if (rq->flags & LINUX_CLONE_PIDFD)
         pidfd_commit(task, &b.pidfd, rq->pidfd);
+    if (b.child->process != p &&
+        b.child->process->rlimit[LINUX_RLIMIT_CPU].cur != LINUX_RLIM_INFINITY)
+        itimer_cpu_limit_changed(b.child->process);
     task_pool_run(b.worker, task_thread, task_get(b.child));
     if (b.vfork)
         vfork_wait(task, b.vfork);

@@ -37,8 +37,8 @@ static bool alone(struct task *task)
 int64_t sys_unshare(struct task *task, uint64_t flags)
 {
     const uint64_t parts = LINUX_CLONE_THREAD | LINUX_CLONE_SIGHAND | LINUX_CLONE_VM;
-    if (flags & ~(parts | LINUX_CLONE_FS | LINUX_CLONE_FILES | LINUX_CLONE_SYSVSEM |
-                  UNSHARE_NAMESPACES))
+    if (flags &
+        ~(parts | LINUX_CLONE_FS | LINUX_CLONE_FILES | LINUX_CLONE_SYSVSEM | UNSHARE_NAMESPACES))
         return -LINUX_EINVAL;
     // Memory, actions and the thread group cannot be left, only found unshared already.
     if (flags & parts && !alone(task))
