@@ -3,7 +3,6 @@
 #include "platform/clock.h"
 #include "platform/lock.h"
 #include "platform/thread.h"
-#include <pthread.h>
 #include <stdlib.h>
 
 struct timer_wheel {

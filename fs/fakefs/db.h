@@ -87,6 +87,14 @@ NODISCARD int db_rekey_row(struct db *db, uint64_t old_ino, uint64_t new_ino, in
 NODISCARD int db_rekey_finish(struct db *db);
 uint64_t db_rename_count(struct db *db);
 
+// Rows set aside, and giving one back to an object (in the caller's transaction).
+NODISCARD int db_each_quarantined(struct db *db,
+                                  int (*each)(void *ctx, const struct db_row *row,
+                                              const struct db_hint *hint),
+                                  void *ctx);
+NODISCARD int db_restore(struct db *db, uint64_t old_ino, int64_t old_gen, uint64_t ino,
+                         int64_t gen);
+
 NODISCARD int db_sync(struct db *db);                              // commits reach the medium
 NODISCARD int db_checkpoint(struct db *db);                        // and the main file
 NODISCARD int db_check(struct db *db, char *why, size_t why_size); // SQLite's own integrity check
