@@ -33,8 +33,7 @@ struct clone_request {
     uint64_t tls;
 };
 
-// --- vfork
-// -----------------------------------------------------------------------------------------------
+// --- vfork ---------------------------------------------------------------------------------------
 
 // Shared by the parent that waits and the child that will exec or exit.
 struct vfork_done {
@@ -82,8 +81,7 @@ static void vfork_wait(struct task *parent, struct vfork_done *v)
     vfork_put(v);
 }
 
-// --- Copies
-// ----------------------------------------------------------------------------------------------
+// --- Copies --------------------------------------------------------------------------------------
 
 static int copy_mm(struct task *parent, struct task *child, uint64_t flags)
 {
@@ -222,8 +220,7 @@ static void discard(struct task *child)
     task_put(child);
 }
 
-// --- Publication
-// -------------------------------------------------------------------------------------------
+// --- Publication ---------------------------------------------------------------------------------
 
 static int enter_tables(struct task *task)
 {
@@ -338,8 +335,7 @@ static int publish(struct task *parent, struct task *child, uint64_t flags, uint
     return err;
 }
 
-// --- The call
-// --------------------------------------------------------------------------------------------------
+// --- The call ------------------------------------------------------------------------------------
 
 static int check_flags(struct task *task, const struct clone_request *rq)
 {
@@ -419,8 +415,7 @@ static int64_t do_clone(struct task *task, const struct clone_request *rq)
         (void)!user_put(task, rq->parent_tid, &pid);
     if (rq->flags & LINUX_CLONE_PIDFD)
         pidfd_commit(task, &b.pidfd, rq->pidfd);
-    if (b.child->process != p &&
-        b.child->process->rlimit[LINUX_RLIMIT_CPU].cur != LINUX_RLIM_INFINITY)
+    if (b.child->process != p && task_rlimit(b.child, LINUX_RLIMIT_CPU) != LINUX_RLIM_INFINITY)
         itimer_cpu_limit_changed(b.child->process);
     task_pool_run(b.worker, task_thread, task_get(b.child));
     if (b.vfork)

@@ -54,10 +54,12 @@ static uint64_t live_threads(struct process *p)
     return n ? n : 1;
 }
 
-// When to look again; process->lock is held.
+// When to look again; process->lock is held. A process that ends is not looked at any more.
 static void schedule(struct itimer *t, uint64_t now, uint64_t threads)
 {
     struct timer_wheel *wheel = t->owner->process->kernel->timers;
+    if (t->owner->process->dead)
+        return;
     if (t->kind == LINUX_ITIMER_REAL) {
         timer_arm(wheel, &t->timer, t->expires_ns);
         return;
@@ -99,7 +101,7 @@ static void fire(struct timer *timer)
             t->expires_ns +=
                 (now - t->expires_ns) / t->interval_ns * t->interval_ns + t->interval_ns;
     }
-    if (t->active && !p->dead)
+    if (t->active)
         schedule(t, now, threads);
     lock_release(&p->lock);
 }
@@ -134,18 +136,36 @@ static struct itimers *get_itimers(struct process *p)
 void itimer_end(struct process *p)
 {
     struct itimers *t = p->itimers;
-    if (!t)
-        return;
-    for (int i = 0; i < KINDS; i++)
+    for (int i = 0; t && i < KINDS; i++)
         timer_cancel(p->kernel->timers, &t->kind[i].timer);
-    lock_acquire(&p->lock);
-    p->itimers = NULL;
-    lock_release(&p->lock);
-    free(t);
 }
 
-// --- System calls
-// ------------------------------------------------------------------------------------------
+void itimer_cpu_limit_changed(struct process *p)
+{
+    lock_acquire(&p->lock);
+    uint64_t limit = p->rlimit[LINUX_RLIMIT_CPU].cur;
+    struct itimers *all = p->itimers;
+    lock_release(&p->lock);
+    if (!all && limit != LINUX_RLIM_INFINITY)
+        all = get_itimers(p);
+    if (!all)
+        return;
+    uint64_t now = own_clock(p, CPU_LIMIT), threads = live_threads(p);
+    struct itimer *t = &all->kind[CPU_LIMIT];
+    lock_acquire(&p->lock);
+    t->active = limit < INT64_MAX / NSEC_PER_SEC;
+    t->expires_ns = t->active ? limit * NSEC_PER_SEC : 0;
+    t->interval_ns = NSEC_PER_SEC;
+    t->last_cpu_ns = UINT64_MAX;
+    t->check_ns = 0;
+    if (t->active)
+        schedule(t, now, threads);
+    else
+        timer_disarm(p->kernel->timers, &t->timer);
+    lock_release(&p->lock);
+}
+
+// --- System calls --------------------------------------------------------------------------------
 
 // process->lock is held.
 static struct linux_itimerval value_of(const struct itimer *t, uint64_t now)
