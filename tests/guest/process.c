@@ -115,7 +115,7 @@ static void stopping(void)
     while (chld_code != CLD_CONTINUED)
         sched_yield();
     SHOW("... CHLD code", "%d", (int)chld_code);
-    kill(child, SIGTSTP);
+    kill(child, SIGSTOP);
     show_call("waitid WSTOPPED", waitid(P_ALL, 0, &info, WSTOPPED | WNOWAIT));
     SHOW("... info", "code %d status %d", info.si_code, info.si_status);
     SHOW("again WSTOPPED", "%ld", (long)waitid(P_ALL, 0, &info, WSTOPPED));
@@ -378,7 +378,7 @@ static void groups(void)
     // An orphaned group with a stopped member is hung up.
     child = fork();
     if (child == 0) {
-        setpgid(0, 0);
+        setsid();
         pid_t grand = fork();
         if (grand == 0) {
             setpgid(0, 0);
