@@ -107,6 +107,8 @@ static void stopping(void)
     kill(child, SIGSTOP);
     SHOW("WUNTRACED", "%d", waitpid(child, &status, WUNTRACED) == child);
     SHOW("... status", "%s", status_text(status));
+    while (chld_code != CLD_STOPPED)
+        sched_yield();
     SHOW("... CHLD code", "%d", (int)chld_code);
     show_call("reported once", waitpid(child, &status, WUNTRACED | WNOHANG));
     kill(child, SIGCONT);
