@@ -48,7 +48,9 @@ void cred_commit(struct task *task, struct cred *cred)
         lock_acquire(&p->lock);
         p->dumpable = 0;
         lock_release(&p->lock);
+        lock_acquire(&task->kernel->tasklist);
         task->pdeath_signal = 0;
+        lock_release(&task->kernel->tasklist);
     }
     cred_put(old);
 }
