@@ -489,8 +489,8 @@ void signal_mask_temporarily(struct task *task, uint64_t mask)
     lock_acquire(&p->lock);
     task->saved_blocked = task->blocked;
     task->restore_blocked = true;
-    // The mask must come back even if nothing interrupts the call.
-    atomic_store_explicit(&task->work_pending, true, memory_order_relaxed);
+    // If nothing interrupts the call, syscall_dispatch() restores the mask. work_pending stays what it
+    // says: a thread that sleeps with it set looks as if it had a signal already (wants()).
     signal_set_blocked(task, mask);
     lock_release(&p->lock);
 }

@@ -84,8 +84,6 @@ struct task *process_leader_get(struct process *p)
     return leader;
 }
 
-void task_put(struct task *task) {}
-
 bool task_signal_pending(struct task *task)
 {
     return false;
