@@ -93,6 +93,9 @@ void mem_access_begin(struct cpu *cpu);
 // Where the byte at `addr` (tagged or not) is; good to the end of its page. NULL: no such right.
 void *mem_access_host(struct cpu *cpu, uint64_t addr, enum mem_access access);
 void mem_access_end(struct cpu *cpu);
+// memcpy and memset where one side is guest memory, which other CPUs may change meanwhile.
+void mem_copy(void *to, const void *from, size_t n);
+void mem_zero(void *to, size_t n);
 
 // --- Address spaces ------------------------------------------------------------------------------
 

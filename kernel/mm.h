@@ -40,15 +40,18 @@ enum mm_fault_result {
 // Answers TRAP_FAULT. `addr` may be tagged.
 enum mm_fault_result mm_fault(struct mm *mm, uint64_t addr, enum mem_access access);
 
-enum mm_pin_flags {
-    MM_PIN_NOFAULT = 1, // fail instead of faulting the page in
-    MM_PIN_FORCE = 2,   // FOLL_FORCE: a debugger may read and write whatever the VMA forbids
-};
 // Pins the frame of the page of `addr` (untagged), faulting it in for `access`. *host is the byte
 // at addr, *frame is referenced: frame_put() ends the pin. For MEM_WRITE the page is writable and
-// its copy-on-write is broken. Returns 0 or -LINUX_EFAULT.
-NODISCARD int mm_pin(struct mm *mm, uint64_t addr, enum mem_access access, unsigned flags,
+// its copy-on-write is broken. What is written later reaches the guest only while nobody else can
+// fork or copy the page: see mm_is_shared. `force`: whatever the mapping's rights, as FOLL_FORCE
+// does. Returns 0 or -LINUX_EFAULT.
+NODISCARD int mm_pin(struct mm *mm, uint64_t addr, enum mem_access access, bool force,
                      struct frame **frame, void **host);
+
+// Copies to `to`, or from `from` when `to` is NULL, within one page of an address space that may be
+// running. Returns 0 or -LINUX_EFAULT.
+NODISCARD int mm_copy(struct mm *mm, uint64_t addr, void *to, const void *from, size_t n,
+                      bool force);
 
 // mmap(2) for kernel use (ELF segments, stack, vDSO). prot and flags are LINUX_PROT_*, LINUX_MAP_*.
 // Returns the address or a negative errno.
@@ -103,8 +106,7 @@ struct mm_usage {
 };
 void mm_usage_get(struct mm *mm, struct mm_usage *out);
 
-// --- ELF (kernel/elf.c)
-// ----------------------------------------------------------------------------
+// --- ELF (kernel/elf.c) --------------------------------------------------------------------------
 struct elf_image {
     uint64_t entry; // where to start: the interpreter's entry if there is one
     uint64_t base;  // load address of the interpreter (AT_BASE)

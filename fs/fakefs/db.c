@@ -683,11 +683,9 @@ int db_open(const char *path, bool create, char *why, size_t why_size, struct db
     return err;
 }
 
-void db_close(struct db *db, bool clean)
+void db_close(struct db *db)
 {
     db_rollback(db);
-    if (clean && !db_put_meta(db, "clean", "1"))
-        clean = !db_checkpoint(db);
     for (size_t i = 0; i < ST_COUNT; i++)
         sqlite3_finalize(db->st[i]);
     sqlite3_close(db->sqlite);

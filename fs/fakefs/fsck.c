@@ -277,8 +277,9 @@ static int carry_out(struct check *c, const struct plan *p)
     return err;
 }
 
-// A row that was set aside, and an object without one at the place it was last seen: they belong
-// together (after a restore in place, say).
+// A row that was set aside, and an object without one at the place it was last seen, belong
+// together when the object is a restored one: born after its content was last changed. A file just
+// made there is not: the row is then what a crash left of its predecessor.
 static int reunite(void *ctx, const struct db_row *row, const struct db_hint *hint)
 {
     struct check *c = ctx;
@@ -289,6 +290,8 @@ static int reunite(void *ctx, const struct db_row *row, const struct db_hint *hi
     memcpy(path, hint->text, hint->len);
     path[hint->len] = 0;
     if (root_find(&c->root, path, &st) || !root_kinds_fit(st.mode, row->mode))
+        return 0;
+    if (st.btime == HOST_TIME_UNKNOWN || st.mtime >= st.btime)
         return 0;
     struct found *o = sparse_map_get(&c->found, st.ino);
     if (!o || o->has_row)
@@ -377,7 +380,7 @@ int fsck_run(struct fsck *f, const char *root)
             say(&c, false, "%s: %s", root, errno_text(-err));
     }
     free_found(&c);
-    db_close(c.db, err == 0);
+    db_close(c.db);
     root_dir_close(&c.root);
     return err;
 }
