@@ -11,7 +11,8 @@ JOBS    ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 # Expanded when a recipe runs, after setup may have installed things. The pinned compiler is
 # clang-19; CC=... on the command line or in the environment chooses another.
 PYTHON   = $(firstword $(wildcard /usr/bin/python3) python3)
-COMPILER = $(if $(filter default,$(origin CC)),$(shell command -v clang-19 || command -v clang || echo cc),$(CC))
+FOUND_CC = $(shell command -v clang-19 || command -v clang || echo cc)
+COMPILER = $(if $(filter default,$(origin CC)),$(FOUND_CC),$(CC))
 SETUP   := tools/setup.sh
 
 # configure DIRECTORY BUILDTYPE
@@ -20,7 +21,8 @@ define configure
     >$(1).log 2>&1 || { cat $(1).log; rm -rf $(1); exit 1; }; rm -f $(1).log
 endef
 # ninja -n first: a build with nothing to do says nothing.
-compile = @ninja -C $(1) -n | grep -q 'no work to do' || ninja -C $(1) -j $(JOBS) $(if $(MAKE_TERMOUT),,--quiet)
+QUIET = $(if $(MAKE_TERMOUT),,--quiet)
+compile = @ninja -C $(1) -n | grep -q 'no work to do' || ninja -C $(1) -j $(JOBS) $(QUIET)
 
 .PHONY: help
 help:
@@ -31,9 +33,9 @@ help:
 	@echo "make test-isa             instruction differential against qemu-aarch64, long form"
 	@echo "make build-arm64-linux-debug, build-arm64-linux-all"
 	@echo "make root-tiny, root-base, root-LANE   make roots/NAME; lanes: tools/rootfs/build.py --list"
-	@echo "make test-arm64-runtime-coverage       gate: programs on every root in roots/"
-	@echo "make test-arm64-cli-corner-smoke       gate: terminals, network, diagnostics tools"
-	@echo "make test-arm64-npm-cli-runtime-coverage  gate: command lines installed from npm"
+	@echo "make test-arm64-runtime-coverage       gate: programs (ROOTFS_LANES=tiny: some)"
+	@echo "make test-arm64-cli-corner-smoke       gate: programs on a terminal"
+	@echo "make test-arm64-npm-cli-runtime-coverage  gate: command lines from npm"
 	@echo "make bench                speed against native and qemu-aarch64-static"
 	@echo "make docs                 write the generated ledgers in docs/ anew"
 	@echo "make format               clang-format over the tracked sources"
@@ -64,13 +66,14 @@ root-%: setup-root build-arm64-linux
 
 .PHONY: run
 run: root-$(ROOT)
-	@exec $(RELEASE)/ish -f roots/$(ROOT) /bin/sh -l
+	@$(RELEASE)/ish -f roots/$(ROOT) /bin/sh -l || [ $$? -ne 125 ] # 125: ish failed, not the shell
 
-# A build configured before the tests' tools were installed knows fewer tests: configured again once.
+# A build configured before the tests' tools were there knows fewer tests: it is configured again.
 .PHONY: build-tests test check test-isa
 build-tests: setup-test
 	$(call configure,$(RELEASE),release)
-	@test -f $(RELEASE)/tests-known || { meson setup --reconfigure $(RELEASE) >/dev/null && touch $(RELEASE)/tests-known; }
+	@test -f $(RELEASE)/tests-known || \
+	    { meson setup --reconfigure $(RELEASE) >/dev/null && touch $(RELEASE)/tests-known; }
 	$(call compile,$(RELEASE))
 test: build-tests
 	@$(PYTHON) tools/run_tests.py $(RELEASE)

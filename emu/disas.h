@@ -31,6 +31,20 @@ void dis_offset_extend(struct dis_out *out, uint32_t option, uint32_t s, uint32_
 void dis_reg_after(struct dis_out *out, uint32_t r, uint32_t wide);
 // "4s": the arrangement DUP's imm5 selects.
 void dis_dup_arrangement(struct dis_out *out, uint32_t imm5, uint32_t q);
+// "v1.8b"; size 4 is "1q".
+void dis_v(struct dis_out *out, uint32_t n, uint32_t size, uint32_t q);
+// "s1"; sizes 0..4.
+void dis_f(struct dis_out *out, uint32_t n, uint32_t size);
+// "v1.s[2]"
+void dis_e(struct dis_out *out, uint32_t n, uint32_t size, uint32_t index);
+// "{v1.s, v2.s}[3]"
+void dis_lane_list(struct dis_out *out, uint32_t first, uint32_t count, uint32_t size,
+                   uint32_t index);
+// The constant of FMOV, eight digits after the point.
+void dis_float(struct dis_out *out, uint32_t imm8);
+// All of a MOVI, MVNI or vector FMOV, mnemonic included.
+void dis_movi(struct dis_out *out, uint32_t rd, uint32_t q, uint32_t op, uint32_t cmode,
+              uint32_t imm8);
 // "{v1.8b, v2.8b}"
 void dis_list(struct dis_out *out, uint32_t first, uint32_t count, uint32_t size, uint32_t q);
 

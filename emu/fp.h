@@ -11,25 +11,9 @@
 #define EMU_FP_H
 
 #include "emu/cpu.h"
+#include "emu/fpenv.h"
 #include <stdbool.h>
 #include <stdint.h>
-
-#define FPCR_FZ16        (1u << 19)
-#define FPCR_RMODE_SHIFT 22
-#define FPCR_FZ          (1u << 24)
-#define FPCR_DN          (1u << 25)
-#define FPCR_AHP         (1u << 26)
-// Trapped exceptions are not implemented: their enable bits read as zero.
-#define FPCR_WRITABLE (FPCR_AHP | FPCR_DN | FPCR_FZ | 3u << FPCR_RMODE_SHIFT | FPCR_FZ16)
-
-#define FPSR_IOC      (1u << 0)
-#define FPSR_DZC      (1u << 1)
-#define FPSR_OFC      (1u << 2)
-#define FPSR_UFC      (1u << 3)
-#define FPSR_IXC      (1u << 4)
-#define FPSR_IDC      (1u << 7)
-#define FPSR_QC       (1u << 27)
-#define FPSR_WRITABLE (0xf0000000u | FPSR_QC | FPSR_IDC | 0x1fu)
 
 // The first four are FPCR.RMode.
 enum fp_round {
@@ -52,18 +36,6 @@ static inline enum fp_round fp_rounding(const struct cpu *cpu)
 {
     return (enum fp_round)(cpu->fpcr >> FPCR_RMODE_SHIFT & 3);
 }
-
-// --- Control and status registers ----------------------------------------------------------------
-// Inside cpu_run() the host's own control word holds the guest's rounding mode and part of the
-// cumulative flags. Callers inside it use these; outside it the fields of struct cpu are complete.
-void fp_write_fpcr(struct cpu *cpu, uint32_t value);
-uint32_t fp_read_fpsr(struct cpu *cpu);
-void fp_write_fpsr(struct cpu *cpu, uint32_t value);
-
-// Around the gadgets: loads the guest's modes into the host and returns what was there; gives the
-// host its own back and collects the flags.
-uint32_t fp_enter(const struct cpu *cpu);
-void fp_leave(struct cpu *cpu, uint32_t saved);
 
 // --- Arithmetic ----------------------------------------------------------------------------------
 uint64_t fp_add(struct cpu *cpu, enum fp_size size, uint64_t a, uint64_t b);

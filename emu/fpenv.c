@@ -46,37 +46,46 @@ void fpenv_clear(void)
 
 #elif defined(__aarch64__)
 
-#define CONTROL_BITS 0x03c00000ull // RMode, FZ; DN and FZ16 are handled by the operations
-#define STATUS_BITS  0x9full
+// Flush-to-zero and default NaNs are left to the operations, as on every host.
+#define CONTROL_BITS (3ull << FPCR_RMODE_SHIFT)
+#define STATUS_BITS  0x1full
+
+#if defined(__clang__)
+#define HOST_GET(reg)        __builtin_arm_rsr64(#reg)
+#define HOST_SET(reg, value) __builtin_arm_wsr64(#reg, value)
+#else
+#define HOST_GET(reg)        __builtin_aarch64_get_##reg##64()
+#define HOST_SET(reg, value) __builtin_aarch64_set_##reg##64(value)
+#endif
 
 void fpenv_enter(struct cpu *cpu, struct fpenv_host *host)
 {
-    host->control = __builtin_aarch64_get_fpcr64();
-    host->status = __builtin_aarch64_get_fpsr64();
-    __builtin_aarch64_set_fpsr64(0);
-    __builtin_aarch64_set_fpcr64(cpu->fpcr & CONTROL_BITS);
+    host->control = HOST_GET(fpcr);
+    host->status = HOST_GET(fpsr);
+    HOST_SET(fpsr, 0);
+    HOST_SET(fpcr, cpu->fpcr & CONTROL_BITS);
 }
 
 void fpenv_leave(struct cpu *cpu, const struct fpenv_host *host)
 {
     fpenv_collect(cpu);
-    __builtin_aarch64_set_fpcr64(host->control);
-    __builtin_aarch64_set_fpsr64(host->status);
+    HOST_SET(fpcr, host->control);
+    HOST_SET(fpsr, host->status);
 }
 
 void fpenv_set_control(struct cpu *cpu)
 {
-    __builtin_aarch64_set_fpcr64(cpu->fpcr & CONTROL_BITS);
+    HOST_SET(fpcr, cpu->fpcr & CONTROL_BITS);
 }
 
 void fpenv_collect(struct cpu *cpu)
 {
-    cpu->fpsr |= (uint32_t)(__builtin_aarch64_get_fpsr64() & STATUS_BITS);
+    cpu->fpsr |= (uint32_t)(HOST_GET(fpsr) & STATUS_BITS);
 }
 
 void fpenv_clear(void)
 {
-    __builtin_aarch64_set_fpsr64(0);
+    HOST_SET(fpsr, 0);
 }
 
 #else

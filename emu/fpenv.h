@@ -7,7 +7,11 @@
 
 #include "emu/cpu.h"
 
+#define FPCR_FZ16        (1u << 19)
 #define FPCR_RMODE_SHIFT 22
+#define FPCR_FZ          (1u << 24)
+#define FPCR_DN          (1u << 25)
+#define FPCR_AHP         (1u << 26)
 #define FPSR_IOC         (1u << 0)
 #define FPSR_DZC         (1u << 1)
 #define FPSR_OFC         (1u << 2)
@@ -16,7 +20,7 @@
 #define FPSR_IDC         (1u << 7)
 #define FPSR_QC          (1u << 27)
 
-// Bits that can be written; trap enables are RAZ/WI.
+// Bits that can be written; trap enables are RAZ/WI. FPSR's 31..28 are AArch32's condition flags.
 // AHP DN FZ RMode FZ16, and Stride and Len, which do nothing but are kept where AArch32 exists.
 #define FPCR_MASK 0x07ff0000u
 #define FPSR_MASK 0xf800009fu

@@ -132,18 +132,20 @@ static inline unsigned leaf_index(uint64_t va)
     return (unsigned)(va >> MEM_PAGE_BITS) & (TABLE_SIZE - 1);
 }
 
-// True when the CPU may write through this entry as it stands. Only the mem that asks can make this
-// false again (by a fork, with a shootdown).
-static inline bool pte_writable(const struct leaf *leaf, uint64_t pte)
+// True when the entry's frame is private memory that nobody else maps. Only the mem that asks can
+// make this false again (by a fork, with a shootdown).
+static inline bool pte_is_sole(const struct leaf *leaf, uint64_t pte)
 {
-    if (!(pte & MEM_WRITE))
-        return false;
-    if (pte & PTE_SHARED)
-        return true;
     if (atomic_load_explicit(&leaf->refs, memory_order_acquire) != 1)
         return false;
     const struct frame *f = pte_frame(pte);
     return !f->shared && frame_maps(f) == 1;
+}
+
+// True when the CPU may write through this entry as it stands.
+static inline bool pte_writable(const struct leaf *leaf, uint64_t pte)
+{
+    return (pte & MEM_WRITE) && ((pte & PTE_SHARED) || pte_is_sole(leaf, pte));
 }
 
 // Moves the TLB generation; the owner's lock is held. Pages 0: nothing to forget, but later waits

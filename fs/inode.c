@@ -90,6 +90,12 @@ void inode_allow_write(struct inode *inode)
     atomic_fetch_add_explicit(&inode->writers, 1, memory_order_acq_rel);
 }
 
+uint64_t vfs_new_dev(struct vfs *vfs)
+{
+    uint32_t minor = atomic_fetch_add_explicit(&vfs->next_dev_minor, 1, memory_order_relaxed);
+    return vfs_makedev(0, minor + 1);
+}
+
 struct super *super_create(const struct super_ops *ops, struct vfs *vfs, void *private)
 {
     struct super *s = calloc(1, sizeof *s);
@@ -99,8 +105,7 @@ struct super *super_create(const struct super_ops *ops, struct vfs *vfs, void *p
     s->ops = ops;
     s->vfs = vfs;
     s->private = private;
-    uint32_t minor = 1 + atomic_fetch_add_explicit(&vfs->next_dev_minor, 1, memory_order_relaxed);
-    s->dev = vfs_makedev(0, minor);
+    s->dev = vfs_new_dev(vfs);
     lock_init(&s->rename_lock, LOCK_RANK_RENAME);
     return s;
 }

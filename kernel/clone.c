@@ -32,7 +32,8 @@ struct clone_request {
     uint64_t tls;
 };
 
-// --- vfork -----------------------------------------------------------------------------------------------
+// --- vfork
+// -----------------------------------------------------------------------------------------------
 
 // Shared by the parent that waits and the child that will exec or exit.
 struct vfork_done {
@@ -80,7 +81,8 @@ static void vfork_wait(struct task *parent, struct vfork_done *v)
     vfork_put(v);
 }
 
-// --- Copies ----------------------------------------------------------------------------------------------
+// --- Copies
+// ----------------------------------------------------------------------------------------------
 
 static int copy_mm(struct task *parent, struct task *child, uint64_t flags)
 {
@@ -144,6 +146,7 @@ static int copy_process(struct task *parent, struct task *child, uint64_t flags)
     p->oom_score_adj = from->oom_score_adj;
     lock_release(&from->lock);
     atomic_init(&p->membarrier, 0);
+    atomic_init(&p->without_tty, atomic_load_explicit(&from->without_tty, memory_order_relaxed));
     return 0;
 }
 
@@ -180,7 +183,7 @@ static void copy_fields(struct task *parent, struct task *child, const struct cl
     child->sched_policy = parent->sched_policy;
     child->sched_priority = parent->sched_priority;
     child->timer_slack_ns = parent->timer_slack_ns;
-    child->exit_signal = flags & LINUX_CLONE_THREAD ? -1
+    child->exit_signal = flags & LINUX_CLONE_THREAD   ? -1
                          : flags & LINUX_CLONE_PARENT ? parent->process->leader->exit_signal
                                                       : rq->exit_signal;
     child->set_child_tid = flags & LINUX_CLONE_CHILD_SETTID ? rq->child_tid : 0;
@@ -218,7 +221,8 @@ static void discard(struct task *child)
     task_put(child);
 }
 
-// --- Publication -------------------------------------------------------------------------------------------
+// --- Publication
+// -------------------------------------------------------------------------------------------
 
 static int enter_tables(struct task *task)
 {
@@ -310,8 +314,8 @@ static bool too_many_tasks(struct task *parent)
     struct kernel *kernel = parent->kernel;
     const struct cred *cred = parent->cred;
     uint64_t limit = task_rlimit(parent, LINUX_RLIMIT_NPROC), count = 0;
-    if (kernel->task_count < limit || cred->uid == 0 || task_capable(parent, LINUX_CAP_SYS_RESOURCE) ||
-        task_capable(parent, LINUX_CAP_SYS_ADMIN))
+    if (kernel->task_count < limit || cred->uid == 0 ||
+        task_capable(parent, LINUX_CAP_SYS_RESOURCE) || task_capable(parent, LINUX_CAP_SYS_ADMIN))
         return false;
     for (int32_t pid = 1; (pid = pid_next_task(kernel->pids, pid)) != 0; pid++) {
         struct task *t = pid_slot(kernel->pids, pid)->task;
@@ -333,7 +337,8 @@ static int publish(struct task *parent, struct task *child, uint64_t flags, uint
     return err;
 }
 
-// --- The call --------------------------------------------------------------------------------------------------
+// --- The call
+// --------------------------------------------------------------------------------------------------
 
 static int check_flags(struct task *task, const struct clone_request *rq)
 {

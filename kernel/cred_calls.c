@@ -8,7 +8,8 @@
 
 #define UNCHANGED UINT32_MAX
 
-// --- What user 0 brings and takes (capabilities(7), "effect of user id changes") -------------------------
+// --- What user 0 brings and takes (capabilities(7), "effect of user id changes")
+// -------------------------
 
 static void fix_capabilities(struct cred *new, const struct cred *old)
 {
@@ -17,7 +18,7 @@ static void fix_capabilities(struct cred *new, const struct cred *old)
     bool had_root = old->uid == 0 || old->euid == 0 || old->suid == 0;
     bool has_root = new->uid == 0 || new->euid == 0 || new->suid == 0;
     if (had_root && !has_root) {
-        if (!(new->securebits & LINUX_SECBIT_KEEP_CAPS))
+        if (!(new->securebits &LINUX_SECBIT_KEEP_CAPS))
             new->cap_permitted = new->cap_effective = 0;
         new->cap_ambient = 0;
     }
@@ -29,8 +30,8 @@ static void fix_capabilities(struct cred *new, const struct cred *old)
 
 // Capabilities that go with the file-system user id.
 #define FS_CAPS                                                                                    \
-    (1ull << LINUX_CAP_CHOWN | 1ull << LINUX_CAP_MKNOD | 1ull << LINUX_CAP_DAC_OVERRIDE |           \
-     1ull << LINUX_CAP_DAC_READ_SEARCH | 1ull << LINUX_CAP_FOWNER | 1ull << LINUX_CAP_FSETID |      \
+    (1ull << LINUX_CAP_CHOWN | 1ull << LINUX_CAP_MKNOD | 1ull << LINUX_CAP_DAC_OVERRIDE |          \
+     1ull << LINUX_CAP_DAC_READ_SEARCH | 1ull << LINUX_CAP_FOWNER | 1ull << LINUX_CAP_FSETID |     \
      1ull << LINUX_CAP_LINUX_IMMUTABLE)
 
 static void fix_fs_capabilities(struct cred *new, const struct cred *old)
@@ -49,7 +50,8 @@ static int64_t commit(struct task *task, struct cred *new)
     return 0;
 }
 
-// --- Users -------------------------------------------------------------------------------------------
+// --- Users
+// -------------------------------------------------------------------------------------------
 
 int64_t sys_setuid(struct task *task, uint32_t uid)
 {
@@ -137,9 +139,8 @@ int64_t sys_setfsuid(struct task *task, uint32_t uid)
 {
     const struct cred *old = task->cred;
     uint32_t before = old->fsuid;
-    if (uid == UNCHANGED ||
-        !(uid == old->uid || uid == old->euid || uid == old->suid || uid == old->fsuid ||
-          task_capable(task, LINUX_CAP_SETUID)))
+    if (uid == UNCHANGED || !(uid == old->uid || uid == old->euid || uid == old->suid ||
+                              uid == old->fsuid || task_capable(task, LINUX_CAP_SETUID)))
         return before;
     struct cred *new = cred_copy(old, old->group_count);
     if (new) {
@@ -160,7 +161,8 @@ int64_t sys_geteuid(struct task *task)
     return task->cred->euid;
 }
 
-// --- Groups ------------------------------------------------------------------------------------------
+// --- Groups
+// ------------------------------------------------------------------------------------------
 
 int64_t sys_setgid(struct task *task, uint32_t gid)
 {
@@ -232,9 +234,8 @@ int64_t sys_setfsgid(struct task *task, uint32_t gid)
 {
     const struct cred *old = task->cred;
     uint32_t before = old->fsgid;
-    if (gid == UNCHANGED ||
-        !(gid == old->gid || gid == old->egid || gid == old->sgid || gid == old->fsgid ||
-          task_capable(task, LINUX_CAP_SETGID)))
+    if (gid == UNCHANGED || !(gid == old->gid || gid == old->egid || gid == old->sgid ||
+                              gid == old->fsgid || task_capable(task, LINUX_CAP_SETGID)))
         return before;
     struct cred *new = cred_copy(old, old->group_count);
     if (new) {
@@ -293,7 +294,8 @@ int64_t sys_setgroups(struct task *task, int32_t size, uaddr_t list)
     return commit(task, new);
 }
 
-// --- Capabilities --------------------------------------------------------------------------------------
+// --- Capabilities
+// --------------------------------------------------------------------------------------
 
 // Reads the header; words: how many 32-bit halves the caller's version has. Linux answers an
 // unknown version by writing its own, which is no error when only that was asked for.
@@ -379,6 +381,6 @@ int64_t sys_capset(struct task *task, uaddr_t header, uaddr_t data)
     new->cap_effective = effective;
     new->cap_permitted = permitted;
     new->cap_inheritable = inheritable;
-    new->cap_ambient &= permitted & inheritable;
+    new->cap_ambient &= permitted &inheritable;
     return commit(task, new);
 }

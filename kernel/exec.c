@@ -19,11 +19,12 @@
 #include <string.h>
 
 enum {
-    HEAD_SIZE = 256,       // how much of a file decides its format (BINPRM_BUF_SIZE)
-    INTERPRETERS_MAX = 5,  // `#!` lines followed
+    HEAD_SIZE = 256,      // how much of a file decides its format (BINPRM_BUF_SIZE)
+    INTERPRETERS_MAX = 5, // `#!` lines followed
 };
 
-// --- Opening -------------------------------------------------------------------------------------------
+// --- Opening
+// -------------------------------------------------------------------------------------------
 
 int exec_open(const struct vfs_caller *c, const struct path *base, const char *name, unsigned walk,
               struct file **out)
@@ -64,7 +65,8 @@ static int read_head(struct file *file, char head[HEAD_SIZE])
     return n < 0 ? (int)n : 0;
 }
 
-// --- Scripts -------------------------------------------------------------------------------------------
+// --- Scripts
+// -------------------------------------------------------------------------------------------
 
 static bool blank(char ch)
 {
@@ -128,7 +130,8 @@ static int follow_script(const struct vfs_caller *c, char head[HEAD_SIZE], const
     return *interp ? 0 : -LINUX_ENOMEM;
 }
 
-// --- Loading -------------------------------------------------------------------------------------------
+// --- Loading
+// -------------------------------------------------------------------------------------------
 
 static int prepare_cred(const struct task *task, struct file *file, struct exec_image *image)
 {
@@ -221,7 +224,8 @@ void exec_image_free(struct exec_image *image)
     *image = (struct exec_image){0};
 }
 
-// --- The change ----------------------------------------------------------------------------------------
+// --- The change
+// ----------------------------------------------------------------------------------------
 
 // Handlers are code of the old program: caught signals get their default action back. Actions
 // shared with another process by CLONE_SIGHAND stay as they are over there.
@@ -309,7 +313,8 @@ int exec_install(struct task *task, struct exec_image *image)
     return 0;
 }
 
-// --- System calls ----------------------------------------------------------------------------------------
+// --- System calls
+// ----------------------------------------------------------------------------------------
 
 static int run_image(struct task *task, struct exec_image *image)
 {
@@ -417,7 +422,8 @@ int64_t sys_execveat(struct task *task, int32_t dirfd, uaddr_t path, uaddr_t arg
     int64_t result;
     if (!*name && !(flags & LINUX_AT_EMPTY_PATH))
         result = -LINUX_ENOENT;
-    else if (*name == '/' || (dirfd == LINUX_AT_FDCWD && *name && !(flags & LINUX_AT_SYMLINK_NOFOLLOW)))
+    else if (*name == '/' ||
+             (dirfd == LINUX_AT_FDCWD && *name && !(flags & LINUX_AT_SYMLINK_NOFOLLOW)))
         result = exec_by_path(task, name, argv, envp);
     else
         result = exec_at(task, dirfd, name, flags, argv, envp);

@@ -6,10 +6,10 @@
 #include <string.h>
 
 enum {
-    STRING_MAX = 32 * 4096,       // one string, with its NUL (MAX_ARG_STRLEN)
-    TOTAL_MIN = 32 * 4096,        // whatever the stack limit is (ARG_MAX)
+    STRING_MAX = 32 * 4096, // one string, with its NUL (MAX_ARG_STRLEN)
+    TOTAL_MIN = 32 * 4096,  // whatever the stack limit is (ARG_MAX)
     TOTAL_MAX = 8 * 1024 * 1024 / 4 * 3,
-    FIRST_TRY = 256,              // most strings are shorter
+    FIRST_TRY = 256, // most strings are shorter
     POINTER_BATCH = 32,
 };
 

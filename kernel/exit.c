@@ -18,8 +18,10 @@
 #include "platform/abi/linux_errno.h"
 #include "platform/abi/poll.h"
 #include "platform/abi/wait.h"
+#include "platform/clock.h"
 
-// --- System calls --------------------------------------------------------------------------------------
+// --- System calls
+// --------------------------------------------------------------------------------------
 
 int64_t sys_exit(struct task *task, int32_t status)
 {
@@ -39,7 +41,8 @@ int64_t sys_exit_group(struct task *task, int32_t status)
     return 0;
 }
 
-// --- Telling the parent ------------------------------------------------------------------------------------
+// --- Telling the parent
+// ------------------------------------------------------------------------------------
 
 static struct siginfo child_info(struct process *p, int32_t code, int32_t status)
 {
@@ -144,7 +147,8 @@ void signal_notify_stop(struct task *task)
     lock_release(&kernel->tasklist);
 }
 
-// --- Release -----------------------------------------------------------------------------------------------
+// --- Release
+// -----------------------------------------------------------------------------------------------
 
 void task_release(struct task *task, struct list *released)
 {
@@ -197,7 +201,8 @@ void task_kill_all(struct kernel *kernel, const struct process *except)
     }
 }
 
-// --- Children ------------------------------------------------------------------------------------------------
+// --- Children
+// ------------------------------------------------------------------------------------------------
 
 static struct task *live_thread(struct process *p, const struct task *except)
 {
@@ -242,8 +247,7 @@ static void send_death_signals(struct process *p, const struct task *from)
     list_for_each (t, &p->threads, thread_link) {
         if (!t->pdeath_signal)
             continue;
-        struct siginfo info = {
-            .signo = t->pdeath_signal, .code = LINUX_SI_USER, .pid = from->tgid};
+        struct siginfo info = {.signo = t->pdeath_signal, .code = LINUX_SI_USER, .pid = from->tgid};
         (void)signal_send_process(t, &info);
     }
 }
@@ -275,7 +279,8 @@ static void give_children_away(struct task *task, struct list *released)
         give_child(child, task, heir, released);
 }
 
-// --- Exit ------------------------------------------------------------------------------------------------------
+// --- Exit
+// ------------------------------------------------------------------------------------------------------
 
 void task_leave_mm(struct task *task)
 {
@@ -360,8 +365,9 @@ static void leave_terminal(struct task *task)
     session_put(session);
 }
 
-// pid 1 takes everybody with it, as in a pid namespace, and is the last to go. tasklist is held.
-static void end_of_init(struct task *task)
+// pid 1 takes everybody with it, as in a pid namespace, and is the last to go. Enters and leaves
+// with tasklist held.
+static void end_of_init(struct task *task) NO_TSA
 {
     struct kernel *kernel = task->kernel;
     struct process *p = task->process;
@@ -387,10 +393,10 @@ static void bury(struct task *task, bool last, struct list *released)
 {
     struct process *p = task->process;
     if (last)
-        hang_up_if_orphaned(p, task->process->leader->real_parent
-                                   ? task->process->leader->real_parent->process
-                                   : NULL,
-                            p);
+        hang_up_if_orphaned(
+            p,
+            task->process->leader->real_parent ? task->process->leader->real_parent->process : NULL,
+            p);
     atomic_store_explicit(&task->state, TASK_ZOMBIE, memory_order_relaxed);
     bool leader = p->leader == task;
     if (leader)
@@ -430,7 +436,8 @@ void task_exit(struct task *task)
     task_put_released(&released);
 }
 
-// --- exec: one thread remains ------------------------------------------------------------------------------------
+// --- exec: one thread remains
+// ------------------------------------------------------------------------------------
 
 // The dead leader's place is taken: the caller has its number from now on. tasklist is held.
 static void take_over_leader(struct task *task, struct list *released)

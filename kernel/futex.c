@@ -1,15 +1,16 @@
 // futex(2): waiting on words of memory.
+#include "platform/abi/futex.h"
 #include "kernel/futex_internal.h"
 #include "kernel/mm.h"
 #include "kernel/syscall_handlers.h"
 #include "kernel/timespec.h"
 #include "kernel/wait.h"
-#include "platform/abi/futex.h"
 #include "platform/abi/linux_errno.h"
 #include "platform/clock.h"
 #include <stdlib.h>
 
-// --- Keys and buckets ------------------------------------------------------------------------------------
+// --- Keys and buckets
+// ------------------------------------------------------------------------------------
 
 enum { PAGE_BITS = 12, PAGE_MASK = (1 << PAGE_BITS) - 1, KEY_NOT_PRIVATE = 1 };
 
@@ -63,7 +64,8 @@ struct futex_bucket *futex_bucket_of(struct task *task, const struct futex_key *
     return &task->kernel->futexes->bucket[h >> 56];
 }
 
-// --- Queues ----------------------------------------------------------------------------------------------
+// --- Queues
+// ----------------------------------------------------------------------------------------------
 
 void futex_enqueue(struct futex_bucket *bucket, struct futex_waiter *w)
 {
@@ -124,9 +126,11 @@ int futex_sleep(struct task *task, struct futex_waiter *w, uint64_t deadline_ns)
     }
 }
 
-// --- Wait ------------------------------------------------------------------------------------------------
+// --- Wait
+// ------------------------------------------------------------------------------------------------
 
-// Queues the waiter if the word still has the value. 0, -LINUX_EAGAIN, -LINUX_EFAULT, -LINUX_EINVAL.
+// Queues the waiter if the word still has the value. 0, -LINUX_EAGAIN, -LINUX_EFAULT,
+// -LINUX_EINVAL.
 static int queue_if_equal(struct task *task, struct futex_waiter *w, uaddr_t addr, bool private,
                           uint32_t value)
 {
@@ -163,11 +167,11 @@ static int64_t futex_wait(struct task *task, uaddr_t addr, bool private, uint32_
     err = futex_sleep(task, &w, deadline_ns);
     if (err != -ERESTARTSYS || deadline_ns == WAIT_FOREVER)
         return err;
-    task->restart = (struct restart_block){.run = wait_restart,
-                                           .deadline_ns = deadline_ns,
-                                           .addr = addr,
-                                           .value = {(uint64_t)value | (uint64_t)private << 32,
-                                                     bitset}};
+    task->restart =
+        (struct restart_block){.run = wait_restart,
+                               .deadline_ns = deadline_ns,
+                               .addr = addr,
+                               .value = {(uint64_t)value | (uint64_t)private << 32, bitset}};
     return -ERESTART_RESTARTBLOCK;
 }
 
@@ -183,7 +187,8 @@ int64_t sys_restart_syscall(struct task *task)
     return task->restart.run ? task->restart.run(task, &task->restart) : -LINUX_EINTR;
 }
 
-// --- Wake ------------------------------------------------------------------------------------------------
+// --- Wake
+// ------------------------------------------------------------------------------------------------
 
 // Takes up to `count` waiters of a key. *more: the batch is full, call again after unlocking.
 static int take_waiters(struct futex_bucket *b, const struct futex_key *key, uint32_t bitset,
@@ -236,7 +241,8 @@ void futex_wake_address(struct task *task, uaddr_t addr, int count)
     (void)futex_wake(task, addr, false, count, LINUX_FUTEX_BITSET_MATCH_ANY);
 }
 
-// --- Requeue -----------------------------------------------------------------------------------------------
+// --- Requeue
+// -----------------------------------------------------------------------------------------------
 
 struct requeue {
     uaddr_t addr1, addr2;
@@ -309,7 +315,8 @@ static int64_t futex_requeue(struct task *task, const struct requeue *rq)
     }
 }
 
-// --- Wake and operate --------------------------------------------------------------------------------------
+// --- Wake and operate
+// --------------------------------------------------------------------------------------
 
 static int32_t sign_extend_12(uint32_t bits)
 {
@@ -422,7 +429,8 @@ static int64_t futex_wake_op(struct task *task, uaddr_t addr1, uaddr_t addr2, bo
     return woken;
 }
 
-// --- The call ------------------------------------------------------------------------------------------------
+// --- The call
+// ------------------------------------------------------------------------------------------------
 
 static bool has_timeout(int cmd)
 {
@@ -461,7 +469,7 @@ int64_t sys_futex(struct task *task, uaddr_t uaddr, uint32_t op, uint32_t val, u
     int err = read_deadline(task, cmd, realtime, timeout, &deadline);
     if (err)
         return err;
-    struct requeue rq = {uaddr, uaddr2, private, cmd == LINUX_FUTEX_CMP_REQUEUE,
+    struct requeue rq = {uaddr, uaddr2,   private,     cmd == LINUX_FUTEX_CMP_REQUEUE,
                          val3,  (int)val, (int)timeout};
     switch (cmd) {
     case LINUX_FUTEX_WAIT:
@@ -493,7 +501,8 @@ int64_t sys_futex(struct task *task, uaddr_t uaddr, uint32_t op, uint32_t val, u
     }
 }
 
-// --- Several words -----------------------------------------------------------------------------------------
+// --- Several words
+// -----------------------------------------------------------------------------------------
 
 // Takes the first `count` waiters out; returns the last one a waker had taken, or -1.
 static int unqueue(struct futex_waiter *w, unsigned count)

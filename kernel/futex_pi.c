@@ -8,7 +8,8 @@
 #include "platform/abi/futex.h"
 #include "platform/abi/linux_errno.h"
 
-// --- Locking -------------------------------------------------------------------------------------------
+// --- Locking
+// -------------------------------------------------------------------------------------------
 
 static struct futex_waiter *first_waiter(struct futex_bucket *b, const struct futex_key *key)
 {
@@ -135,7 +136,8 @@ int64_t futex_unlock_pi(struct task *task, uaddr_t addr, bool private)
     }
 }
 
-// --- Robust lists ----------------------------------------------------------------------------------------
+// --- Robust lists
+// ----------------------------------------------------------------------------------------
 
 int64_t sys_set_robust_list(struct task *task, uaddr_t head, uint64_t len)
 {
@@ -170,7 +172,8 @@ static int mark_dead_pi(struct task *task, uaddr_t addr)
             err = futex_key_get(task, addr, true, &key[1]);
         if (err)
             return err;
-        struct futex_bucket *b[2] = {futex_bucket_of(task, &key[0]), futex_bucket_of(task, &key[1])};
+        struct futex_bucket *b[2] = {futex_bucket_of(task, &key[0]),
+                                     futex_bucket_of(task, &key[1])};
         struct futex_wakes wakes;
         wakes.count = 0;
         bool done = false;
@@ -250,6 +253,6 @@ void futex_exit(struct task *task)
         entry = next;
     }
     if (pending)
-        (void)mark_dead(task, pending + (uint64_t)head.futex_offset,
-                        head.list_op_pending & pi_bit, true);
+        (void)mark_dead(task, pending + (uint64_t)head.futex_offset, head.list_op_pending & pi_bit,
+                        true);
 }

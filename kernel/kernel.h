@@ -16,18 +16,16 @@
 
 struct task;
 struct pid_table;
+struct process;
+struct task_pool;
 struct futex_table;
 struct timer_wheel;
 struct anon;
 struct net;
 struct tty_table;
+struct file_maps;
 struct vdso_image;
 struct poller;
-
-struct process;
-struct process;
-struct task_pool;
-struct cred;
 
 struct kernel {
     // Immutable after kernel_create().
@@ -36,15 +34,17 @@ struct kernel {
     struct frame_pool *frames;
     struct run_tokens *run_tokens;
     struct vfs *vfs;
-    struct pid_table *pids;      // kernel/pid.c
-    struct task_pool *task_pool; // kernel/task_pool.c: host threads
-    struct futex_table *futexes; // kernel/futex.c
-    struct timer_wheel *timers;  // kernel/timer.c: one thread
-    struct poller *poller;       // platform/poller.c: one thread, made when first needed
-    struct anon *anon;           // kernel/anon.c: objects without a name (pipes, sockets, memfd)
-    struct net *net;             // kernel/net/: namespaces of addresses, host interfaces
-    struct tty_table *ttys;      // kernel/tty/
+    const struct cred *root_cred; // user 0 with every capability
+    struct pid_table *pids;       // kernel/pid.c
+    struct task_pool *task_pool;  // kernel/task_pool.c: host threads
+    struct futex_table *futexes;  // kernel/futex.c
+    struct timer_wheel *timers;   // kernel/timer.c: one thread
+    struct poller *poller;        // platform/poller.c: one thread, made when first needed
+    struct anon *anon;            // kernel/anon.c: objects without a name (pipes, sockets, memfd)
+    struct net *net;              // kernel/net/: namespaces of addresses, host interfaces
+    struct tty_table *ttys;       // kernel/tty/
     struct vdso_image *vdso;
+    struct file_maps *file_maps; // kernel/file_maps.c: mappings by inode
     char nodename[65], domainname[65]; // guarded by tasklist
     uint64_t boot_ns;                  // monotonic clock at kernel_create
     unsigned cpu_count;
@@ -53,8 +53,7 @@ struct kernel {
     struct lock tasklist;
     unsigned task_count;          // tasks that were not reaped; guarded by tasklist
     struct process *init_process; // pid 1 until it is reaped; guarded by tasklist
-    struct cond
-        task_gone;      // with tasklist: a process ended that task_spawn() made, or the last task
+    struct cond task_gone;        // with tasklist: a task was reaped
     bool init_ending;   // pid 1 ends: so does everybody, and nobody waits; guarded by tasklist
     bool shutting_down; // no new tasks; guarded by tasklist
 

@@ -22,6 +22,8 @@ struct mm;
 NODISCARD int mm_create(struct kernel *kernel, struct mm **out);
 struct mm *mm_get(struct mm *mm);
 void mm_put(struct mm *mm); // the last one unmaps everything; no lock held
+// True while somebody besides the caller holds a reference: another task, or a reader of /proc.
+bool mm_is_shared(const struct mm *mm);
 // The emulator's view, for mem_attach().
 struct mem *mm_mem(struct mm *mm);
 
@@ -60,6 +62,13 @@ NODISCARD int mm_protect(struct mm *mm, uint64_t addr, uint64_t len, unsigned pr
 // Returns 0 or -LINUX_EFAULT.
 NODISCARD int mm_futex_key(struct mm *mm, uint64_t addr, bool *shared, const void **object,
                            uint64_t *page);
+
+// The process's resource limits that bind the address space, in bytes; UINT64_MAX: none. Set at exec
+// and whenever they change.
+struct mm_limits {
+    uint64_t address_space, data, stack, locked;
+};
+void mm_set_limits(struct mm *mm, const struct mm_limits *limits);
 
 // Bookkeeping that exec sets and /proc, brk, prctl(PR_SET_MM) read; guarded by the mm lock.
 struct mm_layout {

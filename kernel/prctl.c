@@ -66,7 +66,8 @@ static int64_t get_dumpable(struct task *task)
     return value;
 }
 
-// --- Capabilities --------------------------------------------------------------------------------------
+// --- Capabilities
+// --------------------------------------------------------------------------------------
 
 static int64_t change_cred(struct task *task, void (*change)(struct cred *c, uint64_t arg),
                            uint64_t arg)
@@ -207,8 +208,7 @@ int64_t sys_prctl(struct task *task, int32_t option, uint64_t arg2, uint64_t arg
     case LINUX_PR_SET_TIMING:
         return arg2 ? -LINUX_EINVAL : 0;
     case LINUX_PR_SET_TIMERSLACK:
-        task->timer_slack_ns =
-            (int64_t)arg2 <= 0 ? (uint64_t)TASK_DEFAULT_TIMER_SLACK_NS : arg2;
+        task->timer_slack_ns = (int64_t)arg2 <= 0 ? (uint64_t)TASK_DEFAULT_TIMER_SLACK_NS : arg2;
         return 0;
     case LINUX_PR_GET_TIMERSLACK:
         return (int64_t)task->timer_slack_ns;

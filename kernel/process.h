@@ -16,7 +16,7 @@
 struct pgrp;
 struct session;
 struct posix_timers;
-struct itimer_real;
+struct itimers;
 
 // Signal actions; shared by CLONE_SIGHAND between processes too.
 struct sighand {
@@ -37,12 +37,18 @@ struct process {
     int32_t pid;           // immutable
     bool spawned;          // immutable: made by task_spawn(); somebody outside may join it
 
+    // Changed under kernel->tasklist, the lock of its group, and `lock` together, so that each of
+    // them is enough to read.
+    struct task *leader; // its reference is held until the process is reaped
+    struct list threads; // task.thread_link; tasks that have not exited, and a zombie leader
+
     // Guarded by kernel->tasklist.
-    struct task *leader;   // its reference is held until the process is reaped
-    struct list threads;   // task.thread_link; tasks that have not exited, and a zombie leader
     unsigned live_threads; // threads that have not begun to exit
+    unsigned task_count;   // length of `threads`
+    bool leader_ended;     // the leader is a zombie
     bool subreaper;        // PR_SET_CHILD_SUBREAPER
     bool gone;             // reaped
+    _Atomic bool exited;   // every thread ended; set under tasklist, read by anybody (pidfds)
     bool execed;           // has run execve since fork (setpgid)
     struct usage dead_threads, children; // of exited threads / of children waited for
     struct pgrp *pgrp;                   // referenced; changes also under the pgrp locks
@@ -77,8 +83,8 @@ struct process {
     struct wait_queue exit_wait;   // pollers of pidfds of this process
     struct wait_queue signal_wait; // pollers of signalfds: a signal arrived for a thread of it
 
-    struct itimer_real *itimer;        // kernel/itimer.c
-    struct posix_timers *posix_timers; // kernel/posix_timer.c
+    struct itimers *itimers;           // kernel/itimer.c; guarded by lock
+    struct posix_timers *posix_timers; // kernel/posix_timer.c; guarded by lock
     _Atomic uint32_t membarrier;       // registered commands
 };
 
@@ -90,6 +96,8 @@ struct process *process_find(struct kernel *kernel, int32_t pid);
 struct task *process_leader_get(struct process *process);
 int32_t process_parent_pid(struct process *process);
 
+// CPU time and faults of every thread so far, dead ones included.
+void process_usage(struct process *process, struct usage *out);
 // The wait status of a process that has ended.
 int32_t process_exit_status(struct process *process);
 

@@ -25,7 +25,8 @@ struct wait_result {
     struct usage usage;
 };
 
-// --- Which children ------------------------------------------------------------------------------------
+// --- Which children
+// ------------------------------------------------------------------------------------
 
 static bool matches(const struct wait_request *rq, const struct process *p)
 {
@@ -68,9 +69,9 @@ static bool take_zombie(struct task *task, struct process *p, const struct wait_
         return false;
     describe(p, out);
     out->status = process_exit_status(p);
-    out->code = !(out->status & 0x7f)                   ? LINUX_CLD_EXITED
+    out->code = !(out->status & 0x7f)              ? LINUX_CLD_EXITED
                 : out->status & LINUX_WSTATUS_CORE ? LINUX_CLD_DUMPED
-                                                        : LINUX_CLD_KILLED;
+                                                   : LINUX_CLD_KILLED;
     if (!(rq->options & LINUX_WNOWAIT)) {
         usage_add(&task->process->children, &out->usage);
         task_release(p->leader, released);
@@ -154,7 +155,8 @@ static int wait_child(struct task *task, const struct wait_request *rq, struct w
     return result;
 }
 
-// --- System calls ----------------------------------------------------------------------------------------
+// --- System calls
+// ----------------------------------------------------------------------------------------
 
 static int32_t own_pgid(struct task *task)
 {

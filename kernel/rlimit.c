@@ -41,8 +41,8 @@ static bool may_limit(struct task *task, struct task *target)
     if (task->process == target->process || task_capable(task, LINUX_CAP_SYS_RESOURCE))
         return true;
     const struct cred *c = task->cred, *t = task_cred_get(target);
-    bool allowed = c->uid == t->euid && c->uid == t->suid && c->uid == t->uid && c->gid == t->egid &&
-                   c->gid == t->sgid && c->gid == t->gid;
+    bool allowed = c->uid == t->euid && c->uid == t->suid && c->uid == t->uid &&
+                   c->gid == t->egid && c->gid == t->sgid && c->gid == t->gid;
     cred_put(t);
     return allowed;
 }

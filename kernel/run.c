@@ -8,20 +8,21 @@
 #include "platform/base/log.h"
 
 // Exception syndromes of EL0 (Arm ARM, ESR_EL1), as signal frames report them.
-#define ESR_IL               (1u << 25)
-#define ESR_EC(class)        ((uint64_t)(class) << 26 | ESR_IL)
-#define ESR_INSTRUCTION      ESR_EC(0x20)
-#define ESR_PC_ALIGNMENT     ESR_EC(0x22)
-#define ESR_DATA             ESR_EC(0x24)
-#define ESR_SP_ALIGNMENT     ESR_EC(0x26)
-#define ESR_WRITE            (1u << 6)
-#define ESR_TRANSLATION_L0   0x04u // what Linux reports for kernel addresses
-#define ESR_TRANSLATION_L3   0x07u
-#define ESR_PERMISSION_L3    0x0fu
-#define ESR_ALIGNMENT        0x21u
-#define ESR_SYNC_EXTERNAL    0x10u
+#define ESR_IL             (1u << 25)
+#define ESR_EC(class)      ((uint64_t)(class) << 26 | ESR_IL)
+#define ESR_INSTRUCTION    ESR_EC(0x20)
+#define ESR_PC_ALIGNMENT   ESR_EC(0x22)
+#define ESR_DATA           ESR_EC(0x24)
+#define ESR_SP_ALIGNMENT   ESR_EC(0x26)
+#define ESR_WRITE          (1u << 6)
+#define ESR_TRANSLATION_L0 0x04u // what Linux reports for kernel addresses
+#define ESR_TRANSLATION_L3 0x07u
+#define ESR_PERMISSION_L3  0x0fu
+#define ESR_ALIGNMENT      0x21u
+#define ESR_SYNC_EXTERNAL  0x10u
 
-// --- Faults --------------------------------------------------------------------------------------------
+// --- Faults
+// --------------------------------------------------------------------------------------------
 
 static void force_fault(struct task *task, int signo, int code, uint64_t addr, uint64_t esr)
 {
@@ -104,18 +105,14 @@ static void answer(struct task *task, const struct trap *trap)
     case TRAP_BRK:
         force_fault(task, LINUX_SIGTRAP, LINUX_TRAP_BRKPT, pc, 0);
         break;
-    case TRAP_POKE:
-        if (mem_wants_yield(&task->cpu)) {
-            atomic_fetch_add_explicit(&task->involuntary_switches, 1, memory_order_relaxed);
-            mem_yield(&task->cpu);
-        }
-        break;
+    case TRAP_POKE: // work_pending says what for; run tokens look after themselves
     case TRAP_STEP:
         break;
     }
 }
 
-// --- The loop ------------------------------------------------------------------------------------------
+// --- The loop
+// ------------------------------------------------------------------------------------------
 
 void task_run(struct task *task)
 {

@@ -10,7 +10,7 @@
 #include "kernel/timespec.h"
 #include "kernel/user_struct.h"
 #include "platform/abi/linux_errno.h"
-#include <sched.h>
+#include "platform/thread.h"
 #include <string.h>
 
 enum {
@@ -44,11 +44,12 @@ static bool may_change(struct task *task, struct task *target)
 int64_t sys_sched_yield(struct task *task)
 {
     mem_yield(&task->cpu);
-    sched_yield();
+    thread_yield();
     return 0;
 }
 
-// --- CPUs ----------------------------------------------------------------------------------------------
+// --- CPUs
+// ----------------------------------------------------------------------------------------------
 
 static uint64_t online(const struct kernel *kernel)
 {
@@ -109,7 +110,8 @@ int64_t sys_getcpu(struct task *task, uaddr_t cpu, uaddr_t node, uaddr_t unused)
     return 0;
 }
 
-// --- Policies --------------------------------------------------------------------------------------------
+// --- Policies
+// --------------------------------------------------------------------------------------------
 
 static bool realtime(int32_t policy)
 {
@@ -284,7 +286,8 @@ int64_t sys_sched_getattr(struct task *task, int32_t pid, uaddr_t attr, uint32_t
     return user_write(task, attr, &a, a.size);
 }
 
-// --- Nice values -----------------------------------------------------------------------------------------
+// --- Nice values
+// -----------------------------------------------------------------------------------------
 
 // Calls `each` for the tasks that (which, who) of getpriority(2) names; tasklist is held.
 struct prio_request {

@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-// --- Pending sets ----------------------------------------------------------------------------------
+// --- Pending sets
+// ----------------------------------------------------------------------------------
 
 void sigpending_init(struct sigpending *pending)
 {
@@ -36,7 +37,8 @@ void sigpending_flush(struct process *process, struct sigpending *pending, uint6
             sigqueue_free(process, q);
 }
 
-// --- Actions ---------------------------------------------------------------------------------------
+// --- Actions
+// ---------------------------------------------------------------------------------------
 
 struct sighand *sighand_create(void)
 {
@@ -97,7 +99,8 @@ static bool ignored(struct task *task, int signo)
     return handler_ignores(task->process, signo);
 }
 
-// --- Waking ----------------------------------------------------------------------------------------
+// --- Waking
+// ----------------------------------------------------------------------------------------
 
 void signal_wake(struct task *task)
 {
@@ -126,8 +129,8 @@ bool task_signal_pending(struct task *task)
 {
     struct process *p = task->process;
     lock_acquire(&p->lock);
-    bool pending = p->group_exit || task->kill_pending || task->stop_counted ||
-                   signal_deliverable(task) != 0;
+    bool pending =
+        p->group_exit || task->kill_pending || task->stop_counted || signal_deliverable(task) != 0;
     lock_release(&p->lock);
     return pending;
 }
@@ -148,7 +151,8 @@ void signal_begin_group_exit(struct process *process, int32_t status)
     }
 }
 
-// --- Choosing a thread -----------------------------------------------------------------------------
+// --- Choosing a thread
+// -----------------------------------------------------------------------------
 
 // Linux prefers a thread that is not on its way to handle another signal.
 static bool wants(struct task *task, int signo)
@@ -200,7 +204,8 @@ static void complete(struct task *target, int signo, bool whole_process)
     signal_wake(t);
 }
 
-// --- Sending ---------------------------------------------------------------------------------------
+// --- Sending
+// ---------------------------------------------------------------------------------------
 
 static void flush_everywhere(struct process *p, uint64_t set)
 {
@@ -388,13 +393,14 @@ bool signal_blocked_or_ignored(struct task *task, int signo)
 {
     struct process *p = task->process;
     lock_acquire(&p->lock);
-    bool result = signal_in(task->blocked, signo) ||
-                  signal_action(p, signo).handler == LINUX_SIG_IGN;
+    bool result =
+        signal_in(task->blocked, signo) || signal_action(p, signo).handler == LINUX_SIG_IGN;
     lock_release(&p->lock);
     return result;
 }
 
-// --- Taking ----------------------------------------------------------------------------------------
+// --- Taking
+// ----------------------------------------------------------------------------------------
 
 static int next_signal(const struct sigpending *pending, uint64_t blocked)
 {
@@ -448,7 +454,8 @@ int signal_dequeue(struct task *task, uint64_t blocked, struct siginfo *info)
     return signo;
 }
 
-// --- Masks -----------------------------------------------------------------------------------------
+// --- Masks
+// -----------------------------------------------------------------------------------------
 
 void signal_retarget(struct task *task, uint64_t set)
 {

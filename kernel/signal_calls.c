@@ -17,7 +17,8 @@ static bool valid_signal(int32_t sig)
     return sig >= 1 && sig <= LINUX_NSIG;
 }
 
-// --- Actions and masks -------------------------------------------------------------------------------
+// --- Actions and masks
+// -------------------------------------------------------------------------------
 
 // Setting an action that ignores drops what is already pending, in every thread.
 static void drop_ignored(struct process *p, int32_t sig)
@@ -55,7 +56,7 @@ int64_t sys_rt_sigaction(struct task *task, int32_t sig, uaddr_t act, uaddr_t ol
         p->sighand->action[sig] = new;
         lock_release(&p->sighand->lock);
         if (new.handler == LINUX_SIG_IGN ||
-            (new.handler == LINUX_SIG_DFL && signal_in(SIGNAL_IGNORED_BY_DEFAULT, sig)))
+            (new.handler == LINUX_SIG_DFL &&signal_in(SIGNAL_IGNORED_BY_DEFAULT, sig)))
             drop_ignored(p, sig);
     }
     lock_release(&p->lock);
@@ -115,7 +116,8 @@ int64_t sys_rt_sigsuspend(struct task *task, uaddr_t mask, uint64_t sigsetsize)
     return -ERESTARTNOHAND;
 }
 
-// --- sigtimedwait ------------------------------------------------------------------------------------
+// --- sigtimedwait
+// ------------------------------------------------------------------------------------
 
 // Opens the mask for `set`, so that one of its signals wakes this thread; real_blocked keeps the
 // default actions off meanwhile.
@@ -175,12 +177,12 @@ int64_t sys_rt_sigtimedwait(struct task *task, uaddr_t set, uaddr_t info, uaddr_
     return signo;
 }
 
-// --- kill and relatives ------------------------------------------------------------------------------
+// --- kill and relatives
+// ------------------------------------------------------------------------------
 
 static struct siginfo from_user(struct task *task, int32_t sig, int32_t code)
 {
-    return (struct siginfo){
-        .signo = sig, .code = code, .pid = task->tgid, .uid = task->cred->uid};
+    return (struct siginfo){.signo = sig, .code = code, .pid = task->tgid, .uid = task->cred->uid};
 }
 
 // What decides whether one signal may reach many processes.
@@ -225,8 +227,7 @@ static bool may_signal(struct task *task, struct task *target, int32_t sig)
     return allowed;
 }
 
-static int kill_process(struct task *task, struct task *target, const struct siginfo *info,
-                        int32_t sig)
+int signal_kill(struct task *task, struct task *target, const struct siginfo *info, int32_t sig)
 {
     if (!may_signal(task, target, sig))
         return -LINUX_EPERM;
@@ -295,7 +296,7 @@ int64_t sys_kill(struct task *task, int32_t pid, int32_t sig)
     process_put(p);
     if (!target)
         return -LINUX_ESRCH;
-    int64_t result = kill_process(task, target, &info, sig);
+    int64_t result = signal_kill(task, target, &info, sig);
     task_put(target);
     return result;
 }
@@ -349,7 +350,7 @@ int signal_info_from_guest(struct task *task, uaddr_t addr, int32_t sig, struct 
     return 0;
 }
 
-static bool pretends(const struct siginfo *info)
+bool signal_info_pretends(const struct siginfo *info)
 {
     return info->code >= 0 || info->code == LINUX_SI_TKILL;
 }
@@ -360,7 +361,7 @@ int64_t sys_rt_sigqueueinfo(struct task *task, int32_t tgid, int32_t sig, uaddr_
     int err = signal_info_from_guest(task, info, sig, &in);
     if (err)
         return err;
-    if (pretends(&in) && tgid != task->tgid)
+    if (signal_info_pretends(&in) && tgid != task->tgid)
         return -LINUX_EPERM;
     if (sig < 0 || sig > LINUX_NSIG)
         return -LINUX_EINVAL;
@@ -370,7 +371,7 @@ int64_t sys_rt_sigqueueinfo(struct task *task, int32_t tgid, int32_t sig, uaddr_
         process_put(p);
     if (!target)
         return -LINUX_ESRCH;
-    int64_t result = kill_process(task, target, &in, sig);
+    int64_t result = signal_kill(task, target, &in, sig);
     task_put(target);
     return result;
 }
@@ -384,12 +385,13 @@ int64_t sys_rt_tgsigqueueinfo(struct task *task, int32_t tgid, int32_t tid, int3
         return err;
     if (tgid <= 0 || tid <= 0 || sig < 0 || sig > LINUX_NSIG)
         return -LINUX_EINVAL;
-    if (pretends(&in) && tid != task->pid)
+    if (signal_info_pretends(&in) && tid != task->pid)
         return -LINUX_EPERM;
     return kill_thread(task, tgid, tid, sig, &in);
 }
 
-// --- Alternate stack ---------------------------------------------------------------------------------
+// --- Alternate stack
+// ---------------------------------------------------------------------------------
 
 static bool on_altstack(const struct task *task, uint64_t sp)
 {

@@ -34,10 +34,13 @@ struct frame_records {
     struct linux_esr_context esr_or_end;
     struct linux_context_header end;
 };
-enum { FRAME_WRITTEN = offsetof(struct linux_rt_sigframe, uc.mcontext.reserved) +
-                       sizeof(struct frame_records) };
+enum {
+    FRAME_WRITTEN =
+        offsetof(struct linux_rt_sigframe, uc.mcontext.reserved) + sizeof(struct frame_records)
+};
 
-// --- siginfo ---------------------------------------------------------------------------------------
+// --- siginfo
+// ---------------------------------------------------------------------------------------
 
 enum info_layout { LAYOUT_RT, LAYOUT_TIMER, LAYOUT_CHILD, LAYOUT_FAULT, LAYOUT_POLL, LAYOUT_SYS };
 
@@ -112,7 +115,8 @@ void signal_info_to_guest(const struct siginfo *info, struct linux_siginfo *out)
     }
 }
 
-// --- Building --------------------------------------------------------------------------------------
+// --- Building
+// --------------------------------------------------------------------------------------
 
 static void fill_registers(struct task *task, struct linux_sigcontext *sc)
 {
@@ -187,7 +191,8 @@ bool signal_frame_build(struct task *task, const struct siginfo *info,
     return true;
 }
 
-// --- Return ----------------------------------------------------------------------------------------
+// --- Return
+// ----------------------------------------------------------------------------------------
 
 // Walks the records of a frame the guest may have changed. The FPSIMD record must be there once;
 // an unknown one makes the frame bad.
@@ -256,9 +261,8 @@ static bool sigreturn(struct task *task)
 int64_t sys_rt_sigreturn(struct task *task)
 {
     if (!sigreturn(task)) {
-        struct siginfo info = {.signo = LINUX_SIGSEGV,
-                               .code = LINUX_SEGV_ACCERR,
-                               .addr = task->cpu.x[CPU_SP]};
+        struct siginfo info = {
+            .signo = LINUX_SIGSEGV, .code = LINUX_SEGV_ACCERR, .addr = task->cpu.x[CPU_SP]};
         signal_force(task, &info);
     }
     return syscall_final_result(task, (int64_t)task->cpu.x[0]);

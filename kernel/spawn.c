@@ -6,6 +6,7 @@
 #include "kernel/pid.h"
 #include "kernel/process.h"
 #include "kernel/rlimit.h"
+#include "kernel/signal_internal.h"
 #include "kernel/task_internal.h"
 #include "kernel/task_pool.h"
 #include "platform/abi/fs.h"
@@ -16,7 +17,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-// --- Finding the program -------------------------------------------------------------------------------
+// --- Finding the program
+// -------------------------------------------------------------------------------
 
 static const char *environment(const char *const *envp, const char *name)
 {
@@ -61,7 +63,8 @@ static int find_program(const struct vfs_caller *c, const struct task_spawn *spa
     return find_in_path(c, spawn->path, path ? path : "/bin:/usr/bin", found, out);
 }
 
-// --- Building the task -----------------------------------------------------------------------------------
+// --- Building the task
+// -----------------------------------------------------------------------------------
 
 static int make_place(struct task *task, const char *cwd)
 {

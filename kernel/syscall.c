@@ -2,6 +2,7 @@
 #include "kernel/strace.h"
 #include "kernel/syscall_table.h"
 #include "kernel/task.h"
+#include "kernel/usage.h"
 #include "kernel/wait.h"
 #include "platform/abi/linux_errno.h"
 #include <string.h>
@@ -122,6 +123,7 @@ void syscall_dispatch(struct task *task)
     task->syscall_x0 = x[0];
 
     int64_t result;
+    uint64_t begin = usage_sampled(task) ? usage_sample_begin() : 0;
     if (UNLIKELY(is_traced(task->kernel, nr)))
         result = run_traced(task, entry, nr);
     else if (LIKELY(entry && entry->run))
@@ -129,6 +131,8 @@ void syscall_dispatch(struct task *task)
     else
         result = answer_without_handler(task, nr, entry);
 
+    if (UNLIKELY(begin))
+        usage_sample_end(task, begin);
     x[0] = (uint64_t)result;
     if (UNLIKELY(task->restore_blocked) && !is_restart(result) && result != -LINUX_EINTR)
         signal_mask_restore(task);

@@ -1,6 +1,7 @@
 // The dispatch table, as generated.
 #include "kernel/syscall_table.h"
 #include "kernel/syscall_handlers.h"
+#include "kernel/syscall_trace.h"
 #include "platform/abi/linux_errno.h"
 #include <stddef.h>
 

@@ -66,8 +66,9 @@ struct trace_name {
 
 struct trace_struct_info {
     const char *name;
-    uint32_t size;                                                           // bytes; 0: it varies
-    void (*trace)(struct trace_line *line, struct task *task, uaddr_t addr); // NULL: address only
+    uint32_t size; // bytes; 0: it varies
+    // Shows one struct; `count`: length argument of those without a fixed size. NULL: address only.
+    void (*trace)(struct trace_line *line, struct task *task, uaddr_t addr, uint64_t count);
 };
 
 struct syscall_arg {

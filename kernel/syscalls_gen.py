@@ -2,6 +2,7 @@
 
     syscalls_gen.py SYSCALLS FLAGS --header OUT   prototypes of the handlers
     syscalls_gen.py SYSCALLS FLAGS --table OUT    dispatch table and strace descriptions
+    syscalls_gen.py SYSCALLS FLAGS --trace OUT    prototypes of strace's struct formatters
     syscalls_gen.py SYSCALLS FLAGS --doc OUT      docs/SYSCALLS.md
     syscalls_gen.py SYSCALLS FLAGS --check DOC    fails when DOC is not what --doc would write
 
@@ -147,6 +148,16 @@ def write_header(rows):
     return "\n".join(out + ["", "#endif", ""])
 
 
+def write_trace(structs):
+    out = ["// Generated from kernel/syscalls.tbl: how strace shows structs.",
+           "#ifndef KERNEL_SYSCALL_TRACE_H", "#define KERNEL_SYSCALL_TRACE_H", "",
+           '#include "kernel/user.h"', "#include <stdint.h>", "", "struct task;",
+           "struct trace_line;", ""]
+    out += ["void trace_%s(struct trace_line *line, struct task *task, uaddr_t addr, "
+            "uint64_t count);" % s for s, (_, traced) in sorted(structs.items()) if traced]
+    return "\n".join(out + ["", "#endif", ""])
+
+
 def set_rows(sets):
     for name, values in sorted(sets.items()):
         yield "static const struct trace_name set_%s[] = {" % name
@@ -172,8 +183,6 @@ def write_table(structs, sets, rows):
     out = ["// Generated from kernel/syscalls.tbl and kernel/trace_flags.tbl."]
     out += ["enum trace_struct {", "    TRACE_STRUCT_NONE,"]
     out += ["    TRACE_STRUCT_%s," % s for s in sorted(structs)] + ["};", ""]
-    out += ["void trace_%s(struct trace_line *line, struct task *task, uaddr_t addr);" % s
-            for s, (_, traced) in sorted(structs.items()) if traced]
     out += ["static const struct trace_struct_info trace_structs[] = {"]
     out += ['    [TRACE_STRUCT_%s] = {"%s", %d, %s},' %
             (s, s, size, "trace_" + s if traced else "NULL")
@@ -224,6 +233,7 @@ def main():
                 path, sys.argv[0], table, flags, path))
         return
     text = {"--header": lambda: write_header(rows),
+            "--trace": lambda: write_trace(structs),
             "--table": lambda: write_table(structs, sets, rows),
             "--doc": lambda: write_doc(rows)}[mode]()
     open(path, "w").write(text)

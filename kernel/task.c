@@ -11,7 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-// --- Allocation ----------------------------------------------------------------------------------------
+// --- Allocation
+// ----------------------------------------------------------------------------------------
 
 struct task *task_allocate(struct kernel *kernel)
 {
@@ -88,7 +89,8 @@ void task_put(struct task *task)
     free(task);
 }
 
-// --- Lookup --------------------------------------------------------------------------------------------
+// --- Lookup
+// --------------------------------------------------------------------------------------------
 
 struct task *task_find(struct kernel *kernel, int32_t tid)
 {
@@ -151,7 +153,8 @@ struct task *task_next_thread(struct process *process, int32_t after)
     return best;
 }
 
-// --- What others may take --------------------------------------------------------------------------------
+// --- What others may take
+// --------------------------------------------------------------------------------
 
 struct mm *task_mm_get(struct task *task)
 {
@@ -209,7 +212,8 @@ uint64_t task_rlimit(struct task *task, unsigned resource)
     return limit;
 }
 
-// --- Root and working directory --------------------------------------------------------------------------
+// --- Root and working directory
+// --------------------------------------------------------------------------
 
 int fs_context_create(const struct path *root, struct fs_context **out)
 {

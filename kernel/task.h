@@ -85,9 +85,13 @@ struct task {
 
     // Guarded by process->lock.
     uint64_t blocked, saved_blocked;
+    uint64_t real_blocked;     // the mask outside of sigtimedwait, which opens it for its set
     bool restore_blocked;      // saved_blocked comes back after delivery, or if there is none
-    bool kill_pending;         // another thread's exec or exit ends this one
+    bool kill_pending;         // another thread's exec ends this one
+    bool exit_begun;           // takes no more signals
     bool stop_counted;         // has still to stop for the process's group stop
+    bool in_stop;              // sleeps in it
+    bool stop_dequeued;        // took a stop signal, and no SIGCONT has come since
     struct sigpending pending; // private to this thread
 
     // Self.
@@ -107,8 +111,7 @@ struct task {
     uint64_t start_ns, start_boot_ns;     // monotonic, boottime; immutable
     uint64_t timer_slack_ns;
     _Atomic uint64_t affinity; // bit mask of CPUs; 0: all. Any thread
-    uint32_t syscall_count; // see usage_sampled()
-    struct futex_pi_state *pi_waiting; // kernel/futex_pi.c
+    uint32_t syscall_count;    // see usage_sampled()
 
     // CPU time. The host thread's clock counts all of it; system time is the share estimated from
     // timed system calls. `cpu_clock` is valid while cpu_running (guarded by lock).

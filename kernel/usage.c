@@ -5,7 +5,8 @@
 #include "platform/abi/linux_errno.h"
 #include "platform/clock.h"
 
-// --- The clock of one thread ---------------------------------------------------------------------------
+// --- The clock of one thread
+// ---------------------------------------------------------------------------
 
 void usage_start_clock(struct task *task)
 {
@@ -20,8 +21,7 @@ void usage_stop_clock(struct task *task)
 {
     uint64_t now = clock_thread_cpu_ns();
     lock_acquire(&task->lock);
-    atomic_store_explicit(&task->cpu_final_ns, now - task->cpu_clock_base_ns,
-                          memory_order_relaxed);
+    atomic_store_explicit(&task->cpu_final_ns, now - task->cpu_clock_base_ns, memory_order_relaxed);
     task->cpu_running = false;
     lock_release(&task->lock);
 }
@@ -47,11 +47,13 @@ uint64_t usage_sample_begin(void)
 
 void usage_sample_end(struct task *task, uint64_t begin)
 {
-    atomic_fetch_add_explicit(&task->system_ns, (clock_thread_cpu_ns() - begin) * USAGE_SAMPLE_EVERY,
+    atomic_fetch_add_explicit(&task->system_ns,
+                              (clock_thread_cpu_ns() - begin) * USAGE_SAMPLE_EVERY,
                               memory_order_relaxed);
 }
 
-// --- Sums ------------------------------------------------------------------------------------------------
+// --- Sums
+// ------------------------------------------------------------------------------------------------
 
 void usage_add(struct usage *to, const struct usage *from)
 {
@@ -74,8 +76,7 @@ void usage_add_task(struct usage *to, struct task *task)
         .system_ns = times.system_ns,
         .min_faults = atomic_load_explicit(&task->min_faults, memory_order_relaxed),
         .maj_faults = atomic_load_explicit(&task->maj_faults, memory_order_relaxed),
-        .voluntary_switches =
-            atomic_load_explicit(&task->voluntary_switches, memory_order_relaxed),
+        .voluntary_switches = atomic_load_explicit(&task->voluntary_switches, memory_order_relaxed),
         .involuntary_switches =
             atomic_load_explicit(&task->involuntary_switches, memory_order_relaxed),
     };
@@ -112,7 +113,8 @@ struct linux_rusage usage_to_guest(const struct usage *u)
     };
 }
 
-// --- System calls ------------------------------------------------------------------------------------------
+// --- System calls
+// ------------------------------------------------------------------------------------------
 
 static uint64_t peak_rss(struct task *task)
 {
@@ -163,8 +165,8 @@ int64_t sys_times(struct task *task, uaddr_t buf)
         process_usage_locked(p, &self);
         children = p->children;
         lock_release(&task->kernel->tasklist);
-        struct linux_tms tms = {ticks(self.user_ns), ticks(self.system_ns),
-                                ticks(children.user_ns), ticks(children.system_ns)};
+        struct linux_tms tms = {ticks(self.user_ns), ticks(self.system_ns), ticks(children.user_ns),
+                                ticks(children.system_ns)};
         if (user_put(task, buf, &tms))
             return -LINUX_EFAULT;
     }

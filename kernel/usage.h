@@ -12,8 +12,7 @@
 void usage_start_clock(struct task *task);
 void usage_stop_clock(struct task *task);
 
-// CPU time and faults of every thread so far, dead ones included. The second: tasklist is held.
-void process_usage(struct process *process, struct usage *out);
+// As process_usage(); tasklist is held.
 void process_usage_locked(struct process *process, struct usage *out);
 
 void usage_add(struct usage *to, const struct usage *from);

@@ -8,8 +8,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// Copies `size` bytes of the caller's version to `out`, a zeroed struct of `known` bytes. -LINUX_EINVAL
-// below `least` bytes; -LINUX_E2BIG when bytes we do not know are not zero, or beyond a page.
+// Copies `size` bytes of the caller's version to `out`, a zeroed struct of `known` bytes.
+// -LINUX_EINVAL below `least` bytes; -LINUX_E2BIG when bytes we do not know are not zero, or beyond
+// a page.
 NODISCARD int user_read_struct(struct task *task, uaddr_t addr, uint64_t size, void *out,
                                size_t known, size_t least);
 

@@ -61,6 +61,16 @@ static inline struct frame *frame_get(struct frame *f)
     atomic_fetch_add_explicit(&f->count, 1, memory_order_relaxed);
     return f;
 }
+// False when the last reference is already gone: for tables of frames that hold none.
+static inline bool frame_get_unless_free(struct frame *f)
+{
+    uint64_t count = atomic_load_explicit(&f->count, memory_order_relaxed);
+    while ((uint32_t)count > 0)
+        if (atomic_compare_exchange_weak_explicit(&f->count, &count, count + 1,
+                                                  memory_order_relaxed, memory_order_relaxed))
+            return true;
+    return false;
+}
 // For the functions below; frees a frame nobody holds any more.
 void frame_free(struct frame *f);
 static inline void frame_put(struct frame *f)

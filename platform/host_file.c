@@ -67,6 +67,31 @@ int host_open_dir_path(const char *path)
     return result(NO_EINTR(open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)));
 }
 
+int host_make_dir_path(const char *path, uint32_t mode)
+{
+    return result(mkdir(path, (mode_t)mode));
+}
+
+int host_remove_dir_path(const char *path)
+{
+    return result(rmdir(path));
+}
+
+int host_remove_file_path(const char *path)
+{
+    return result(unlink(path));
+}
+
+int host_rename_path(const char *from, const char *to)
+{
+    return result(rename(from, to));
+}
+
+int host_open_path(const char *path, unsigned flags, uint32_t mode)
+{
+    return result(NO_EINTR(open(path, open_flags(flags) & ~O_NOFOLLOW, (mode_t)mode)));
+}
+
 int host_parent_dir(int dirfd)
 {
     return result(NO_EINTR(openat(dirfd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC)));
@@ -122,11 +147,6 @@ ssize_t host_readlink(int dirfd, const char *name, char *buf, size_t size)
 int host_fchmod(int fd, uint32_t mode)
 {
     return result(fchmod(fd, (mode_t)mode));
-}
-
-int host_chmod(int dirfd, const char *name, uint32_t mode)
-{
-    return result(fchmodat(dirfd, name, (mode_t)mode, AT_SYMLINK_NOFOLLOW));
 }
 
 int host_chown_group(int dirfd, const char *name, uint32_t gid)
@@ -291,24 +311,10 @@ void host_dir_seek(struct host_dir *dir, uint64_t pos)
         seekdir(dir->stream, (long)pos);
 }
 
-int host_map_file(int fd, uint64_t offset, size_t len, bool writable, void **out)
+int host_remap_writable(int fd, uint64_t offset, void *addr, size_t len)
 {
-    int prot = PROT_READ | (writable ? PROT_WRITE : 0);
-    void *at = mmap(NULL, len, prot, MAP_SHARED, fd, (off_t)offset);
-    if (at == MAP_FAILED)
-        return errno_to_linux(errno);
-    *out = at;
-    return 0;
-}
-
-void host_unmap_file(void *addr, size_t len)
-{
-    munmap(addr, len);
-}
-
-size_t host_page_size(void)
-{
-    return (size_t)sysconf(_SC_PAGESIZE);
+    void *at = mmap(addr, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, (off_t)offset);
+    return at == MAP_FAILED ? errno_to_linux(errno) : 0;
 }
 
 uint32_t host_uid(void)

@@ -30,6 +30,12 @@ struct host_statfs {
 
 // A path given by the user (a root, a bind source): opens the directory, following symlinks.
 NODISCARD int host_open_dir_path(const char *path);
+NODISCARD int host_make_dir_path(const char *path, uint32_t mode);
+NODISCARD int host_remove_dir_path(const char *path);
+NODISCARD int host_remove_file_path(const char *path);
+NODISCARD int host_rename_path(const char *from, const char *to);
+// A file the user names: flags as host_open, symlinks are followed.
+NODISCARD int host_open_path(const char *path, unsigned flags, uint32_t mode);
 NODISCARD int host_parent_dir(int dirfd); // opens ".."
 // Takes LINUX_O_* (access mode, CREAT, EXCL, TRUNC, APPEND, DIRECTORY, PATH, TMPFILE, NONBLOCK,
 // NOFOLLOW implied). Returns a descriptor. A host without O_PATH opens for reading instead.
@@ -94,11 +100,11 @@ void host_dir_close(struct host_dir *dir);
 NODISCARD int host_dir_next(struct host_dir *dir, struct host_dirent *out);
 void host_dir_seek(struct host_dir *dir, uint64_t pos); // 0 or some next_pos
 
-// A shared mapping of file content; offset and length are multiples of host_page_size(). Pages past
-// the end of the file must not be touched.
-NODISCARD int host_map_file(int fd, uint64_t offset, size_t len, bool writable, void **out);
-void host_unmap_file(void *addr, size_t len);
-size_t host_page_size(void);
+// Gives a window (platform/host_mem.h) that was made for reading the right to write, in place.
+NODISCARD int host_remap_writable(int fd, uint64_t offset, void *addr, size_t len);
+
+// Setting times may change the birth time on this host.
+bool host_utimes_moves_birth(void);
 
 // Who this process is to the host.
 uint32_t host_uid(void);

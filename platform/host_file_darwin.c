@@ -52,6 +52,17 @@ int host_fstat(int fd, struct host_stat *out)
     return 0;
 }
 
+int host_chmod(int dirfd, const char *name, uint32_t mode)
+{
+    return fchmodat(dirfd, name, (mode_t)mode, AT_SYMLINK_NOFOLLOW) < 0 ? errno_to_linux(errno) : 0;
+}
+
+// A modification time before the birth time takes that along.
+bool host_utimes_moves_birth(void)
+{
+    return true;
+}
+
 int host_rename(int old_dir, const char *old_name, int new_dir, const char *new_name,
                 unsigned flags)
 {

@@ -51,6 +51,21 @@ int host_fstat(int fd, struct host_stat *out)
     return statx_to(fd, "", AT_EMPTY_PATH, out);
 }
 
+// The C library goes through /proc for AT_SYMLINK_NOFOLLOW; Linux 6.6 has a call for it.
+int host_chmod(int dirfd, const char *name, uint32_t mode)
+{
+    enum { SYS_FCHMODAT2 = 452 };
+    long rc = syscall(SYS_FCHMODAT2, dirfd, name, mode, AT_SYMLINK_NOFOLLOW);
+    if (rc < 0 && errno == ENOSYS)
+        rc = fchmodat(dirfd, name, (mode_t)mode, AT_SYMLINK_NOFOLLOW);
+    return rc < 0 ? errno_to_linux(errno) : 0;
+}
+
+bool host_utimes_moves_birth(void)
+{
+    return false;
+}
+
 int host_rename(int old_dir, const char *old_name, int new_dir, const char *new_name,
                 unsigned flags)
 {

@@ -82,6 +82,11 @@ void thread_join(pthread_t thread)
     pthread_join(thread, NULL);
 }
 
+void thread_yield(void)
+{
+    sched_yield();
+}
+
 unsigned thread_cpu_count(void)
 {
 #if defined(__linux__)

@@ -17,6 +17,9 @@ NODISCARD int thread_start_joinable(void (*run)(void *arg), void *arg, const cha
                                     pthread_t *out);
 void thread_join(pthread_t thread);
 
+// Lets another host thread run.
+void thread_yield(void);
+
 // CPUs this process may use; at least 1.
 unsigned thread_cpu_count(void);
 

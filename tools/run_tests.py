@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs the tests of a build directory and counts every promise they check.
 
-    tools/run_tests.py BUILD [--suite NAME ...] [--verbose]
+    tools/run_tests.py BUILD [--suite NAME ...] [--test NAME ...] [--verbose]
 
 meson runs the tests and enforces each one's time limit; this script reads its log and counts TAP
 lines one by one, so that a file with forty checks counts as forty. The last line is
@@ -87,7 +87,7 @@ def report_failure(record, results, verbose):
             print("\n".join("  " + line for line in shown))
 
 
-def run_meson(build, suites):
+def run_meson(build, suites, tests):
     log = os.path.join(build, "meson-logs", "testlog.json")
     if os.path.exists(log):
         os.remove(log)
@@ -97,6 +97,7 @@ def run_meson(build, suites):
     if not suites:
         for name in ON_DEMAND:
             command += ["--no-suite", name]
+    command += tests
     status = subprocess.run(command, stdin=subprocess.DEVNULL).returncode
     return status, read_log(log) if os.path.exists(log) else []
 
@@ -105,10 +106,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("build")
     parser.add_argument("--suite", action="append", default=[])
+    parser.add_argument("--test", action="append", default=[], help="only the tests so named")
     parser.add_argument("--verbose", action="store_true", help="whole output of failed tests")
     options = parser.parse_args()
 
-    status, records = run_meson(options.build, options.suite)
+    status, records = run_meson(options.build, options.suite, options.test)
     count = Count()
     any_failed = False
     for record in records:
@@ -118,7 +120,7 @@ def main():
         any_failed |= failed
         if failed:
             report_failure(record, results, options.verbose)
-    if not options.suite:
+    if not options.suite and not options.test:
         for name in missing_suites(records):
             print("\nFAILED no test of the suite %s was configured" % name)
             count.failed += 1

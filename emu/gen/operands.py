@@ -1,6 +1,7 @@
 """Allocates gadgets (one per body, constants and operand layout) and emits operand extraction."""
 
 import itertools
+import re
 from gen.decode import fields_c
 from gen.table import PRAGMA, TableError, names_in, to_python
 
@@ -22,6 +23,10 @@ class Gadget:
 IMM_FORMS = {None: [""], "imm": [""], "pack": [""], "const": ["", "pool"], "target": ["", "back"]}
 
 
+# Conditions of forms may ask what the host has; any instance may be wanted then.
+HOST = {f"host_{what}": lambda: True for what in ("fma", "aes", "pclmul", "sha")}
+
+
 class Gadgets:
     def __init__(self, table, bodies):
         self.table, self.bodies = table, bodies
@@ -36,7 +41,7 @@ class Gadgets:
         kind = ex.imm[0] if ex.imm else None
         layout = tuple((o.name, i, o.is_x) for i, o in enumerate(ex.operands))
         params = [(o.name, {"V": "v", "N": "n"}.get(o.kind, "x")) for o in ex.operands]
-        params += [(n, "const") for n, _, _ in ex.expand]
+        params += [(n, "const") for n, _, _, _ in ex.expand]
         if kind == "pack":
             params += [(n, "pack") for n, _, _ in ex.imm[1]]
             layout += tuple((n, bits) for n, _, bits in ex.imm[1])
@@ -47,8 +52,8 @@ class Gadgets:
         if self.signature.setdefault(ex.body, sign) != sign:
             raise TableError(f"{ex.where}: {ex.body} has other operands than in an earlier row")
         ex.base = {}
-        ranges = [range(n) for _, _, n in ex.expand]
-        names = [n for n, _, _ in ex.expand]
+        ranges = [range(first, first + n) for _, _, first, n in ex.expand]
+        names = [n for n, _, _, _ in ex.expand]
         for values in itertools.product(*ranges):
             consts = tuple(zip(names, values))
             if not self.instance_valid(row, ex, dict(zip(names, values))):
@@ -77,23 +82,37 @@ class Gadgets:
     @staticmethod
     def instance_valid(row, ex, consts):
         """False if no word with these constants can reach this execution."""
-        for expr in (row.valid, ex.cond if ex is not row.main else None):
-            if not expr:
+        conds = [to_python(c) for c in (row.valid, ex.cond if ex is not row.main else None) if c]
+        conds += [f"({to_python(e)}) == {consts[n]}" for n, e, _, _ in ex.expand
+                  if n != e and not re.search(r"[?]|\w\(", e)]
+        names = dict.fromkeys(n for c in conds for n in names_in(c) if n in row.fields)
+        for n, e, _, _ in ex.expand:
+            if n == e:
+                names.pop(n, None)
+        for group in connected(conds, names):
+            free = [n for n in names if any(n in names_in(c) for c in group)]
+            if sum(row.fields[n][1] for n in free) > 14:
                 continue
-            names = names_in(expr)
-            free = [n for n in names if n not in consts]
-            bits = sum(row.fields[n][1] for n in free)
-            if bits > 12:
-                continue
-            ok = False
-            for values in itertools.product(*[range(1 << row.fields[n][1]) for n in free]):
-                env = {**consts, **dict(zip(free, values))}
-                if eval(to_python(expr), {"__builtins__": {}}, env):
-                    ok = True
-                    break
-            if not ok:
+            fixed = {n: consts[n] for n, e, _, _ in ex.expand if n == e}
+            both = compile(" and ".join(f"({c})" for c in group), ex.where, "eval")
+            if not any(eval(both, {"__builtins__": {}}, {**HOST, **fixed, **dict(zip(free, v))})
+                       for v in itertools.product(*[range(1 << row.fields[n][1]) for n in free])):
                 return False
         return True
+
+
+def connected(conds, names):
+    """Conditions in groups that share no free field."""
+    groups = []
+    for cond in conds:
+        mine = {n for n in names_in(cond) if n in names}
+        merged = [cond]
+        for other in [g for g in groups if g[1] & mine]:
+            groups.remove(other)
+            merged += other[0]
+            mine |= other[1]
+        groups.append((merged, mine))
+    return [g[0] for g in groups]
 
 
 def slot_expr(op):
@@ -109,14 +128,15 @@ def slot_expr(op):
 def exec_body(row, ex, gadgets, indent):
     """C statements that fill *o for one way of executing a row."""
     used = []
-    for e in [o.expr for o in ex.operands] + [e for _, e, _ in ex.expand]:
+    for e in [o.expr for o in ex.operands] + [e for _, e, _, _ in ex.expand]:
         used += names_in(e)
     out = []
     values = list(ex.base.values())
     count = len(IMM_FORMS[ex.imm[0] if ex.imm else None])
     index = ""
-    for name, expr, n in ex.expand:
-        index = f"({index}) * {n} + ({expr})" if index else f"({expr})"
+    for _, expr, first, n in ex.expand:
+        part = f"({expr}) - {first}" if first else f"({expr})"
+        index = f"({index}) * {n} + {part}" if index else part
     if not ex.expand:
         out.append(f"ops->gadget = {values[0]};")
     else:
@@ -150,7 +170,7 @@ def exec_body(row, ex, gadgets, indent):
 
 def emit(table, gadgets):
     out = ["// Generated from a64.tbl: operand extraction.", PRAGMA, '#include "emu/a64.h"',
-           '#include "emu/a64_imm.h"', '#include "emu/cpu.h"', "",
+           '#include "emu/a64_imm.h"', '#include "emu/cpu.h"', '#include "emu/host_cpu.h"', "",
            "static inline uint8_t slot_read(uint32_t r)", "{",
            "    return (uint8_t)(r == 31 ? CPU_ZERO : r);", "}", "",
            "static inline uint8_t slot_write(uint32_t r)", "{",

@@ -43,7 +43,7 @@ class Exec:
         self.cond = None
         self.body = None
         self.operands = []
-        self.expand = []     # (name, expr, count)
+        self.expand = []     # (name, expr, first value, count)
         self.imm = None      # (kind, value)
         self.given = set()
 
@@ -63,6 +63,20 @@ class Row:
 
     def execs(self):
         return self.forms + [self.main]
+
+
+ITEM_END = re.compile(r":([A-Z]+|\d+(\.\.\d+)?)$")
+
+
+def items(value):
+    """The words of an attribute; `name=EXPR:KIND` is one although EXPR may contain blanks."""
+    out = []
+    for word in [] if value == "-" else value.split():
+        if out and "=" in out[-1] and not ITEM_END.search(out[-1]):
+            out[-1] += " " + word
+        else:
+            out.append(word)
+    return out
 
 
 def to_python(expr):
@@ -204,27 +218,29 @@ class Table:
             ex.body = value
         elif key in ("write", "read", "update"):
             access = {"write": "w", "read": "r", "update": "rw"}[key]
-            for word in [] if value == "-" else value.split():
+            for word in items(value):
                 name, _, kind = word.rpartition(":")
                 name, _, expr = name.partition("=")
                 if kind not in KINDS:
                     raise TableError(f"{where}: bad operand `{word}`")
                 ex.operands.append(Operand(name, expr or name, kind, access))
         elif key == "expand":
-            for word in [] if value == "-" else value.split():
+            for word in items(value):
                 name, _, rest = word.partition("=")
                 if rest:
-                    expr, _, count = rest.rpartition(":")
-                    ex.expand.append((name, expr, int(count)))
+                    expr, _, values = rest.rpartition(":")
+                    low, dots, high = values.rpartition("..")
+                    first = int(low) if dots else 0
+                    ex.expand.append((name, expr, first, int(high) + bool(dots) - first))
                 else:
                     if name not in row.fields:
                         raise TableError(f"{where}: no field {name}")
-                    ex.expand.append((name, name, 1 << row.fields[name][1]))
+                    ex.expand.append((name, name, 0, 1 << row.fields[name][1]))
         elif ex.imm:
             raise TableError(f"{where}: two immediates")
         elif key == "pack":
             parts = []
-            for word in value.split():
+            for word in items(value):
                 name, _, bits = word.rpartition(":")
                 name, _, expr = name.partition("=")
                 parts.append((name, expr or name, int(bits)))

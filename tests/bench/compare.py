@@ -25,7 +25,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCES = ("main.c", "integer.c", "memory.c", "float.c", "call.c", "process.c", "thread.c")
 FLAGS = ["-O2", "-static", "-pthread"]
 QEMU = "qemu-aarch64-static"
-# Work per run, chosen so that qemu takes some tenths of a second and native still a measurable time.
+# Work per run: some tenths of a second for qemu, and still a measurable time for native.
 SCALES = {
     "fib": 60, "sieve": 128, "sha256": 40, "qsort": 48, "vm": 40, "mixed": 256, "hashmap": 96,
     "memcpy64k": 48, "memcpysm": 36, "strlen": 4, "chase": 16, "rand64m": 8, "vecadd": 16,
@@ -92,14 +92,16 @@ def make_root(ish, folder, program):
 def systems(options, folder):
     """The systems asked for, native first: it gives the checksums."""
     native = compile_program("gcc", os.path.join(folder, "bench-native"), FLAGS, SOURCES)
-    guest = compile_program("aarch64-linux-gnu-gcc", os.path.join(folder, "bench-arm64"), FLAGS, SOURCES)
+    guest = compile_program("aarch64-linux-gnu-gcc", os.path.join(folder, "bench-arm64"), FLAGS,
+                            SOURCES)
     found = [System("native", [native])]
     if "qemu" in options.systems:
         found.append(System("qemu", [QEMU, guest], {"BENCH_EXEC": shutil.which(QEMU) or ""}))
     if "ish" in options.systems:
         if not os.access(options.ish, os.X_OK):
             sys.exit("bench: no program at " + options.ish)
-        found.append(System("ish", [options.ish, "-f", make_root(options.ish, folder, guest), "/bench"]))
+        root = make_root(options.ish, folder, guest)
+        found.append(System("ish", [options.ish, "-f", root, "/bench"]))
     return found
 
 
@@ -193,8 +195,8 @@ def speed_table(figures, found, kinds):
 # ---- instructions ------------------------------------------------------------------------------
 
 def guest_instructions(folder, guest, workload, scale):
-    plugin = compile_program("gcc", os.path.join(folder, "insncount.so"), ["-O2", "-shared", "-fPIC"],
-                             ("insncount.c",))
+    plugin = compile_program("gcc", os.path.join(folder, "insncount.so"),
+                             ["-O2", "-shared", "-fPIC"], ("insncount.c",))
     out = os.path.join(folder, "insncount.txt")
     subprocess.run(["qemu-aarch64", "-plugin", plugin, guest, workload, str(scale)], check=True,
                    env=dict(os.environ, INSNCOUNT_OUT=out), stdout=subprocess.DEVNULL)
@@ -208,7 +210,8 @@ def host_instructions(folder, system, workload, scale):
                    + system.command(workload, scale), check=True, env=system.environment,
                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     with open(out) as profile:
-        return next(int(line.split()[1]) for line in profile if line.startswith(("summary:", "totals:")))
+        return next(int(line.split()[1]) for line in profile
+                    if line.startswith(("summary:", "totals:")))
 
 
 def instruction_table(folder, system, workloads):

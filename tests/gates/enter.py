@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """Runs a program with a directory as its root, in namespaces of its own.
 
-    enter.py [--qemu PATH] [--host-network] [--env K=V]... ROOT DIRECTORY PROGRAM [ARGUMENT...]
+    enter.py [--qemu PATH] [--host-network] [--terminal] [--env K=V]...
+             ROOT DIRECTORY PROGRAM [ARGUMENT...]
 
 With --qemu, ARM64 programs in there are run by that qemu through a binfmt_misc of this namespace
 alone (Linux 6.7 or newer); the host's own table is never touched. Without it they must be native.
+With --terminal the program leads a session whose controlling terminal is its standard input.
 The environment is what --env says and nothing else. When this process dies, so does all in there.
 """
 import ctypes
@@ -14,6 +16,7 @@ import signal
 import socket
 import struct
 import sys
+import termios
 
 NEWNS, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET = (0x20000, 0x4000000, 0x8000000, 0x10000000,
                                                   0x20000000, 0x40000000)
@@ -90,13 +93,15 @@ def enter(root, directory, qemu, network):
 
 
 def main():
-    arguments, qemu, network, environment = sys.argv[1:], None, False, {}
+    arguments, qemu, network, environment, terminal = sys.argv[1:], None, False, {}, False
     while arguments and arguments[0].startswith("--"):
         option = arguments.pop(0)
         if option == "--qemu":
             qemu = arguments.pop(0)
         elif option == "--host-network":
             network = True
+        elif option == "--terminal":
+            terminal = True
         elif option == "--env":
             key, _, value = arguments.pop(0).partition("=")
             environment[key] = value
@@ -113,9 +118,17 @@ def main():
         enter(root, directory, qemu, network)
         for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores these; programs must not
             signal.signal(number, signal.SIG_DFL)
-        return in_child(lambda: os.execve(program[0], program, environment))
+        return in_child(lambda: start(program, environment, terminal))
 
     sys.exit(in_child(lambda: in_child(first), flags))
+
+
+def start(program, environment, terminal):
+    """Becomes the program."""
+    if terminal:
+        os.setsid()
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    os.execve(program[0], program, environment)
 
 
 def in_child(work, flags=0):

@@ -10,6 +10,7 @@ import threading
 import time
 
 import runners
+import terminal
 
 # Marks of a guest that broke, or of an emulator that talks into the guest's output.
 NOISE = re.compile(r"SAFETY-VALVE|NETDIAG|^qemu: |Illegal instruction|Segmentation fault|Bus error|"
@@ -17,7 +18,7 @@ NOISE = re.compile(r"SAFETY-VALVE|NETDIAG|^qemu: |Illegal instruction|Segmentati
                    r"^ish: |AddressSanitizer|ThreadSanitizer|runtime error:", re.M)
 OUTPUT_LIMIT = 4 << 20
 
-Run = collections.namedtuple("Run", "status timed_out seconds cpu stdout stderr")
+Run = collections.namedtuple("Run", "status timed_out seconds cpu stdout stderr log", defaults=("",))
 Result = collections.namedtuple("Result", "row state reason run")
 
 
@@ -48,6 +49,23 @@ def execute(command, timeout):
     return Run(process.returncode, late.is_set(), seconds, usage.ru_utime + usage.ru_stime, *texts)
 
 
+def execute_on_terminal(command, steps, timeout, takes_it_itself):
+    """Runs a command on a terminal; its output is what the screen showed, without escapes."""
+    started = time.monotonic()
+    process, ours = terminal.start(command, takes_it_itself)
+    shown, hung = terminal.converse(ours, steps, started + timeout)
+    late = time.monotonic() - started >= timeout
+    os.close(ours)  # hangs up what is still there
+    if late:
+        os.killpg(process.pid, signal.SIGKILL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    end_group(process.pid)
+    error = "waited for: %s\n" % hung if hung else ""
+    return Run(process.returncode, late, time.monotonic() - started,
+               usage.ru_utime + usage.ru_stime, terminal.plain(shown), error)
+
+
 def end_group(group):
     """What the program left behind in its group must not disturb the rows that follow."""
     try:
@@ -58,9 +76,15 @@ def end_group(group):
 
 def run_row(runner, root, row, timeout):
     environment = dict(runners.ENVIRONMENT, **row.environment)
-    command = runner.command(root, runners.program_of(row), environment, runners.DIRECTORY,
-                             "network" in row.conditions)
-    return execute(command, row.timeout or timeout)
+    command = runner.command(root, runners.Launch(
+        runners.program_of(row), environment, runners.DIRECTORY, "network" in row.conditions,
+        row.steps is not None))
+    timeout = row.timeout or timeout
+    if row.steps is not None:
+        run = execute_on_terminal(command, row.steps, timeout, runner.takes_terminal)
+    else:
+        run = execute(command, timeout)
+    return run._replace(log=runner.diagnostics(root))
 
 
 def fault(row, run):
@@ -80,6 +104,8 @@ def fault(row, run):
     noise = NOISE.search(run.stdout + run.stderr)
     if noise and not (row.expect and row.expect.search(noise.group(0))):
         return "stray diagnostic: " + noise.group(0).strip()
+    if run.log:
+        return "the runner's log: " + run.log.strip().split("\n")[0]
     return ""
 
 

@@ -41,7 +41,7 @@ def markdown(title, facts, results, not_selected):
                 fenced("Command", fields.get("run") or fields.get("exec") or "")]
         if result.run:
             out += [fenced("Standard output", result.run.stdout),
-                    fenced("Standard error", result.run.stderr)]
+                    fenced("Standard error", result.run.stderr), fenced("Log", result.run.log)]
     return "\n".join(out) + "\n"
 
 

@@ -4,9 +4,10 @@
     tests/gates/run.py --gate runtime-coverage [--runner ish|qemu|native|'COMMAND {root}']
 
 Settings from the environment: ISH_BIN (the program under test), ROOTFS (one root for every row),
-ROOTFS_LANES (name=root pairs), REPORT_DIR, TIMEOUT_S, INSTALL_TIMEOUT_S (rows that use the network),
-RUNNER. A root is an archive, imported afresh for each worker, or a directory, used as it is. Without
-either variable the lanes are tiny and whatever else exists in roots/, built from their archives.
+ROOTFS_LANES (name or name=root, separated by commas or blanks), REPORT_DIR, TIMEOUT_S,
+INSTALL_TIMEOUT_S (rows that use the network), RUNNER. A root is an archive, imported afresh for each
+worker, or a directory, used as it is. A lane without a root gets the root builder's archive; when no
+lane is named, the gate runs on every lane it has rows for.
 """
 import argparse
 import collections
@@ -25,9 +26,6 @@ import report
 import runners
 import table
 
-BASE_LANES = ("tiny",)
-
-
 def lanes_from(environment, options, rows):
     """lane -> archive, directory, or None for the builder's own archive."""
     lanes = {}
@@ -39,21 +37,25 @@ def lanes_from(environment, options, rows):
         for row in rows:
             lanes.setdefault(row.lane, os.path.abspath(environment["ROOTFS"]))
     if not lanes:
-        present = glob.glob(os.path.join(runners.TOP, "roots", "*", ""))
-        lanes = dict.fromkeys(BASE_LANES + tuple(os.path.basename(path[:-1]) for path in present))
+        lanes = {row.lane: None for row in rows if wanted(row, options)}
     for name, path in lanes.items():
         if path and not os.path.exists(path):
             sys.exit("no root at %s for the lane %s" % (path, name))
     return lanes
 
 
+def wanted(row, options):
+    """Whether the row was asked for, wherever it has to run."""
+    return ((not options.gate or row.gate == options.gate)
+            and (not options.stage or row.stage in options.stage)
+            and (not options.row or any(fnmatch.fnmatch(row.name, one) for one in options.row)))
+
+
 def select(rows, options, lanes):
     """(rows to run, {lane: how many rows its absence leaves out})."""
     chosen, left_out = [], collections.Counter()
     for row in rows:
-        if options.gate and row.gate != options.gate or options.stage and row.stage not in options.stage:
-            continue
-        if options.row and not any(fnmatch.fnmatch(row.name, one) for one in options.row):
+        if not wanted(row, options):
             continue
         if row.lane in lanes:
             chosen.append(row)
@@ -141,7 +143,7 @@ class Gate:
 def parse(arguments):
     environment = os.environ
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--gate", help="runtime-coverage, cli-corner-smoke, npm-cli-runtime-coverage")
+    parser.add_argument("--gate", help="such as runtime-coverage; docs/TESTING.md")
     parser.add_argument("--runner", default=environment.get("RUNNER") or "ish")
     parser.add_argument("--compare", metavar="RUNNER", help="output must equal this runner's too")
     parser.add_argument("--lane", action="append", default=[], metavar="NAME[=ROOT]")

@@ -6,6 +6,7 @@ native   this machine's kernel and CPU, in the same roots built for its own arch
 other    any command with {root} in it, for example RUNNER='proot -r {root}'; the unpacked root is
          put there, `/bin/sh -c COMMAND` follows, and the environment is the row's
 """
+import collections
 import functools
 import os
 import platform
@@ -24,6 +25,10 @@ ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     "TERM": "dumb",
 }
+
+
+# What is to be run in a root. `terminal`: its standard input is one, and the program leads there.
+Launch = collections.namedtuple("Launch", "program environment directory network terminal")
 
 
 class RunnerError(Exception):
@@ -51,8 +56,10 @@ def program_of(row):
 
 
 class Runner:
-    """`name` appears in reports; `architecture` is the one the archives are built for."""
+    """`name` appears in reports; `architecture` is the one the archives are built for;
+    `takes_terminal` says that the command makes a session inside, which wants the terminal."""
     architecture = "arm64"
+    takes_terminal = False
 
     def unpack(self, archive, folder):
         """Makes a root out of an archive; returns its path."""
@@ -61,8 +68,12 @@ class Runner:
                 "unpacking " + archive)
         return folder
 
-    def command(self, root, program, environment, directory, network):
+    def command(self, root, launch):
         raise NotImplementedError
+
+    def diagnostics(self, root):
+        """What the runner itself had to say about the program just run in `root`."""
+        return ""
 
 
 class Ish(Runner):
@@ -79,25 +90,38 @@ class Ish(Runner):
         checked([importer, archive, folder], "importing " + archive)
         return folder
 
-    def command(self, root, program, environment, directory, network):
-        command = [self.binary, "-f", root, "-w", directory]
-        for item in sorted(environment.items()):
+    def command(self, root, launch):
+        command = [self.binary, "--clear-env", "--log-file", root + ".log", "-f", root,
+                   "-w", launch.directory]
+        for item in sorted(launch.environment.items()):
             command += ["-e", "%s=%s" % item]
-        return command + program
+        return command + launch.program
+
+    def diagnostics(self, root):
+        try:
+            with open(root + ".log") as log:
+                text = log.read()
+        except FileNotFoundError:
+            return ""
+        os.remove(root + ".log")
+        return text
 
 
 class Namespaces(Runner):
     """Rows in a chroot with a process, mount and (unless they use it) network space of their own."""
 
+    takes_terminal = True
+
     def __init__(self, name, architecture, options):
         self.name, self.architecture, self.options = name, architecture, options
 
-    def command(self, root, program, environment, directory, network):
+    def command(self, root, launch):
         command = [sys.executable, os.path.join(HERE, "enter.py")] + self.options
-        command += ["--host-network"] if network else []
-        for item in sorted(environment.items()):
+        command += ["--host-network"] if launch.network else []
+        command += ["--terminal"] if launch.terminal else []
+        for item in sorted(launch.environment.items()):
             command += ["--env", "%s=%s" % item]
-        return command + [root, directory] + program
+        return command + [root, launch.directory] + launch.program
 
 
 class Template(Runner):
@@ -106,10 +130,10 @@ class Template(Runner):
     def __init__(self, text):
         self.name, self.text = text.split()[0], text
 
-    def command(self, root, program, environment, directory, network):
-        settings = ["%s=%s" % item for item in sorted(environment.items())]
-        start = "cd %s && exec env -i %s" % (shlex.quote(directory),
-                                             " ".join(map(shlex.quote, settings + program)))
+    def command(self, root, launch):
+        settings = ["%s=%s" % item for item in sorted(launch.environment.items())]
+        start = "cd %s && exec env -i %s" % (shlex.quote(launch.directory),
+                                             " ".join(map(shlex.quote, settings + launch.program)))
         return shlex.split(self.text.replace("{root}", shlex.quote(root))) + ["/bin/sh", "-c", start]
 
 
@@ -128,7 +152,7 @@ def make(name):
         return Namespaces("native", machine, [])
     if "{root}" in name:
         return Template(name)
-    raise RunnerError("no runner called %r: ish, qemu, native, or a command with {root} in it" % name)
+    raise RunnerError("no runner %r: ish, qemu, native, or a command with {root} in it" % name)
 
 
 class Roots:
@@ -147,8 +171,8 @@ class Roots:
             root = source
             if not os.path.isdir(source):
                 root = self.runner.unpack(source, os.path.join(self.folder, lane))
-            command = self.runner.command(root, ["/bin/mkdir", "-p", DIRECTORY], ENVIRONMENT, "/", False)
-            checked(command, "the first program in the %s root" % lane)
+            first = Launch(["/bin/mkdir", "-p", DIRECTORY], ENVIRONMENT, "/", False, False)
+            checked(self.runner.command(root, first), "the first program in the %s root" % lane)
             self.made[lane] = root
         return self.made[lane]
 

@@ -13,20 +13,24 @@
     equals: 42              standard output, exactly, without its last newline
     status: 0               exit status (default 0)
     stderr: ^warning        a regular expression for standard error (default: it must be empty)
+    type: PATTERN => KEYS   the row runs on a terminal of 24x80, and these steps type at it
+                            (terminal.py); output is then what was shown, without escapes
     env: A=1 B=2            added to the environment, which is otherwise the one in runners.py
     timeout: 600            seconds, when the default is too short
     each: busybox --list    one row for each word this command prints; {} stands for it in run, exec
     except: true false      words of `each` left out
     varies: why             output differs between runs, so it is not compared between runners
     unsupported: why        known not to work; reported as such, and a failure once it does work
-    peer: qemu: why         known not to work under this other runner, which is then not compared with
+    peer: qemu: why         known not to work under this other runner; not compared with it
 
 A line that starts with two blanks continues the value above it, as a new line of it without them.
 """
 import re
 
+import terminal
+
 KEYS = ("gate", "stage", "needs", "run", "exec", "expect", "equals", "status", "stderr", "env",
-        "timeout", "each", "except", "varies", "unsupported", "peer")
+        "type", "timeout", "each", "except", "varies", "unsupported", "peer")
 
 
 class TableError(Exception):
@@ -46,6 +50,7 @@ class Row:
         self.stderr = re.compile(fields["stderr"], re.M) if "stderr" in fields else None
         self.environment = dict(pair.split("=", 1) for pair in fields.get("env", "").split())
         self.timeout = float(fields["timeout"]) if "timeout" in fields else None
+        self.steps = terminal.steps_of(fields["type"]) if "type" in fields else None
         peer, _, why = fields.get("peer", "").partition(":")
         self.peers = {peer.strip(): why.strip()} if peer else {}
 
@@ -70,8 +75,9 @@ class Row:
         left_out = set(self.fields.get("except", "").split())
         for word in words:
             if word not in left_out:
-                fields = {key: value.replace("{}", word) if key in ("run", "exec", "expect") else value
-                          for key, value in self.fields.items() if key != "each"}
+                fields = {key: value for key, value in self.fields.items() if key != "each"}
+                for key in {"run", "exec", "expect"} & set(fields):
+                    fields[key] = fields[key].replace("{}", word)
                 yield Row("%s/%s" % (self.name, word), fields)
 
 

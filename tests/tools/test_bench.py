@@ -53,8 +53,8 @@ class Program(unittest.TestCase):
                                            bench.SOURCES)
             guest = bench.compile_program("aarch64-linux-gnu-gcc", os.path.join(folder, "guest"),
                                           bench.FLAGS, bench.SOURCES)
-            listed = subprocess.run([native, "list"], check=True, capture_output=True, text=True).stdout
-            names = [line.split()[0] for line in listed.splitlines()]
+            listed = subprocess.run([native, "list"], check=True, capture_output=True, text=True)
+            names = [line.split()[0] for line in listed.stdout.splitlines()]
             self.assertEqual(sorted(names), sorted(bench.SCALES))
             environment = dict(os.environ, BENCH_EXEC="/usr/bin/" + bench.QEMU)
             for name in names:

@@ -23,9 +23,9 @@ class Here(runners.Runner):
     def __init__(self, name, folder):
         self.name, self.folder = name, folder
 
-    def command(self, root, program, environment, directory, network):
+    def command(self, root, launch):
         return ["/usr/bin/env", "-i", "-C", self.folder] + [
-            "%s=%s" % item for item in sorted(environment.items())] + program
+            "%s=%s" % item for item in sorted(launch.environment.items())] + launch.program
 
 
 class Case(unittest.TestCase):
@@ -78,6 +78,13 @@ class Judging(Case):
             self.assertEqual(self.result("run: echo good; echo '%s'\nexpect: good\n" % mark).state,
                              "fail")
 
+    def test_log(self):
+        """a row during which the runner itself complained fails"""
+        self.runner.diagnostics = lambda root: "ish: warn: something odd\n"
+        result = self.result("run: echo x\nequals: x\n")
+        self.assertEqual(result.state, "fail")
+        self.assertIn("something odd", result.reason)
+
     def test_unsupported(self):
         """a row known not to work is unsupported with its reason, and a failure once it works"""
         broken = self.result("run: false\nequals:\nunsupported: no ptrace\n")
@@ -100,6 +107,28 @@ class Judging(Case):
         result = self.result("exec: /usr/bin/env\nenv: A=1\nexpect: ^A=1$\n")
         names = {line.split("=")[0] for line in result.run.stdout.splitlines()}
         self.assertEqual(names, set(runners.ENVIRONMENT) | {"A"})
+
+
+class Typing(Case):
+    def test_steps(self):
+        """keys are typed when what they wait for has been shown, and the window can change"""
+        result = self.result("run: trap 'stty size; exit 4' WINCH; stty -echo; echo one; read x;"
+                             " echo got $x; while :; do sleep 0.1; done\n"
+                             "type: ^one => two\\r\n  got two => resize 30 90\n"
+                             "expect: \\Aone\\ngot two\\n30 90\\n\\Z\nstatus: 4\n")
+        self.assertEqual((result.state, result.reason), ("pass", ""))
+
+    def test_controlling_terminal(self):
+        """the program leads a session that has the terminal: keys make signals"""
+        result = self.result("run: trap 'echo caught; exit 0' INT; echo up;"
+                             " while :; do sleep 0.1; done\ntype: up => \\x03\nexpect: caught\n")
+        self.assertEqual((result.state, result.reason), ("pass", ""))
+
+    def test_a_step_that_never_comes(self):
+        """a row whose program ends or stays silent before all was typed fails"""
+        self.assertEqual(self.result("run: echo x\ntype: never => y\nexpect: x\n").state, "fail")
+        silent = self.result("run: read x\ntype: never => y\nexpect: .*\n", timeout=0.5)
+        self.assertIn("stopped", silent.reason)
 
 
 class Tables(Case):
@@ -141,6 +170,7 @@ class Reporting(Case):
         """rows whose root is absent are counted in the report, never passed"""
         rows = [self.row("run: x\nequals:\n"), self.row("run: x\nequals:\nneeds: base\n")]
         options = gate.parse(["--gate", "g"])
+        self.assertEqual(set(gate.lanes_from({}, options, rows)), {"tiny", "base"})
         chosen, left_out = gate.select(rows, options, {"tiny": None})
         self.assertEqual((len(chosen), dict(left_out)), (1, {"base": 1}))
         self.assertIn("base (1 rows)", report.markdown("t", [], [], left_out))
@@ -159,7 +189,7 @@ class Reporting(Case):
         runner = self.runner
         runner.unpack = lambda archive, folder: folder
         one = gate.Gate(options, runner, None, {"tiny": self.runner.folder}, said.append)
-        runner.command = lambda root, program, *rest: ["/bin/true"] if program[0] == "/bin/mkdir" \
+        runner.command = lambda root, launch: ["/bin/true"] if launch.program[0] == "/bin/mkdir" \
             else ["/bin/sh", "-c", "false"]
         one.run([self.row("each: false\nrun: echo {}\nequals: {}\n")])
         self.assertEqual([result.state for result in said], ["fail"])

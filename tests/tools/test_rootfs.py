@@ -38,8 +38,8 @@ def make_deb(folder, name, control, files, links=(), conffiles=(), scripts=()):
     """files: path -> (mode, contents); links: (new path, path it is a hard link to)."""
     tree = os.path.join(folder, name)
     os.makedirs(os.path.join(tree, "DEBIAN"))
-    text = "Package: %s\nVersion: 1\nArchitecture: arm64\nMaintainer: x <x@x>\n%sDescription: x\n" % (
-        name, control)
+    text = ("Package: %s\nVersion: 1\nArchitecture: arm64\nMaintainer: x <x@x>\n%s"
+            "Description: x\n" % (name, control))
     parts = {"control": text, "conffiles": "".join(path + "\n" for path in conffiles)}
     for part, body in dict(parts, **dict.fromkeys(scripts, "#!/bin/sh\n")).items():
         path = os.path.join(tree, "DEBIAN", part)
@@ -63,7 +63,8 @@ def make_deb(folder, name, control, files, links=(), conffiles=(), scripts=()):
 class Sources(unittest.TestCase):
     def test_maps_suite(self):
         """the host's Debian sources serve another suite, backports left out"""
-        found = aptfetch.distribution_sources(list(aptfetch.parse_deb822(DEBIAN)), "bookworm", "trixie")
+        sources = list(aptfetch.parse_deb822(DEBIAN))
+        found = aptfetch.distribution_sources(sources, "bookworm", "trixie")
         self.assertEqual([item["Suites"] for item in found],
                          ["trixie trixie-updates", "trixie-security"])
         self.assertEqual({item["Components"] for item in found}, {"main"})
@@ -117,7 +118,8 @@ class Names(unittest.TestCase):
 
     def test_npm_specification(self):
         """npm packages must be pinned by version"""
-        self.assertEqual(npmfetch.split_specification("@a/b@1.0#sha512-xy="), ("@a/b", "1.0", "sha512-xy="))
+        self.assertEqual(npmfetch.split_specification("@a/b@1.0#sha512-xy="),
+                         ("@a/b", "1.0", "sha512-xy="))
         for bad in ("@a/b", "b@", "b@1#md5-x", "../x@1"):
             with self.assertRaises(npmfetch.NpmError):
                 npmfetch.split_specification(bad)

@@ -1,5 +1,7 @@
 // Path walks, permissions, names and attributes behave as on Linux, whatever holds the files.
+#include "fs/fakefs/fakefs.h"
 #include "tests/unit/tap.h"
+#include "tests/unit/temp_dir.h"
 #include "tests/unit/vfs_env.h"
 
 static void test_walk(struct tap *t, struct env *e)
@@ -428,14 +430,23 @@ static void test_open(struct tap *t, struct env *e)
     file_put(f);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     struct tap t = {0, 0};
     struct env e;
     struct super *s;
+    struct temp_dir dir = {""};
+    bool fakefs = argc > 1 && !strcmp(argv[1], "fakefs");
     env_start(&e);
-    ISH_ASSERT(!tmpfs_create(e.vfs, 0, 0755, &s));
-    env_mount_root(&e, s, "tmpfs");
+    if (fakefs) {
+        char why[FAKEFS_WHY_MAX];
+        temp_dir_make(&dir);
+        ISH_ASSERT(!fakefs_format(temp_path(&dir, "root"), why));
+        ISH_ASSERT(!fakefs_create(e.vfs, temp_path(&dir, "root"), NULL, why, &s));
+    } else {
+        ISH_ASSERT(!tmpfs_create(e.vfs, 0, 0755, &s));
+    }
+    env_mount_root(&e, s, argv[1]);
     test_walk(&t, &e);
     test_symlinks(&t, &e);
     test_resolve_flags(&t, &e);
@@ -448,5 +459,7 @@ int main(void)
     test_devices(&t, &e);
     test_open(&t, &e);
     env_stop(&e);
+    if (fakefs)
+        temp_dir_remove(&dir);
     return tap_finish(&t);
 }

@@ -1,0 +1,169 @@
+// Changes on their way into the database: a queue, and one leader at a time who commits all of it.
+#include "fs/fakefs/store_private.h"
+#include "platform/abi/linux_errno.h"
+#include <stdlib.h>
+
+struct store_op *store_op_new(enum store_op_kind kind, uint64_t ino)
+{
+    struct store_op *op = calloc(1, sizeof *op);
+    if (op) {
+        op->kind = kind;
+        op->row.ino = ino;
+    }
+    return op;
+}
+
+void store_op_free(struct store_op *op)
+{
+    if (!op)
+        return;
+    free((void *)(uintptr_t)op->hint.text);
+    free(op->name);
+    free(op->other);
+    free(op->value);
+    free(op);
+}
+
+uint64_t store_queue(struct store *s, struct store_op *op)
+{
+    lock_acquire(&s->queue_lock);
+    op->seq = ++s->next_seq;
+    if (op->kind == OP_LOG_RENAME)
+        op->hint.seq = ++s->rename_seq;
+    op->next = NULL;
+    *s->last = op;
+    s->last = &op->next;
+    uint64_t seq = op->seq;
+    lock_release(&s->queue_lock);
+    return seq;
+}
+
+uint64_t store_rename_seq(struct store *s)
+{
+    lock_acquire(&s->queue_lock);
+    uint64_t seq = s->rename_seq;
+    lock_release(&s->queue_lock);
+    return seq;
+}
+
+static int apply(struct db *db, const struct store_op *op)
+{
+    uint64_t ino = op->row.ino;
+    switch (op->kind) {
+    case OP_PUT:
+        return db_put_row(db, &op->row, &op->hint);
+    case OP_PUT_HINT:
+        return db_put_hint(db, ino, &op->hint);
+    case OP_DELETE:
+        return db_delete_row(db, ino);
+    case OP_QUARANTINE:
+        return db_quarantine(db, ino);
+    case OP_PUT_XATTR:
+        return db_put_xattr(db, ino, op->name, op->value, op->size);
+    case OP_DELETE_XATTR:
+        return db_delete_xattr(db, ino, op->name);
+    case OP_LOG_RENAME:
+        return db_log_rename(db, op->hint.seq, op->name, op->other);
+    }
+    return -LINUX_EINVAL;
+}
+
+static int apply_all(struct store *s, const struct store_op *op)
+{
+    lock_acquire(&s->db_lock);
+    int err = db_begin(s->db);
+    for (; op && !err; op = op->next)
+        err = apply(s->db, op);
+    if (!err)
+        err = db_commit(s->db);
+    if (err) {
+        log_printf(s->log, LOG_ERROR, "meta.db takes no more changes: %s", db_error(s->db));
+        db_rollback(s->db);
+    }
+    lock_release(&s->db_lock);
+    return err;
+}
+
+// Deletions that are durable need no reminder in memory.
+static void forget_deleted(struct store *s, const struct store_op *op)
+{
+    if (op->kind != OP_DELETE && op->kind != OP_QUARANTINE)
+        return;
+    struct store_shard *shard = store_shard_of(s, op->row.ino);
+    struct store_chunk *c;
+    lock_acquire(&shard->lock);
+    struct store_row *r = store_chunk_find(shard, op->row.ino, &c);
+    if (r && !r->present && r->version == op->seq)
+        store_chunk_remove(c, r);
+    lock_release(&shard->lock);
+}
+
+// The leader's work, queue unlocked. Returns the error; frees the batch.
+static int commit_batch(struct store *s, struct store_op *batch)
+{
+    int err = apply_all(s, batch);
+    for (struct store_op *op = batch, *next; op; op = next) {
+        next = op->next;
+        if (!err)
+            forget_deleted(s, op);
+        store_op_free(op);
+    }
+    return err;
+}
+
+// Under the queue lock: takes the lead for one batch.
+static void lead(struct store *s) NO_TSA
+{
+    struct store_op *batch = s->first;
+    uint64_t upto = s->next_seq;
+    s->first = NULL;
+    s->last = &s->first;
+    s->leader = true;
+    lock_release(&s->queue_lock);
+    int err = commit_batch(s, batch);
+    lock_acquire(&s->queue_lock);
+    s->leader = false;
+    if (err)
+        atomic_store_explicit(&s->failed, true, memory_order_relaxed);
+    else
+        s->durable_seq = upto;
+    cond_broadcast(&s->progress);
+}
+
+void store_set_bulk(struct store *s, bool on)
+{
+    atomic_store_explicit(&s->bulk, on, memory_order_relaxed);
+}
+
+int store_commit(struct store *s, uint64_t seq)
+{
+    enum { BULK_BATCH = 4096 };
+    if (atomic_load_explicit(&s->bulk, memory_order_relaxed) && seq % BULK_BATCH != 0)
+        return 0;
+    lock_acquire(&s->queue_lock);
+    while (s->durable_seq < seq && !atomic_load_explicit(&s->failed, memory_order_relaxed)) {
+        if (s->leader)
+            cond_wait(&s->progress, &s->queue_lock, COND_FOREVER);
+        else if (s->first)
+            lead(s);
+        else
+            s->durable_seq = s->next_seq; // nothing is under way
+    }
+    int err = s->durable_seq < seq ? -LINUX_EIO : 0;
+    lock_release(&s->queue_lock);
+    return err;
+}
+
+int store_sync(struct store *s)
+{
+    lock_acquire(&s->queue_lock);
+    uint64_t seq = s->next_seq;
+    lock_release(&s->queue_lock);
+    int err = store_commit(s, seq);
+    if (err)
+        return err;
+    lock_acquire(&s->db_lock);
+    err = db_sync(s->db);
+    lock_release(&s->db_lock);
+    return err;
+}

@@ -1,0 +1,585 @@
+// fakefs: the host's tree with the metadata of the store.
+#include "fs/fakefs/fakefs.h"
+#include "fs/fakefs/root.h"
+#include "fs/fakefs/store.h"
+#include "fs/host/host_fs.h"
+#include "platform/abi/fs.h"
+#include "platform/abi/linux_errno.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+// Embeds the common part, which is what super->private points to.
+struct fakefs {
+    struct host_fs host;
+    struct store *store;
+    struct root_dir root;
+};
+
+static struct store *store_of(const struct host_fs *fs)
+{
+    return fs->store;
+}
+
+// --- What the host can hold ----------------------------------------------------------------------
+
+static bool is_special(uint32_t mode)
+{
+    return !LINUX_S_ISREG(mode) && !LINUX_S_ISDIR(mode) && !LINUX_S_ISLNK(mode);
+}
+
+// Bits the emulator itself needs on a host object of this kind.
+static uint32_t own_bits(uint32_t mode)
+{
+    return LINUX_S_ISDIR(mode) ? 0700 : 0600;
+}
+
+// The host's mode for what the guest calls `mode`.
+static uint32_t host_bits(uint32_t mode)
+{
+    return own_bits(mode) | (mode & 0777);
+}
+
+static bool needs_row(const struct host_meta *m)
+{
+    if (m->uid != 0 || m->gid != 0 || is_special(m->mode))
+        return true;
+    return !LINUX_S_ISLNK(m->mode) && (m->mode & LINUX_S_IALLPERM) != host_bits(m->mode);
+}
+
+static int fakefs_load(struct host_fs *fs, const struct host_stat *st, struct host_meta *out,
+                       uint64_t *recorded)
+{
+    struct db_row row;
+    *recorded = 0;
+    int found = store_get(store_of(fs), st->ino, st->btime, &row, recorded);
+    if (found < 0)
+        return found;
+    if (found && !root_kinds_fit(st->mode, row.mode)) {
+        uint64_t seq;
+        int err = store_quarantine(store_of(fs), st->ino, *recorded, &seq);
+        if (err && err != -LINUX_EROFS)
+            return err;
+        found = 0;
+        *recorded = 0;
+    }
+    if (found)
+        *out = (struct host_meta){row.mode, row.uid, row.gid, row.rdev};
+    else
+        *out =
+            (struct host_meta){.mode = LINUX_S_ISLNK(st->mode) ? LINUX_S_IFLNK | 0777 : st->mode};
+    return 0;
+}
+
+static uint8_t fakefs_dirent_type(struct host_fs *fs, uint64_t ino, uint8_t host_type)
+{
+    struct db_row row;
+    uint64_t version;
+    if (host_type != LINUX_DT_REG || store_get(store_of(fs), ino, INT64_MIN, &row, &version) != 1)
+        return host_type;
+    return (uint8_t)((row.mode & LINUX_S_IFMT) >> 12);
+}
+
+// --- Hints ---------------------------------------------------------------------------------------
+
+struct hint_text {
+    struct db_hint hint;
+    char *text;
+};
+
+static int append_path(struct hint_text *h, size_t *room, const char *path)
+{
+    size_t n = strlen(path), used = h->hint.text ? h->hint.len + 1 : 0; // with a NUL between
+    if (!h->text || used + n > *room) {
+        char *grown = realloc(h->text, (used + n) * 2 + 64);
+        if (!grown)
+            return -LINUX_ENOMEM;
+        *room = (used + n) * 2 + 64;
+        h->text = grown;
+    }
+    if (used > 0)
+        h->text[used - 1] = 0;
+    memcpy(h->text + used, path, n);
+    h->hint.text = h->text;
+    h->hint.len = used + n;
+    return 0;
+}
+
+// The path of `name` in `dir`. -LINUX_ENOENT when the directory has none.
+static int child_path(struct host_node *dir, const char *name, char path[LINUX_PATH_MAX])
+{
+    int n = host_node_path(dir, path, LINUX_PATH_MAX);
+    if (n < 0)
+        return n;
+    size_t at = (size_t)n, len = strlen(name);
+    if (at + len + 2 > LINUX_PATH_MAX)
+        return -LINUX_ENAMETOOLONG;
+    if (at > 0)
+        path[at++] = '/';
+    memcpy(path + at, name, len + 1);
+    return 0;
+}
+
+// Every known path of a node; none is fine.
+static int make_hint(struct host_node *node, struct hint_text *out)
+{
+    struct store *store = store_of(node->fs);
+    *out = (struct hint_text){.hint = {.seq = store_rename_seq(store)}};
+    size_t room = 0;
+    char path[LINUX_PATH_MAX];
+    if (node == host_node_of(node->fs->super->root)) {
+        path[0] = 0;
+        return append_path(out, &room, path);
+    }
+    struct host_name_list names;
+    int err = host_names_get(node, &names);
+    for (unsigned i = 0; !err && i < names.count; i++)
+        if (child_path(names.parent[i], names.name[i], path) == 0)
+            err = append_path(out, &room, path);
+    host_names_done(&names);
+    return err;
+}
+
+static int make_place_hint(struct host_fs *fs, const struct host_place *place,
+                           struct hint_text *out)
+{
+    *out = (struct hint_text){.hint = {.seq = store_rename_seq(store_of(fs))}};
+    size_t room = 0;
+    char path[LINUX_PATH_MAX];
+    if (!place->parent || child_path(place->parent, place->name, path) != 0)
+        return 0;
+    return append_path(out, &room, path);
+}
+
+// --- Changes -------------------------------------------------------------------------------------
+
+static uint32_t fakefs_create_mode(const struct host_meta *meta)
+{
+    // What needs a row is made unreadable for others until the row is there.
+    return needs_row(meta) ? own_bits(meta->mode) : host_bits(meta->mode);
+}
+
+static struct db_row make_row(uint64_t ino, int64_t gen, const struct host_meta *meta, bool xattrs)
+{
+    return (struct db_row){ino, gen, meta->mode, meta->uid, meta->gid, meta->rdev, xattrs};
+}
+
+// Puts the row of a new object, or makes sure that there is none.
+static int record_new(struct host_fs *fs, const struct host_stat *st, const struct host_meta *meta,
+                      const struct host_place *place, uint64_t *recorded)
+{
+    struct store *store = store_of(fs);
+    uint64_t seq = 0;
+    int err;
+    *recorded = 0;
+    if (!needs_row(meta)) {
+        err = store_has_rows(store) ? store_delete(store, st->ino, 0, &seq) : 0;
+        if (err == -LINUX_EROFS)
+            err = 0; // a store that is read-only has nothing queued either
+        return err ? err : store_commit(store, seq);
+    }
+    struct hint_text hint;
+    err = make_place_hint(fs, place, &hint);
+    // Xattrs of a former object with this number go, too.
+    if (!err)
+        err = store_delete(store, st->ino, 0, &seq);
+    const struct db_row row = make_row(st->ino, st->btime, meta, false);
+    if (!err)
+        err = store_put(store, &row, &hint.hint, &seq);
+    free(hint.text);
+    if (err)
+        return err;
+    *recorded = seq;
+    return store_commit(store, seq);
+}
+
+static int fakefs_created(struct host_fs *fs, const struct host_stat *st,
+                          const struct host_meta *meta, const struct host_place *place, int fd,
+                          uint64_t *recorded)
+{
+    int err = record_new(fs, st, meta, place, recorded);
+    uint32_t want = host_bits(meta->mode);
+    if (err || LINUX_S_ISLNK(meta->mode) || (st->mode & LINUX_S_IALLPERM) == want)
+        return err;
+    return fd >= 0 ? host_fchmod(fd, want) : host_chmod(place->dir_fd, place->name, want);
+}
+
+static int set_host_bits(struct host_node *node, uint32_t mode)
+{
+    uint32_t want = host_bits(mode);
+    if (LINUX_S_ISLNK(mode) || (node->host_mode & LINUX_S_IALLPERM) == want)
+        return 0;
+    struct host_place place;
+    int err = host_place_find(node, &place);
+    if (!err) {
+        err = host_chmod(place.dir_fd, place.name, want);
+        host_place_done(&place);
+    } else {
+        int fd;
+        err = host_node_open_any(node, &fd);
+        if (!err) {
+            err = host_fchmod(fd, want);
+            host_close(fd);
+        }
+    }
+    if (!err)
+        node->host_mode = (node->host_mode & LINUX_S_IFMT) | want;
+    return err;
+}
+
+static bool has_xattrs(struct host_node *node)
+{
+    struct db_row row;
+    uint64_t version;
+    return atomic_load_explicit(&node->recorded, memory_order_relaxed) &&
+           store_get(store_of(node->fs), node->ino, INT64_MIN, &row, &version) == 1 && row.xattrs;
+}
+
+// Queues the node's row as `meta` says.
+static int put_row(struct host_node *node, const struct host_meta *meta, bool xattrs, uint64_t *seq)
+{
+    struct hint_text hint;
+    int err = make_hint(node, &hint);
+    const struct db_row row =
+        make_row(node->ino, atomic_load_explicit(&node->btime, memory_order_relaxed), meta, xattrs);
+    if (!err)
+        err = store_put(store_of(node->fs), &row, &hint.hint, seq);
+    free(hint.text);
+    return err;
+}
+
+static int fakefs_change(struct host_node *node, const struct host_meta *from,
+                         const struct host_meta *to)
+{
+    struct store *store = store_of(node->fs);
+    bool xattrs = has_xattrs(node);
+    uint64_t seq = 0, recorded = atomic_load_explicit(&node->recorded, memory_order_relaxed);
+    int err;
+    (void)from;
+    if (needs_row(to) || xattrs) {
+        // The row first: the host's bits mean nothing where there is one.
+        err = put_row(node, to, xattrs, &seq);
+        if (!err)
+            err = store_commit(store, seq);
+        if (err)
+            return err;
+        atomic_store_explicit(&node->recorded, seq, memory_order_relaxed);
+        return set_host_bits(node, to->mode);
+    }
+    err = set_host_bits(node, to->mode);
+    if (err || !recorded)
+        return err;
+    err = store_delete(store, node->ino, recorded, &seq);
+    if (!err)
+        err = store_commit(store, seq);
+    if (!err)
+        atomic_store_explicit(&node->recorded, 0, memory_order_relaxed);
+    return err;
+}
+
+static void fakefs_removed(struct host_node *node)
+{
+    uint64_t seq, recorded = atomic_load_explicit(&node->recorded, memory_order_relaxed);
+    if (!recorded)
+        return;
+    // Nobody waits: a row without an object harms nothing, and whoever gets the number next makes
+    // sure it is gone.
+    if (store_delete(store_of(node->fs), node->ino, recorded, &seq))
+        log_printf(node->fs->log, LOG_FS, "the row of a removed object stays");
+}
+
+static int log_dir_rename(struct host_node *node, struct host_node *old_dir, const char *old_name,
+                          struct host_node *new_dir, const char *new_name, bool exchange)
+{
+    struct store *store = store_of(node->fs);
+    char from[LINUX_PATH_MAX], to[LINUX_PATH_MAX];
+    uint64_t seq;
+    if (!store_has_rows(store))
+        return 0;
+    int err = child_path(old_dir, old_name, from);
+    if (!err)
+        err = child_path(new_dir, new_name, to);
+    if (!err)
+        err = store_log_rename(store, from, to, exchange, &seq);
+    return err ? err : store_commit(store, seq);
+}
+
+static int fakefs_named(struct host_node *node, struct host_node *old_dir, const char *old_name,
+                        struct host_node *new_dir, const char *new_name, bool exchange)
+{
+    if (LINUX_S_ISDIR(node->host_type) && old_dir && new_dir)
+        return log_dir_rename(node, old_dir, old_name, new_dir, new_name, exchange);
+    if (!atomic_load_explicit(&node->recorded, memory_order_relaxed))
+        return 0;
+    struct store *store = store_of(node->fs);
+    struct hint_text hint;
+    uint64_t seq;
+    int err = make_hint(node, &hint);
+    if (!err)
+        err = store_put_hint(store, node->ino, &hint.hint, &seq);
+    free(hint.text);
+    return err || !new_dir ? err : store_commit(store, seq);
+}
+
+static void fakefs_times_set(struct host_node *node)
+{
+    struct host_stat st;
+    if (!host_utimes_moves_birth() || host_node_stat(node, &st) ||
+        st.btime == atomic_load_explicit(&node->btime, memory_order_relaxed))
+        return;
+    atomic_store_explicit(&node->btime, st.btime, memory_order_relaxed);
+    if (!atomic_load_explicit(&node->recorded, memory_order_relaxed))
+        return;
+    struct inode *inode = node->inode;
+    lock_acquire(&inode->lock);
+    const struct host_meta meta = {atomic_load(&inode->mode), atomic_load(&inode->uid),
+                                   atomic_load(&inode->gid), inode->rdev};
+    uint64_t seq;
+    int err = put_row(node, &meta, has_xattrs(node), &seq);
+    if (!err)
+        err = store_commit(store_of(node->fs), seq);
+    if (!err)
+        atomic_store_explicit(&node->recorded, seq, memory_order_relaxed);
+    else
+        log_printf(node->fs->log, LOG_ERROR, "a row keeps an old birth time");
+    lock_release(&inode->lock);
+}
+
+// --- Extended attributes -------------------------------------------------------------------------
+
+static ssize_t fakefs_getxattr(struct host_node *node, const char *name, void *buf, size_t size)
+{
+    return has_xattrs(node) ? store_get_xattr(store_of(node->fs), node->ino, name, buf, size)
+                            : -LINUX_ENODATA;
+}
+
+static ssize_t fakefs_listxattr(struct host_node *node, char *buf, size_t size)
+{
+    return has_xattrs(node) ? store_list_xattr(store_of(node->fs), node->ino, buf, size) : 0;
+}
+
+static struct host_meta meta_of(struct host_node *node)
+{
+    struct inode *inode = node->inode;
+    return (struct host_meta){atomic_load(&inode->mode), atomic_load(&inode->uid),
+                              atomic_load(&inode->gid), inode->rdev};
+}
+
+static int fakefs_setxattr(struct host_node *node, const char *name, const void *value, size_t size,
+                           unsigned flags)
+{
+    struct store *store = store_of(node->fs);
+    ssize_t old = fakefs_getxattr(node, name, NULL, 0);
+    if (old < 0 && old != -LINUX_ENODATA)
+        return (int)old;
+    if (old >= 0 && flags & LINUX_XATTR_CREATE)
+        return -LINUX_EEXIST;
+    if (old < 0 && flags & LINUX_XATTR_REPLACE)
+        return -LINUX_ENODATA;
+    uint64_t row_seq = 0, seq;
+    int err = 0;
+    if (!has_xattrs(node)) {
+        const struct host_meta meta = meta_of(node);
+        err = put_row(node, &meta, true, &row_seq);
+    }
+    if (!err)
+        err = store_put_xattr(store, node->ino, name, value, size, &seq);
+    if (!err)
+        err = store_commit(store, seq);
+    if (!err && row_seq)
+        atomic_store_explicit(&node->recorded, row_seq, memory_order_relaxed);
+    return err;
+}
+
+static int fakefs_removexattr(struct host_node *node, const char *name)
+{
+    struct store *store = store_of(node->fs);
+    ssize_t old = fakefs_getxattr(node, name, NULL, 0);
+    if (old < 0)
+        return (int)old;
+    uint64_t seq;
+    int err = store_delete_xattr(store, node->ino, name, &seq);
+    if (!err)
+        err = store_commit(store, seq);
+    if (err || store_list_xattr(store, node->ino, NULL, 0) != 0)
+        return err;
+    // It was the last one: the row may not be needed any more.
+    const struct host_meta meta = meta_of(node);
+    uint64_t recorded = 0;
+    if (needs_row(&meta)) {
+        err = put_row(node, &meta, false, &seq);
+        recorded = seq;
+    } else {
+        err = store_delete(store, node->ino, 0, &seq);
+    }
+    if (!err)
+        err = store_commit(store, seq);
+    if (!err)
+        atomic_store_explicit(&node->recorded, recorded, memory_order_relaxed);
+    return err;
+}
+
+static int fakefs_sync_store(struct host_fs *fs)
+{
+    return store_sync(store_of(fs));
+}
+
+static const struct host_policy fakefs_policy = {
+    .load = fakefs_load,
+    .create_mode = fakefs_create_mode,
+    .created = fakefs_created,
+    .change = fakefs_change,
+    .removed = fakefs_removed,
+    .named = fakefs_named,
+    .times_set = fakefs_times_set,
+    .dirent_type = fakefs_dirent_type,
+    .getxattr = fakefs_getxattr,
+    .setxattr = fakefs_setxattr,
+    .listxattr = fakefs_listxattr,
+    .removexattr = fakefs_removexattr,
+    .sync = fakefs_sync_store,
+};
+
+// --- The file system -----------------------------------------------------------------------------
+
+static const char *const own_parts[] = {".", "meta.db", "meta.db-wal", "lock", "tmp"};
+
+// The guest reaches the store's own files on no mount: SQLite's locks vanish when any descriptor of
+// its file is closed, and the rest would be two views of one tree.
+static int hide_parts(struct vfs *vfs, const struct root_dir *r, bool hide)
+{
+    int err = 0;
+    for (size_t i = 0; i < ARRAY_LEN(own_parts) && !err; i++) {
+        struct host_stat st;
+        if (host_stat(r->fd, own_parts[i], &st))
+            continue;
+        if (hide)
+            err = vfs_hide(vfs, st.dev, st.ino);
+        else
+            vfs_unhide(vfs, st.dev, st.ino);
+    }
+    return err;
+}
+
+static void fakefs_destroy(struct super *s)
+{
+    struct fakefs *f = CONTAINER_OF(s->private, struct fakefs, host);
+    inode_put(s->root);
+    if (f->store)
+        store_destroy(f->store);
+    hide_parts(s->vfs, &f->root, false);
+    host_fs_free(&f->host);
+    root_dir_close(&f->root);
+    free(f);
+}
+
+static int fakefs_statfs(struct super *s, struct vfs_statfs *out)
+{
+    return host_fs_statfs(s->private, out);
+}
+
+static int fakefs_sync(struct super *s)
+{
+    return host_fs_sync(s->private);
+}
+
+static const struct super_ops fakefs_super_ops = {
+    .destroy = fakefs_destroy,
+    .statfs = fakefs_statfs,
+    .sync = fakefs_sync,
+};
+
+enum { RENAME_LOG_MAX = 4096 };
+
+static int prepare_database(const struct root_dir *r, struct db *db, const struct log *log)
+{
+    bool copy = false;
+    int err = root_is_copy(r, db, &copy);
+    if (!err && copy)
+        err = root_rebuild(r, db, log);
+    if (!err && db_rename_count(db) > RENAME_LOG_MAX)
+        err = root_compact(db);
+    return err ? err : db_put_meta(db, "clean", "0");
+}
+
+static int open_store(struct fakefs *f, const struct log *log, char why[FAKEFS_WHY_MAX])
+{
+    struct db *db;
+    int err = db_open(f->root.db_path, false, why, FAKEFS_WHY_MAX, &db);
+    if (err)
+        return err;
+    err = prepare_database(&f->root, db, log);
+    if (!err)
+        err = store_create(db, log, &f->store);
+    if (err) {
+        snprintf(why, FAKEFS_WHY_MAX, "%s cannot be used: %s; fakefs-fsck may help",
+                 f->root.db_path, db_error(db));
+        db_close(db, false);
+    }
+    return err;
+}
+
+static int mount_root(struct fakefs *f, struct super *s, const struct log *log,
+                      char why[FAKEFS_WHY_MAX])
+{
+    int err = open_store(f, log, why);
+    if (!err)
+        err = hide_parts(s->vfs, &f->root, true);
+    if (err)
+        return err;
+    f->host.store = f->store;
+    f->host.owned = true;
+    f->host.log = log;
+    f->host.staging_fd = host_dup(f->root.tmp_fd);
+    int root_fd = host_dup(f->root.data_fd);
+    err = root_fd < 0 ? root_fd : host_fs_init(&f->host, s, &fakefs_policy, root_fd);
+    if (err)
+        snprintf(why, FAKEFS_WHY_MAX, "the root folder cannot be used (error %d)", -err);
+    return err;
+}
+
+int fakefs_create(struct vfs *vfs, const char *root, const struct log *log,
+                  char why[FAKEFS_WHY_MAX], struct super **out)
+{
+    why[0] = 0;
+    struct fakefs *f = calloc(1, sizeof *f);
+    if (!f)
+        return -LINUX_ENOMEM;
+    int err = root_dir_open(root, why, FAKEFS_WHY_MAX, &f->root);
+    f->host.staging_fd = -1;
+    struct super *s = err ? NULL : super_create(&fakefs_super_ops, vfs, &f->host);
+    if (!s) {
+        root_dir_close(&f->root);
+        free(f);
+        return err ? err : -LINUX_ENOMEM;
+    }
+    err = mount_root(f, s, log, why);
+    if (err) {
+        super_put(s);
+        return err;
+    }
+    *out = s;
+    return 0;
+}
+
+static struct store *store_of_super(struct super *s)
+{
+    return store_of(s->private);
+}
+
+void fakefs_bulk_begin(struct super *super)
+{
+    store_set_bulk(store_of_super(super), true);
+}
+
+int fakefs_bulk_end(struct super *super)
+{
+    struct store *store = store_of_super(super);
+    store_set_bulk(store, false);
+    return store_sync(store);
+}
+
+int fakefs_format(const char *root, char why[FAKEFS_WHY_MAX])
+{
+    return root_dir_make(root, why, FAKEFS_WHY_MAX);
+}

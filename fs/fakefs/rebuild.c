@@ -1,0 +1,268 @@
+// A root that was copied: its objects have other inode numbers now. Every row is found again by the
+// paths it was last known under, moved along the renames logged since, and keyed anew.
+#include "fs/fakefs/root.h"
+#include "platform/abi/fs.h"
+#include "platform/abi/linux_errno.h"
+#include "platform/clock.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct renames {
+    struct {
+        uint64_t seq;
+        char *from, *to;
+    } *all;
+    size_t count, room;
+};
+
+// A row on its way: `found` is its new object.
+struct moving {
+    struct db_row row;
+    char *hint; // paths, each ended by NUL
+    size_t hint_len;
+    uint64_t hint_seq;
+};
+
+struct rebuild {
+    const struct root_dir *root;
+    struct db *db;
+    struct renames renames;
+    struct moving *rows;
+    size_t count, room;
+};
+
+static int add_rename(void *ctx, uint64_t seq, const char *from, const char *to)
+{
+    struct renames *r = ctx;
+    if (r->count == r->room) {
+        size_t room = r->room ? r->room * 2 : 64;
+        void *grown = realloc(r->all, room * sizeof *r->all);
+        if (!grown)
+            return -LINUX_ENOMEM;
+        r->all = grown;
+        r->room = room;
+    }
+    r->all[r->count].seq = seq;
+    r->all[r->count].from = strdup(from);
+    r->all[r->count].to = strdup(to);
+    if (!r->all[r->count].from || !r->all[r->count].to)
+        return -LINUX_ENOMEM;
+    r->count++;
+    return 0;
+}
+
+static int add_row(void *ctx, const struct db_row *row, const struct db_hint *hint)
+{
+    struct rebuild *b = ctx;
+    if (b->count == b->room) {
+        size_t room = b->room ? b->room * 2 : 256;
+        void *grown = realloc(b->rows, room * sizeof *b->rows);
+        if (!grown)
+            return -LINUX_ENOMEM;
+        b->rows = grown;
+        b->room = room;
+    }
+    char *text = malloc(hint->len + 1);
+    if (!text)
+        return -LINUX_ENOMEM;
+    if (hint->len > 0)
+        memcpy(text, hint->text, hint->len);
+    text[hint->len] = 0;
+    b->rows[b->count++] = (struct moving){*row, text, hint->text ? hint->len + 1 : 0, hint->seq};
+    return 0;
+}
+
+static void free_all(struct rebuild *b)
+{
+    for (size_t i = 0; i < b->renames.count; i++) {
+        free(b->renames.all[i].from);
+        free(b->renames.all[i].to);
+    }
+    free(b->renames.all);
+    for (size_t i = 0; i < b->count; i++)
+        free(b->rows[i].hint);
+    free(b->rows);
+}
+
+// --- Hints ---------------------------------------------------------------------------------------
+
+// Moves `path` (in a buffer of PATH_MAX) along one rename. False: it does not fit any more.
+static bool follow_rename(char *path, const char *from, const char *to)
+{
+    size_t len = strlen(from), to_len = strlen(to), path_len = strlen(path);
+    if (strncmp(path, from, len) != 0 || (path[len] != 0 && path[len] != '/'))
+        return true;
+    if (path_len - len + to_len >= LINUX_PATH_MAX)
+        return false;
+    memmove(path + to_len, path + len, path_len - len + 1);
+    memcpy(path, to, to_len);
+    return true;
+}
+
+// Where the object called `hint` is now.
+static bool current_path(const struct renames *r, const char *hint, uint64_t seq,
+                         char path[LINUX_PATH_MAX])
+{
+    if (strlen(hint) >= LINUX_PATH_MAX)
+        return false;
+    memcpy(path, hint, strlen(hint) + 1);
+    for (size_t i = 0; i < r->count; i++)
+        if (r->all[i].seq > seq && !follow_rename(path, r->all[i].from, r->all[i].to))
+            return false;
+    return true;
+}
+
+// All paths of a hint as they are now, in a new buffer. NULL without memory.
+static char *current_hint(const struct renames *r, const struct moving *m, size_t *len)
+{
+    char *out = malloc(LINUX_PATH_MAX), path[LINUX_PATH_MAX];
+    size_t used = 0, room = LINUX_PATH_MAX;
+    for (size_t at = 0; out && at < m->hint_len; at += strlen(m->hint + at) + 1) {
+        if (!current_path(r, m->hint + at, m->hint_seq, path))
+            continue;
+        size_t n = strlen(path) + 1;
+        if (used + n > room) {
+            room = (used + n) * 2;
+            char *grown = realloc(out, room);
+            if (!grown) {
+                free(out);
+                return NULL;
+            }
+            out = grown;
+        }
+        memcpy(out + used, path, n);
+        used += n;
+    }
+    *len = used > 0 ? used - 1 : 0; // the last NUL only ends
+    return out;
+}
+
+// --- Objects -------------------------------------------------------------------------------------
+
+bool root_kinds_fit(uint32_t host_mode, uint32_t row_mode)
+{
+    uint32_t host = host_mode & LINUX_S_IFMT, row = row_mode & LINUX_S_IFMT;
+    if (host != LINUX_S_IFREG)
+        return host == row;
+    return row == LINUX_S_IFREG || row == LINUX_S_IFCHR || row == LINUX_S_IFBLK ||
+           row == LINUX_S_IFIFO || row == LINUX_S_IFSOCK;
+}
+
+static int find_from(int dir, const char *path, struct host_stat *out)
+{
+    char name[LINUX_NAME_MAX + 1];
+    size_t len = strcspn(path, "/");
+    if (len == 0 || len > LINUX_NAME_MAX)
+        return -LINUX_ENOENT;
+    memcpy(name, path, len);
+    name[len] = 0;
+    if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+        return -LINUX_ENOENT;
+    if (!path[len])
+        return host_stat(dir, name, out);
+    int next = host_open(dir, name, LINUX_O_PATH | LINUX_O_DIRECTORY, 0);
+    if (next < 0)
+        return next;
+    int err = find_from(next, path + len + 1, out);
+    host_close(next);
+    return err;
+}
+
+int root_find(const struct root_dir *r, const char *path, struct host_stat *out)
+{
+    return *path ? find_from(r->data_fd, path, out) : host_fstat(r->data_fd, out);
+}
+
+// --- The work ------------------------------------------------------------------------------------
+
+static int move_row(struct rebuild *b, const struct moving *m, size_t *lost)
+{
+    size_t len;
+    char *hint = current_hint(&b->renames, m, &len);
+    if (!hint)
+        return -LINUX_ENOMEM;
+    bool found = false;
+    struct host_stat st;
+    bool is_root = m->hint_len == 1; // an empty path
+    for (size_t at = 0; !found && (at < len || (is_root && at == 0)); at += strlen(hint + at) + 1)
+        found = !root_find(b->root, is_root ? "" : hint + at, &st) &&
+                root_kinds_fit(st.mode, m->row.mode);
+    int err = 0;
+    if (found) {
+        const struct db_hint new_hint = {is_root ? "" : hint, is_root ? 0 : len, 0};
+        err = db_rekey_row(b->db, m->row.ino, st.ino, st.btime, &new_hint);
+    } else {
+        ++*lost;
+    }
+    free(hint);
+    return err;
+}
+
+static int load_all(struct rebuild *b)
+{
+    int err = db_each_rename(b->db, add_rename, &b->renames);
+    if (!err)
+        err = db_each_row(b->db, 0, INT64_MAX, add_row, b);
+    if (!err) // numbers above 2^63 are negative in the database
+        err = db_each_row(b->db, (uint64_t)INT64_MIN, UINT64_MAX, add_row, b);
+    return err;
+}
+
+static int keep_copy(const struct root_dir *r, struct db *db)
+{
+    char path[LINUX_PATH_MAX];
+    int n =
+        snprintf(path, sizeof path, "%s.before-%lld", r->db_path, (long long)clock_realtime_ns());
+    return n > 0 && (size_t)n < sizeof path ? db_copy_to(db, path) : -LINUX_ENAMETOOLONG;
+}
+
+int root_rebuild(const struct root_dir *r, struct db *db, const struct log *log)
+{
+    struct rebuild b = {.root = r, .db = db};
+    size_t lost = 0;
+    int err = load_all(&b);
+    if (!err && b.count > 0)
+        err = keep_copy(r, db);
+    if (!err)
+        err = db_rekey_begin(db);
+    for (size_t i = 0; !err && i < b.count; i++)
+        err = move_row(&b, &b.rows[i], &lost);
+    if (!err)
+        err = root_identity_store(r, db);
+    if (!err)
+        err = db_rekey_finish(db);
+    if (err)
+        db_rollback(db);
+    else
+        log_printf(log, lost ? LOG_WARN : LOG_FS,
+                   "the root was copied: %zu owners found again, %zu not", b.count - lost, lost);
+    free_all(&b);
+    return err;
+}
+
+// Writes hints anew so that the log of renames can start over.
+int root_compact(struct db *db)
+{
+    struct rebuild b = {.db = db};
+    int err = load_all(&b);
+    if (!err)
+        err = db_begin(db);
+    for (size_t i = 0; !err && i < b.count; i++) {
+        size_t len;
+        char *hint = current_hint(&b.renames, &b.rows[i], &len);
+        const struct db_hint new_hint = {len ? hint : NULL, len, 0};
+        err = hint ? 0 : -LINUX_ENOMEM;
+        if (!err && b.rows[i].hint_len > 1)
+            err = db_put_hint(db, b.rows[i].row.ino, &new_hint);
+        free(hint);
+    }
+    if (!err)
+        err = db_exec(db, "DELETE FROM rename_log");
+    if (!err)
+        err = db_commit(db);
+    if (err)
+        db_rollback(db);
+    free_all(&b);
+    return err;
+}

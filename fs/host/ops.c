@@ -1,0 +1,574 @@
+// Names and attributes of host objects.
+#include "fs/host/host_fs.h"
+#include "platform/abi/fs.h"
+#include "platform/abi/linux_errno.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int host_lookup(struct inode *dir, const char *name, const struct vfs_caller *c,
+                       struct inode **out)
+{
+    struct host_node *parent = host_node_of(dir);
+    struct host_fs *fs = parent->fs;
+    struct host_stat st;
+    int dir_fd;
+    int err = host_dir_pin(parent, &dir_fd);
+    if (err)
+        return err;
+    err = host_stat(dir_fd, name, &st);
+    host_dir_done(parent);
+    if (err)
+        return err;
+    if (fs->owned && st.dev != fs->root_dev) {
+        log_printf(fs->log, LOG_FS, "refused a host mount inside the root: %s", name);
+        return -LINUX_EXDEV;
+    }
+    if (!fs->owned && vfs_is_hidden(c->vfs, st.dev, st.ino))
+        return -LINUX_EACCES;
+    return host_node_get(fs, &st, NULL, 0, parent, name, out);
+}
+
+// --- Creating ------------------------------------------------------------------------------------
+
+struct making {
+    struct host_fs *fs;
+    struct host_place place; // place.parent is borrowed
+    struct host_meta meta;
+    const char *target; // symlink
+    int fd;             // open contents, or -1
+    struct host_stat st;
+    uint64_t recorded;
+};
+
+static int make_host_object(struct making *m)
+{
+    struct host_fs *fs = m->fs;
+    const struct host_place *at = &m->place;
+    uint32_t mode = fs->policy->create_mode(&m->meta);
+    int err;
+    switch (m->meta.mode & LINUX_S_IFMT) {
+    case LINUX_S_IFDIR:
+        err = host_mkdir(at->dir_fd, at->name, mode);
+        return err ? err : host_stat(at->dir_fd, at->name, &m->st);
+    case LINUX_S_IFLNK:
+        err = host_symlink(m->target, at->dir_fd, at->name);
+        return err ? err : host_stat(at->dir_fd, at->name, &m->st);
+    default: // devices, FIFOs and sockets are empty files
+        m->fd = host_fs_open(fs, at->dir_fd, at->name, LINUX_O_RDWR | LINUX_O_CREAT | LINUX_O_EXCL,
+                             mode);
+        return m->fd < 0 ? m->fd : host_fstat(m->fd, &m->st);
+    }
+}
+
+static void unmake_host_object(const struct making *m)
+{
+    const struct host_place *at = &m->place;
+    int err = LINUX_S_ISDIR(m->meta.mode) ? host_rmdir(at->dir_fd, at->name)
+                                          : host_unlink(at->dir_fd, at->name);
+    if (err)
+        log_printf(m->fs->log, LOG_FS, "a half-made %s stays", at->name);
+    host_close(m->fd);
+}
+
+// Gives the node of a new regular file the descriptor it was made with: it is about to be opened.
+static void keep_descriptor(struct inode *inode, int fd)
+{
+    struct host_node *node = host_node_of(inode);
+    if (!LINUX_S_ISREG(inode->type)) {
+        host_close(fd);
+        return;
+    }
+    struct host_fd *h = host_fd_create(fd, true);
+    lock_acquire(&node->fs->node_lock);
+    if (h && !node->fd) {
+        node->fd = h;
+        h = NULL;
+    }
+    lock_release(&node->fs->node_lock);
+    host_fd_put(h);
+}
+
+static int make(struct making *m, struct inode **out)
+{
+    struct host_fs *fs = m->fs;
+    m->fd = -1;
+    int err = make_host_object(m);
+    if (err) {
+        host_close(m->fd);
+        return err;
+    }
+    err = fs->policy->created(fs, &m->st, &m->meta, &m->place, m->fd, &m->recorded);
+    if (!err)
+        err = host_node_get(fs, &m->st, &m->meta, m->recorded, m->place.parent, m->place.name, out);
+    if (err) {
+        unmake_host_object(m);
+        return err;
+    }
+    host_attr_changed(host_node_of(*out)); // the final mode came after `st`
+    if (m->fd >= 0)
+        keep_descriptor(*out, m->fd);
+    return 0;
+}
+
+static int make_with(struct inode *dir, const char *name, uint32_t mode, uint64_t rdev,
+                     const char *target, const struct vfs_caller *c, struct inode **out)
+{
+    struct host_node *parent = host_node_of(dir);
+    struct making m = {.fs = parent->fs, .place = {.parent = parent}, .target = target};
+    inode_new_owner(dir, c, &mode, &m.meta.uid, &m.meta.gid);
+    m.meta.mode = mode;
+    m.meta.rdev = rdev;
+    memcpy(m.place.name, name, strlen(name) + 1);
+    int err = host_dir_pin(parent, &m.place.dir_fd);
+    if (err)
+        return err;
+    err = make(&m, out);
+    host_dir_done(parent);
+    host_attr_changed(parent);
+    return err;
+}
+
+static int host_create(struct inode *dir, const char *name, uint32_t mode,
+                       const struct vfs_caller *c, struct inode **out)
+{
+    return make_with(dir, name, LINUX_S_IFREG | (mode & LINUX_S_IALLPERM), 0, NULL, c, out);
+}
+
+static int host_mkdir_op(struct inode *dir, const char *name, uint32_t mode,
+                         const struct vfs_caller *c, struct inode **out)
+{
+    return make_with(dir, name, LINUX_S_IFDIR | (mode & LINUX_S_IALLPERM), 0, NULL, c, out);
+}
+
+static int host_mknod(struct inode *dir, const char *name, uint32_t mode, uint64_t rdev,
+                      const struct vfs_caller *c, struct inode **out)
+{
+    if (!host_node_of(dir)->fs->owned)
+        return -LINUX_EPERM;
+    return make_with(dir, name, mode, rdev, NULL, c, out);
+}
+
+static int host_symlink_op(struct inode *dir, const char *name, const char *target,
+                           const struct vfs_caller *c, struct inode **out)
+{
+    return make_with(dir, name, LINUX_S_IFLNK | 0777, 0, target, c, out);
+}
+
+static int host_tmpfile(struct inode *dir, uint32_t mode, const struct vfs_caller *c,
+                        struct inode **out)
+{
+    struct host_fs *fs = host_node_of(dir)->fs;
+    if (fs->staging_fd < 0)
+        return -LINUX_EOPNOTSUPP;
+    struct making m = {.fs = fs, .place = {.dir_fd = fs->staging_fd}};
+    snprintf(m.place.name, sizeof m.place.name, "%llu",
+             (unsigned long long)atomic_fetch_add_explicit(&fs->staged, 1, memory_order_relaxed));
+    mode = LINUX_S_IFREG | (mode & LINUX_S_IALLPERM);
+    inode_new_owner(dir, c, &mode, &m.meta.uid, &m.meta.gid);
+    m.meta.mode = mode;
+    int err = make(&m, out);
+    if (!err)
+        host_node_of(*out)->staged = true;
+    return err;
+}
+
+// --- Links and removal ---------------------------------------------------------------------------
+
+static int host_link_op(struct inode *inode, struct inode *dir, const char *name)
+{
+    struct host_node *node = host_node_of(inode), *parent = host_node_of(dir);
+    struct host_fs *fs = node->fs;
+    if (parent->fs != fs)
+        return -LINUX_EXDEV;
+    struct host_place place;
+    int dir_fd;
+    int err = host_place_find(node, &place);
+    if (err)
+        return err;
+    err = host_dir_pin(parent, &dir_fd);
+    if (!err) {
+        err = host_link(place.dir_fd, place.name, dir_fd, name);
+        host_dir_done(parent);
+    }
+    if (!err && node->staged && !host_unlink(place.dir_fd, place.name)) {
+        host_name_remove(node, NULL, place.name);
+        node->staged = false;
+    }
+    host_place_done(&place);
+    if (err)
+        return err;
+    err = host_name_add(node, parent, name);
+    if (!err && fs->policy->named)
+        err = fs->policy->named(node, NULL, NULL, parent, name, false);
+    host_attr_changed(node);
+    host_attr_changed(parent);
+    return err;
+}
+
+// An object is about to lose a name. An object in use stays reachable by a descriptor, and keeps
+// its metadata until it is closed.
+struct removal {
+    struct host_node *node;
+    bool in_use, last; // last: of its names, as far as that matters
+};
+
+static int removal_begin(struct removal *r, struct inode *inode, bool in_use)
+{
+    struct host_node *node = host_node_of(inode);
+    *r = (struct removal){node, in_use, true};
+    if (in_use)
+        return host_node_hold(node);
+    if (!node->recorded || LINUX_S_ISDIR(node->host_type))
+        return 0; // nothing hangs on it
+    struct host_stat st;
+    int err = host_node_stat(node, &st);
+    r->last = st.nlink <= 1;
+    return err;
+}
+
+static void removal_end(const struct removal *r, struct host_node *parent, const char *name)
+{
+    struct host_node *node = r->node;
+    struct host_fs *fs = node->fs;
+    bool last = r->last;
+    struct host_stat st;
+    host_attr_changed(node);
+    host_name_remove(node, parent, name);
+    if (r->in_use && !LINUX_S_ISDIR(node->host_type))
+        last = !host_node_stat(node, &st) && st.nlink == 0;
+    if (last || !r->in_use)
+        host_node_forget(node); // the host may use its inode again
+    if (!last) {
+        if (fs->policy->named && fs->policy->named(node, parent, name, NULL, NULL, false))
+            log_printf(fs->log, LOG_FS, "the note where %s was is out of date", name);
+    } else if (r->in_use) {
+        lock_acquire(&fs->node_lock);
+        node->removed = true; // its metadata goes at the last close
+        lock_release(&fs->node_lock);
+    } else {
+        fs->policy->removed(node);
+    }
+}
+
+static int remove_name(struct inode *dir, const char *name, struct inode *inode, bool in_use,
+                       int (*host_remove)(int dir_fd, const char *name))
+{
+    struct host_node *parent = host_node_of(dir);
+    struct removal r;
+    int dir_fd;
+    int err = removal_begin(&r, inode, in_use);
+    if (!err)
+        err = host_dir_pin(parent, &dir_fd);
+    if (err)
+        return err;
+    err = host_remove(dir_fd, name);
+    host_dir_done(parent);
+    if (err)
+        return err;
+    removal_end(&r, parent, name);
+    host_attr_changed(parent);
+    return 0;
+}
+
+static int host_unlink_op(struct inode *dir, const char *name, struct inode *inode, bool in_use)
+{
+    return remove_name(dir, name, inode, in_use, host_unlink);
+}
+
+static int host_rmdir_op(struct inode *dir, const char *name, struct inode *inode, bool in_use)
+{
+    return remove_name(dir, name, inode, in_use, host_rmdir);
+}
+
+// --- Renames -------------------------------------------------------------------------------------
+
+// Tells the node, and the policy, that a name moved. The host has done it: what fails now is only
+// noted.
+static void name_moved(struct host_node *node, struct host_node *old_dir, const char *old_name,
+                       struct host_node *new_dir, const char *new_name, bool exchange)
+{
+    struct host_fs *fs = node->fs;
+    int err = host_name_add(node, new_dir, new_name);
+    host_name_remove(node, old_dir, old_name);
+    if (!err && fs->policy->named)
+        err = fs->policy->named(node, old_dir, old_name, new_dir, new_name, exchange);
+    if (err)
+        log_printf(fs->log, LOG_ERROR, "rename of %s to %s: error %d after the fact", old_name,
+                   new_name, err);
+    host_attr_changed(node);
+}
+
+// Both objects keep a name each; only then is anybody told, because a note about one of them holds
+// paths that lead through the other.
+static void exchange_names(const struct vfs_rename_args *a)
+{
+    struct host_node *from = host_node_of(a->old_dir), *to = host_node_of(a->new_dir);
+    struct host_node *node = host_node_of(a->inode), *other = host_node_of(a->target);
+    bool both_dirs = LINUX_S_ISDIR(node->host_type) && LINUX_S_ISDIR(other->host_type);
+    name_moved(node, from, a->old_name, to, a->new_name, both_dirs);
+    if (!both_dirs) {
+        name_moved(other, to, a->new_name, from, a->old_name, false);
+        return;
+    }
+    if (host_name_add(other, from, a->old_name))
+        log_printf(node->fs->log, LOG_ERROR, "out of memory after an exchange of names");
+    host_name_remove(other, to, a->new_name);
+    host_attr_changed(other);
+}
+
+static int rename_on_host(const struct vfs_rename_args *a)
+{
+    struct host_node *from = host_node_of(a->old_dir), *to = host_node_of(a->new_dir);
+    int from_fd, to_fd;
+    int err = host_dir_pin(from, &from_fd);
+    if (err)
+        return err;
+    err = host_dir_pin(to, &to_fd);
+    if (!err) {
+        err = host_rename(from_fd, a->old_name, to_fd, a->new_name, a->flags);
+        host_dir_done(to);
+    }
+    host_dir_done(from);
+    return err;
+}
+
+static int host_rename_op(const struct vfs_rename_args *a)
+{
+    struct host_node *from = host_node_of(a->old_dir), *to = host_node_of(a->new_dir);
+    struct host_node *node = host_node_of(a->inode);
+    bool exchange = a->flags & LINUX_RENAME_EXCHANGE;
+    struct removal replaced;
+    int err = 0;
+    if (a->target && !exchange)
+        err = removal_begin(&replaced, a->target, a->target_in_use);
+    if (!err)
+        err = rename_on_host(a);
+    if (err)
+        return err;
+    if (exchange)
+        exchange_names(a);
+    else
+        name_moved(node, from, a->old_name, to, a->new_name, false);
+    if (a->target && !exchange)
+        removal_end(&replaced, to, a->new_name);
+    host_attr_changed(from);
+    host_attr_changed(to);
+    return 0;
+}
+
+// --- Attributes ----------------------------------------------------------------------------------
+
+// Host devices as the guest sees them: its root is the file system's own number.
+static uint64_t guest_dev(struct host_fs *fs, uint64_t dev)
+{
+    if (dev == fs->root_dev)
+        return fs->super->dev;
+    uint64_t result = fs->super->dev;
+    lock_acquire(&fs->table_lock);
+    for (unsigned i = 0; i < fs->dev_count; i++)
+        if (fs->devs[i] == dev)
+            result = fs->guest_devs[i];
+    if (result == fs->super->dev && fs->dev_count < HOST_DEVS_MAX) {
+        fs->devs[fs->dev_count] = dev;
+        result = fs->guest_devs[fs->dev_count++] = vfs_new_dev(fs->vfs);
+    }
+    lock_release(&fs->table_lock);
+    return result;
+}
+
+static int host_getattr(struct inode *inode, struct vfs_stat *out)
+{
+    struct host_node *node = host_node_of(inode);
+    struct host_fs *fs = node->fs;
+    struct host_stat st;
+    int err = host_node_stat(node, &st);
+    if (err)
+        return err;
+    if (!fs->owned) {
+        struct host_meta meta;
+        uint64_t ignored;
+        err = fs->policy->load(fs, &st, &meta, &ignored);
+        if (err)
+            return err;
+        atomic_store_explicit(&inode->mode, meta.mode, memory_order_relaxed);
+        atomic_store_explicit(&inode->uid, meta.uid, memory_order_relaxed);
+        atomic_store_explicit(&inode->gid, meta.gid, memory_order_relaxed);
+    }
+    bool special = !LINUX_S_ISREG(inode->type) && LINUX_S_ISREG(node->host_type);
+    *out = (struct vfs_stat){
+        .dev = guest_dev(fs, st.dev),
+        .ino = st.ino,
+        .rdev = inode->rdev,
+        .mode = atomic_load_explicit(&inode->mode, memory_order_relaxed),
+        .uid = atomic_load_explicit(&inode->uid, memory_order_relaxed),
+        .gid = atomic_load_explicit(&inode->gid, memory_order_relaxed),
+        .nlink = node->staged ? 0 : st.nlink,
+        .size = special ? 0 : st.size,
+        .blocks = st.blocks,
+        .blksize = st.blksize,
+        .atime = st.atime,
+        .mtime = st.mtime,
+        .ctime = st.ctime,
+        .btime = st.btime,
+    };
+    return 0;
+}
+
+static int set_times(struct host_node *node, const struct vfs_setattr *attr)
+{
+    int64_t atime = attr->mask & ATTR_ATIME ? attr->atime : HOST_TIME_UNKNOWN;
+    int64_t mtime = attr->mask & ATTR_MTIME ? attr->mtime : HOST_TIME_UNKNOWN;
+    struct host_place place;
+    int err = host_place_find(node, &place);
+    if (err == -LINUX_ENOENT) { // no name left, or the root
+        int fd;
+        err = host_node_open_any(node, &fd);
+        if (!err) {
+            err = host_futimes(fd, atime, mtime);
+            host_close(fd);
+        }
+    } else if (!err) {
+        err = host_utimes(place.dir_fd, place.name, atime, mtime);
+        host_place_done(&place);
+    }
+    if (!err && node->fs->policy->times_set)
+        node->fs->policy->times_set(node);
+    return err;
+}
+
+static int set_meta(struct inode *inode, const struct vfs_setattr *attr)
+{
+    struct host_node *node = host_node_of(inode);
+    struct host_meta from = {
+        .mode = atomic_load_explicit(&inode->mode, memory_order_relaxed),
+        .uid = atomic_load_explicit(&inode->uid, memory_order_relaxed),
+        .gid = atomic_load_explicit(&inode->gid, memory_order_relaxed),
+        .rdev = inode->rdev,
+    };
+    struct host_meta to = from;
+    if (attr->mask & ATTR_MODE)
+        to.mode = inode->type | (attr->mode & LINUX_S_IALLPERM);
+    if (attr->mask & ATTR_UID)
+        to.uid = attr->uid;
+    if (attr->mask & ATTR_GID)
+        to.gid = attr->gid;
+    int err = node->fs->policy->change(node, &from, &to);
+    if (err)
+        return err;
+    atomic_store_explicit(&inode->mode, to.mode, memory_order_relaxed);
+    atomic_store_explicit(&inode->uid, to.uid, memory_order_relaxed);
+    atomic_store_explicit(&inode->gid, to.gid, memory_order_relaxed);
+    return 0;
+}
+
+static int host_setattr(struct inode *inode, const struct vfs_setattr *attr)
+{
+    struct host_node *node = host_node_of(inode);
+    int err = 0;
+    if (attr->mask & ATTR_SIZE)
+        err = host_truncate_node(node, attr->size);
+    if (!err && attr->mask & (ATTR_MODE | ATTR_UID | ATTR_GID)) {
+        lock_acquire(&inode->lock); // one change at a time
+        err = set_meta(inode, attr);
+        lock_release(&inode->lock);
+    }
+    if (!err && attr->mask & (ATTR_ATIME | ATTR_MTIME))
+        err = set_times(node, attr);
+    host_attr_changed(node);
+    return err;
+}
+
+static ssize_t host_readlink_op(struct inode *inode, const struct vfs_caller *c, char *buf,
+                                size_t size)
+{
+    (void)c;
+    struct host_node *node = host_node_of(inode);
+    for (;;) {
+        struct host_place place;
+        int err = host_place_find(node, &place);
+        if (err)
+            return err;
+        ssize_t n = host_readlink(place.dir_fd, place.name, buf, size);
+        bool moved = n < 0 && host_place_moved(node, &place);
+        host_place_done(&place);
+        if (!moved)
+            return n;
+    }
+}
+
+static ssize_t host_getxattr_op(struct inode *inode, const char *name, void *buf, size_t size)
+{
+    struct host_node *node = host_node_of(inode);
+    const struct host_policy *p = node->fs->policy;
+    return p->getxattr ? p->getxattr(node, name, buf, size) : -LINUX_EOPNOTSUPP;
+}
+
+static int host_setxattr_op(struct inode *inode, const char *name, const void *value, size_t size,
+                            unsigned flags)
+{
+    struct host_node *node = host_node_of(inode);
+    const struct host_policy *p = node->fs->policy;
+    if (!p->setxattr)
+        return -LINUX_EOPNOTSUPP;
+    lock_acquire(&inode->lock);
+    int err = p->setxattr(node, name, value, size, flags);
+    lock_release(&inode->lock);
+    return err;
+}
+
+static ssize_t host_listxattr_op(struct inode *inode, char *buf, size_t size)
+{
+    struct host_node *node = host_node_of(inode);
+    const struct host_policy *p = node->fs->policy;
+    return p->listxattr ? p->listxattr(node, buf, size) : 0;
+}
+
+static int host_removexattr_op(struct inode *inode, const char *name)
+{
+    struct host_node *node = host_node_of(inode);
+    const struct host_policy *p = node->fs->policy;
+    if (!p->removexattr)
+        return -LINUX_EOPNOTSUPP;
+    lock_acquire(&inode->lock);
+    int err = p->removexattr(node, name);
+    lock_release(&inode->lock);
+    return err;
+}
+
+// Host FIFOs, sockets and devices shown by hostfs; in fakefs they are the guest's own.
+static int host_special_open(struct inode *inode, struct file *file, const struct vfs_caller *c)
+{
+    if (!host_node_of(inode)->fs->owned || inode->type == LINUX_S_IFSOCK)
+        return -LINUX_ENXIO;
+    return vfs_open_device(inode, file, c);
+}
+
+// clang-format off
+#define COMMON_OPS                                                                                 \
+    .getattr = host_getattr, .setattr = host_setattr, .getxattr = host_getxattr_op,                \
+    .setxattr = host_setxattr_op, .listxattr = host_listxattr_op,                                  \
+    .removexattr = host_removexattr_op, .evict = host_node_evict
+// clang-format on
+
+const struct inode_ops host_dir_inode_ops = {
+    COMMON_OPS,
+    .lookup = host_lookup,
+    .create = host_create,
+    .mkdir = host_mkdir_op,
+    .mknod = host_mknod,
+    .symlink = host_symlink_op,
+    .link = host_link_op,
+    .unlink = host_unlink_op,
+    .rmdir = host_rmdir_op,
+    .rename = host_rename_op,
+    .tmpfile = host_tmpfile,
+    .open = host_dir_file_open,
+};
+const struct inode_ops host_file_inode_ops = {
+    COMMON_OPS,
+    .open = host_file_open,
+    .get_page = host_get_page,
+};
+const struct inode_ops host_link_inode_ops = {COMMON_OPS, .readlink = host_readlink_op};
+const struct inode_ops host_special_inode_ops = {COMMON_OPS, .open = host_special_open};

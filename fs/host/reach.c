@@ -1,0 +1,411 @@
+// Ways to a host object: descriptors of directories (a bounded cache), places, open contents.
+#include "fs/host/host_fs.h"
+#include "platform/abi/fs.h"
+#include "platform/abi/linux_errno.h"
+#include <stdlib.h>
+#include <string.h>
+
+// --- Descriptors are a budget --------------------------------------------------------------------
+
+// Takes the least recently used directory descriptor nobody needs. -1: none.
+static int take_idle_dir(struct host_fs *fs)
+{
+    struct host_node *node;
+    for (struct list *at = fs->dir_lru.prev; at != &fs->dir_lru; at = at->prev) {
+        node = list_entry(at, struct host_node, dir_link);
+        if (node->dir_pins > 0 || node->keep)
+            continue;
+        int fd = node->dir_fd;
+        node->dir_fd = -1;
+        list_remove(&node->dir_link);
+        fs->dir_count--;
+        return fd;
+    }
+    return -1;
+}
+
+static bool drop_idle_dirs(struct host_fs *fs, unsigned keep)
+{
+    bool any = false;
+    for (;;) {
+        lock_acquire(&fs->node_lock);
+        int fd = fs->dir_count > keep ? take_idle_dir(fs) : -1;
+        lock_release(&fs->node_lock);
+        if (fd < 0)
+            return any;
+        host_close(fd);
+        any = true;
+    }
+}
+
+int host_fs_open(struct host_fs *fs, int dir_fd, const char *name, unsigned flags, uint32_t mode)
+{
+    int fd = host_open(dir_fd, name, flags, mode);
+    if ((fd == -LINUX_EMFILE || fd == -LINUX_ENFILE) && drop_idle_dirs(fs, 0))
+        fd = host_open(dir_fd, name, flags, mode);
+    return fd == -LINUX_EMFILE ? -LINUX_ENFILE : fd; // the guest's own limit is not ours
+}
+
+// --- Directories ---------------------------------------------------------------------------------
+
+// One step of opening a chain of directories: the topmost one that is not open but whose parent is.
+struct dir_step {
+    struct host_node *node, *parent; // parent is pinned
+    int parent_fd;
+    uint32_t moves;
+    char name[LINUX_NAME_MAX + 1];
+};
+
+// Under node_lock. True when `dir` itself is open (and now pinned).
+static bool find_step(struct host_fs *fs, struct host_node *dir, struct dir_step *out, int *err)
+{
+    if (dir->dir_fd >= 0) {
+        dir->dir_pins++;
+        if (!list_empty(&dir->dir_link)) {
+            list_remove(&dir->dir_link);
+            list_add_head(&fs->dir_lru, &dir->dir_link);
+        }
+        return true;
+    }
+    for (struct host_node *node = dir;;) {
+        if (list_empty(&node->names)) {
+            *err = -LINUX_ENOENT; // gone, by somebody else's doing
+            return false;
+        }
+        const struct host_name *n = list_first(&node->names, struct host_name, link);
+        if (n->parent->dir_fd >= 0) {
+            out->node = node;
+            inode_get(node->inode);
+            out->parent = n->parent;
+            inode_get(n->parent->inode);
+            out->parent_fd = n->parent->dir_fd;
+            out->moves = node->moves;
+            n->parent->dir_pins++;
+            memcpy(out->name, n->name, strlen(n->name) + 1);
+            return false;
+        }
+        node = n->parent;
+    }
+}
+
+// Is the directory just opened the one the node stands for?
+static int check_identity(const struct host_node *node, int fd)
+{
+    struct host_stat st;
+    int err = host_fstat(fd, &st);
+    if (!err && (st.ino != node->ino || st.dev != node->dev))
+        err = -LINUX_ENOENT;
+    return err;
+}
+
+static int take_step(struct host_fs *fs, const struct dir_step *step)
+{
+    int fd = host_fs_open(fs, step->parent_fd, step->name, LINUX_O_PATH | LINUX_O_DIRECTORY, 0);
+    if (fd < 0)
+        return fd;
+    int err = check_identity(step->node, fd);
+    if (err) {
+        host_close(fd);
+        return err;
+    }
+    lock_acquire(&fs->node_lock);
+    if (step->node->dir_fd < 0) {
+        step->node->dir_fd = fd;
+        list_add_head(&fs->dir_lru, &step->node->dir_link);
+        fs->dir_count++;
+        fd = -1;
+    }
+    lock_release(&fs->node_lock);
+    host_close(fd);
+    drop_idle_dirs(fs, fs->dir_limit);
+    return 0;
+}
+
+int host_dir_pin(struct host_node *dir, int *fd)
+{
+    struct host_fs *fs = dir->fs;
+    for (;;) {
+        struct dir_step step;
+        int err = 0;
+        lock_acquire(&fs->node_lock);
+        bool open = find_step(fs, dir, &step, &err);
+        *fd = dir->dir_fd;
+        lock_release(&fs->node_lock);
+        if (open || err)
+            return err;
+        err = take_step(fs, &step);
+        lock_acquire(&fs->node_lock);
+        bool moved = step.node->moves != step.moves; // then the name was wrong: look again
+        lock_release(&fs->node_lock);
+        host_dir_done(step.parent);
+        inode_put(step.parent->inode);
+        inode_put(step.node->inode);
+        if (err && !moved)
+            return err;
+    }
+}
+
+// Pins it only if it is open already.
+static bool pin_if_open(struct host_node *dir, int *fd)
+{
+    lock_acquire(&dir->fs->node_lock);
+    bool open = dir->dir_fd >= 0;
+    if (open)
+        dir->dir_pins++;
+    *fd = dir->dir_fd;
+    lock_release(&dir->fs->node_lock);
+    return open;
+}
+
+void host_dir_done(struct host_node *dir)
+{
+    lock_acquire(&dir->fs->node_lock);
+    dir->dir_pins--;
+    lock_release(&dir->fs->node_lock);
+}
+
+// --- Places --------------------------------------------------------------------------------------
+
+int host_place_find(struct host_node *node, struct host_place *out)
+{
+    struct host_fs *fs = node->fs;
+    lock_acquire(&fs->node_lock);
+    const struct host_name *n =
+        list_empty(&node->names) ? NULL : list_first(&node->names, struct host_name, link);
+    out->moves = node->moves;
+    if (n) {
+        out->parent = n->parent;
+        if (n->parent)
+            inode_get(n->parent->inode);
+        memcpy(out->name, n->name, strlen(n->name) + 1);
+    }
+    lock_release(&fs->node_lock);
+    if (!n)
+        return -LINUX_ENOENT;
+    out->dir_fd = fs->staging_fd;
+    if (!out->parent)
+        return 0;
+    int err = host_dir_pin(out->parent, &out->dir_fd);
+    if (err)
+        inode_put(out->parent->inode);
+    return err;
+}
+
+void host_place_done(struct host_place *place)
+{
+    if (!place->parent)
+        return;
+    host_dir_done(place->parent);
+    inode_put(place->parent->inode);
+}
+
+bool host_place_moved(struct host_node *node, const struct host_place *place)
+{
+    lock_acquire(&node->fs->node_lock);
+    bool moved = node->moves != place->moves;
+    lock_release(&node->fs->node_lock);
+    return moved;
+}
+
+// --- Contents ------------------------------------------------------------------------------------
+
+struct host_fd *host_fd_create(int fd, bool writable)
+{
+    struct host_fd *h = malloc(sizeof *h);
+    if (!h) {
+        host_close(fd);
+        return NULL;
+    }
+    atomic_init(&h->refs, 1);
+    h->fd = fd;
+    h->writable = writable;
+    return h;
+}
+
+static struct host_fd *fd_ref(struct host_fd *h)
+{
+    atomic_fetch_add_explicit(&h->refs, 1, memory_order_relaxed);
+    return h;
+}
+
+void host_fd_put(struct host_fd *h)
+{
+    if (!h || atomic_fetch_sub_explicit(&h->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    host_close(h->fd);
+    free(h);
+}
+
+// The descriptor the node has, if it serves.
+static struct host_fd *fd_cached(struct host_node *node, bool write)
+{
+    lock_acquire(&node->fs->node_lock);
+    struct host_fd *h = node->fd && (node->fd->writable || !write) ? fd_ref(node->fd) : NULL;
+    lock_release(&node->fs->node_lock);
+    return h;
+}
+
+// In a tree of our own everything is opened for writing if it can be: one descriptor then serves
+// every opener, and pages that are mapped early for reading can be written later.
+static int open_contents(struct host_node *node, bool write, int *fd, bool *writable)
+{
+    struct host_fs *fs = node->fs;
+    for (;;) {
+        struct host_place place;
+        int err = host_place_find(node, &place);
+        if (err)
+            return err;
+        *writable = write || fs->owned;
+        *fd = host_fs_open(fs, place.dir_fd, place.name,
+                           (*writable ? LINUX_O_RDWR : LINUX_O_RDONLY) | LINUX_O_NONBLOCK, 0);
+        if (*fd < 0 && *writable && !write) {
+            *writable = false;
+            *fd = host_fs_open(fs, place.dir_fd, place.name, LINUX_O_RDONLY | LINUX_O_NONBLOCK, 0);
+        }
+        err = *fd < 0 ? *fd : check_identity(node, *fd);
+        bool moved = err && host_place_moved(node, &place);
+        host_place_done(&place);
+        if (err && *fd >= 0)
+            host_close(*fd);
+        if (!moved)
+            return err;
+    }
+}
+
+// Makes `h` the node's descriptor if it is better than what it has.
+static void fd_publish(struct host_node *node, struct host_fd *h)
+{
+    struct host_fd *old = NULL;
+    lock_acquire(&node->fs->node_lock);
+    if (!node->fd || (h->writable && !node->fd->writable)) {
+        old = node->fd;
+        node->fd = fd_ref(h);
+    }
+    lock_release(&node->fs->node_lock);
+    host_fd_put(old);
+}
+
+int host_fd_get(struct host_node *node, bool write, struct host_fd **out)
+{
+    *out = fd_cached(node, write);
+    if (*out)
+        return 0;
+    int fd;
+    bool writable;
+    int err = open_contents(node, write, &fd, &writable);
+    if (err)
+        return err;
+    *out = host_fd_create(fd, writable);
+    if (!*out)
+        return -LINUX_ENOMEM;
+    fd_publish(node, *out);
+    return 0;
+}
+
+int host_node_hold(struct host_node *node)
+{
+    struct host_fs *fs = node->fs;
+    int fd, err;
+    if (LINUX_S_ISDIR(node->host_type)) {
+        err = host_dir_pin(node, &fd);
+        if (err)
+            return err;
+        lock_acquire(&fs->node_lock);
+        node->keep = true;
+        node->dir_pins--;
+        lock_release(&fs->node_lock);
+        return 0;
+    }
+    struct host_fd *h = fd_cached(node, false);
+    if (!h) {
+        struct host_place place;
+        err = host_place_find(node, &place);
+        if (err)
+            return err;
+        bool contents = LINUX_S_ISREG(node->host_type);
+        fd = host_fs_open(fs, place.dir_fd, place.name,
+                          contents ? (fs->owned ? LINUX_O_RDWR : LINUX_O_RDONLY) | LINUX_O_NONBLOCK
+                                   : LINUX_O_PATH,
+                          0);
+        if (fd < 0 && contents)
+            fd = host_fs_open(fs, place.dir_fd, place.name, LINUX_O_PATH, 0);
+        host_place_done(&place);
+        if (fd < 0)
+            return fd;
+        h = host_fd_create(fd, contents && fs->owned);
+        if (!h)
+            return -LINUX_ENOMEM;
+        fd_publish(node, h);
+    }
+    lock_acquire(&fs->node_lock);
+    node->keep = true;
+    lock_release(&fs->node_lock);
+    host_fd_put(h);
+    return 0;
+}
+
+int host_node_open_any(struct host_node *node, int *fd)
+{
+    int dir_fd;
+    if (LINUX_S_ISDIR(node->host_type)) {
+        int err = host_dir_pin(node, &dir_fd);
+        if (err)
+            return err;
+        *fd = host_fs_open(node->fs, dir_fd, ".", LINUX_O_RDONLY | LINUX_O_DIRECTORY, 0);
+        host_dir_done(node);
+        return *fd < 0 ? *fd : 0;
+    }
+    struct host_fd *h;
+    if (!LINUX_S_ISREG(node->host_type))
+        return -LINUX_ENOENT;
+    int err = host_fd_get(node, false, &h);
+    if (err)
+        return err;
+    *fd = host_dup(h->fd);
+    host_fd_put(h);
+    return *fd < 0 ? *fd : 0;
+}
+
+// What a lookup saw a moment ago answers one question.
+static bool take_fresh(struct host_node *node, struct host_stat *out)
+{
+    lock_acquire(&node->fs->node_lock);
+    bool fresh = node->fresh;
+    if (fresh) {
+        *out = node->attr;
+        node->fresh = false;
+    }
+    lock_release(&node->fs->node_lock);
+    return fresh;
+}
+
+int host_node_stat(struct host_node *node, struct host_stat *out)
+{
+    if (take_fresh(node, out))
+        return 0;
+    struct host_fd *h = fd_cached(node, false);
+    if (h) {
+        int err = host_fstat(h->fd, out);
+        host_fd_put(h);
+        return err;
+    }
+    int dir_fd;
+    if (LINUX_S_ISDIR(node->host_type) && pin_if_open(node, &dir_fd)) {
+        int err = host_fstat(dir_fd, out);
+        host_dir_done(node);
+        return err;
+    }
+    for (;;) {
+        struct host_place place;
+        int err = host_place_find(node, &place);
+        if (err)
+            return err;
+        err = host_stat(place.dir_fd, place.name, out);
+        if (!err && (out->ino != node->ino || out->dev != node->dev))
+            err = -LINUX_ENOENT; // replaced from outside
+        bool moved = err && host_place_moved(node, &place);
+        host_place_done(&place);
+        if (!moved)
+            return err;
+    }
+}

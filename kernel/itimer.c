@@ -1,0 +1,201 @@
+// Interval timers of a process. ITIMER_REAL counts time; ITIMER_VIRTUAL and ITIMER_PROF count CPU
+// time of all threads: they are looked at when the threads could have used what is left, at the
+// earliest, so that a process that sleeps is looked at ever more rarely.
+#include "kernel/itimer.h"
+#include "kernel/process.h"
+#include "kernel/signal_internal.h"
+#include "kernel/syscall_handlers.h"
+#include "kernel/timer.h"
+#include "kernel/timespec.h"
+#include "kernel/usage.h"
+#include "platform/abi/linux_errno.h"
+#include "platform/clock.h"
+#include <stdlib.h>
+
+enum {
+    KINDS = 3,
+    CPU_CHECK_MIN_NS = 1000000,
+    CPU_CHECK_MAX_NS = 1000000000,
+};
+
+struct itimer {
+    struct timer timer;
+    struct itimers *owner; // immutable
+    int32_t kind;          // immutable: LINUX_ITIMER_*
+    // Guarded by process->lock.
+    bool active;
+    uint64_t expires_ns;  // on the timer's own clock
+    uint64_t interval_ns; // 0: once
+    uint64_t last_cpu_ns; // CPU timers: what had been used when it was last looked at
+    uint64_t check_ns;    // ... and how long until the next look
+};
+
+struct itimers {
+    struct process *process; // lives longer
+    struct itimer kind[KINDS];
+};
+
+static uint64_t own_clock(struct process *p, int32_t kind)
+{
+    if (kind == LINUX_ITIMER_REAL)
+        return clock_monotonic_ns();
+    struct usage u;
+    process_usage(p, &u);
+    return kind == LINUX_ITIMER_VIRTUAL ? u.user_ns : u.user_ns + u.system_ns;
+}
+
+static uint64_t live_threads(struct process *p)
+{
+    lock_acquire(&p->kernel->tasklist);
+    unsigned n = p->live_threads;
+    lock_release(&p->kernel->tasklist);
+    return n ? n : 1;
+}
+
+// When to look again; process->lock is held.
+static void schedule(struct itimer *t, uint64_t now, uint64_t threads)
+{
+    struct timer_wheel *wheel = t->owner->process->kernel->timers;
+    if (t->kind == LINUX_ITIMER_REAL) {
+        timer_arm(wheel, &t->timer, t->expires_ns);
+        return;
+    }
+    uint64_t left = t->expires_ns > now ? t->expires_ns - now : 0;
+    uint64_t wait = left / threads;
+    if (now == t->last_cpu_ns && t->check_ns * 2 > wait) // asleep
+        wait = t->check_ns * 2;
+    wait = wait < CPU_CHECK_MIN_NS ? CPU_CHECK_MIN_NS : wait;
+    wait = wait > CPU_CHECK_MAX_NS && wait > left / threads ? CPU_CHECK_MAX_NS : wait;
+    t->last_cpu_ns = now;
+    t->check_ns = wait;
+    timer_arm(wheel, &t->timer, clock_monotonic_ns() + wait);
+}
+
+static void fire(struct timer *timer)
+{
+    static const int32_t signals[KINDS] = {LINUX_SIGALRM, LINUX_SIGVTALRM, LINUX_SIGPROF};
+    struct itimer *t = CONTAINER_OF(timer, struct itimer, timer);
+    struct process *p = t->owner->process;
+    uint64_t now = own_clock(p, t->kind);
+    uint64_t threads = live_threads(p);
+    lock_acquire(&p->lock);
+    if (t->active && now >= t->expires_ns) {
+        struct siginfo info = {.signo = signals[t->kind], .code = LINUX_SI_KERNEL};
+        if (!p->dead)
+            (void)signal_send_locked(p->leader, &info, true);
+        t->active = t->interval_ns != 0;
+        if (t->active) // periods nobody was there for are skipped
+            t->expires_ns +=
+                (now - t->expires_ns) / t->interval_ns * t->interval_ns + t->interval_ns;
+    }
+    if (t->active && !p->dead)
+        schedule(t, now, threads);
+    lock_release(&p->lock);
+}
+
+// Made when first needed. NULL without memory.
+static struct itimers *get_itimers(struct process *p)
+{
+    lock_acquire(&p->lock);
+    struct itimers *t = p->itimers;
+    lock_release(&p->lock);
+    if (t)
+        return t;
+    struct itimers *fresh = calloc(1, sizeof *fresh);
+    if (!fresh)
+        return NULL;
+    fresh->process = p;
+    for (int32_t i = 0; i < KINDS; i++) {
+        timer_init(&fresh->kind[i].timer, fire);
+        fresh->kind[i].owner = fresh;
+        fresh->kind[i].kind = i;
+    }
+    lock_acquire(&p->lock);
+    if (!p->itimers)
+        p->itimers = fresh;
+    t = p->itimers;
+    lock_release(&p->lock);
+    if (t != fresh)
+        free(fresh);
+    return t;
+}
+
+void itimer_end(struct process *p)
+{
+    struct itimers *t = p->itimers;
+    if (!t)
+        return;
+    for (int i = 0; i < KINDS; i++)
+        timer_cancel(p->kernel->timers, &t->kind[i].timer);
+    lock_acquire(&p->lock);
+    p->itimers = NULL;
+    lock_release(&p->lock);
+    free(t);
+}
+
+// --- System calls
+// ------------------------------------------------------------------------------------------
+
+// process->lock is held.
+static struct linux_itimerval value_of(const struct itimer *t, uint64_t now)
+{
+    struct linux_itimerval v = {.interval = timeval_from_ns(t->interval_ns)};
+    if (t->active) {
+        enum { USEC = 1000 };
+        uint64_t left = t->expires_ns > now ? t->expires_ns - now : USEC;
+        v.value = timeval_from_ns(left < USEC ? USEC : left); // 0 would mean "not running"
+    }
+    return v;
+}
+
+int64_t sys_getitimer(struct task *task, int32_t which, uaddr_t value)
+{
+    struct process *p = task->process;
+    if (which < 0 || which >= KINDS)
+        return -LINUX_EINVAL;
+    uint64_t now = own_clock(p, which);
+    struct linux_itimerval v = {{0, 0}, {0, 0}};
+    lock_acquire(&p->lock);
+    if (p->itimers)
+        v = value_of(&p->itimers->kind[which], now);
+    lock_release(&p->lock);
+    return user_put(task, value, &v);
+}
+
+static int read_itimerval(struct task *task, uaddr_t addr, uint64_t *value, uint64_t *interval)
+{
+    struct linux_itimerval v = {{0, 0}, {0, 0}};
+    if (addr && user_get(task, addr, &v))
+        return -LINUX_EFAULT;
+    int err = timeval_to_ns(&v.value, value);
+    return err ? err : timeval_to_ns(&v.interval, interval);
+}
+
+int64_t sys_setitimer(struct task *task, int32_t which, uaddr_t value, uaddr_t old)
+{
+    struct process *p = task->process;
+    uint64_t ns, interval;
+    if (which < 0 || which >= KINDS)
+        return -LINUX_EINVAL;
+    int err = read_itimerval(task, value, &ns, &interval);
+    if (err)
+        return err;
+    struct itimers *all = get_itimers(p);
+    if (!all)
+        return -LINUX_ENOMEM;
+    uint64_t now = own_clock(p, which), threads = live_threads(p);
+    struct itimer *t = &all->kind[which];
+    lock_acquire(&p->lock);
+    struct linux_itimerval before = value_of(t, now);
+    t->active = ns != 0;
+    t->expires_ns = ns > UINT64_MAX - now ? UINT64_MAX : now + ns;
+    t->interval_ns = ns ? interval : 0;
+    t->last_cpu_ns = UINT64_MAX;
+    t->check_ns = 0;
+    if (t->active)
+        schedule(t, now, threads);
+    else
+        timer_disarm(p->kernel->timers, &t->timer);
+    lock_release(&p->lock);
+    return old && user_put(task, old, &before) ? -LINUX_EFAULT : 0;
+}
