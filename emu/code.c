@@ -31,7 +31,7 @@ struct free_memory {
 struct code_space {
     _Atomic uint32_t refs;  // users and pins
     _Atomic uint32_t users; // address spaces
-    struct lock lock; // everything below
+    struct lock lock;       // everything below
     // Moves with every drop, so that a translator notices that what it read may be stale.
     _Atomic uint64_t drops;
     struct block **hash; // by pc

@@ -167,12 +167,16 @@ static ALWAYS_INLINE enum fp_order fast_compare(struct cpu *cpu, unsigned sz, ui
     if (sz == 1 && fp_host_ok(cpu)) {
         const double x = fp_f64(a), y = fp_f64(b);
         if (LIKELY(!__builtin_isunordered(x, y)))
-            return __builtin_isless(x, y) ? FP_LESS : __builtin_isgreater(x, y) ? FP_GREATER : FP_EQUAL;
+            return __builtin_isless(x, y)      ? FP_LESS
+                   : __builtin_isgreater(x, y) ? FP_GREATER
+                                               : FP_EQUAL;
     }
     if (sz == 0 && fp_host_ok(cpu)) {
         const float x = fp_f32(a), y = fp_f32(b);
         if (LIKELY(!__builtin_isunordered(x, y)))
-            return __builtin_isless(x, y) ? FP_LESS : __builtin_isgreater(x, y) ? FP_GREATER : FP_EQUAL;
+            return __builtin_isless(x, y)      ? FP_LESS
+                   : __builtin_isgreater(x, y) ? FP_GREATER
+                                               : FP_EQUAL;
     }
     return fp_compare(cpu, fp_size_of(sz), a, b, signal);
 }
@@ -229,7 +233,8 @@ static ALWAYS_INLINE uint64_t fast_to_int(struct cpu *cpu, unsigned sz, uint64_t
 
 // FRINT*. mode: 0 nearest, 1 up, 2 down, 3 to zero, 4 ties away, 6 by FPCR raising Inexact, 7 by
 // FPCR.
-static ALWAYS_INLINE uint64_t fast_round_int(struct cpu *cpu, unsigned sz, uint64_t a, unsigned mode)
+static ALWAYS_INLINE uint64_t fast_round_int(struct cpu *cpu, unsigned sz, uint64_t a,
+                                             unsigned mode)
 {
 #if defined(__SSE4_1__)
 #define FP_ROUND_CASE(n, how)                                                                      \
@@ -359,13 +364,17 @@ FP_VECTOR_PICK(minnm, <, |)
 // Every lane with its sign changed.
 static ALWAYS_INLINE union vreg fp_vneg(union vreg a, unsigned sz)
 {
-    const uint64_t sign = sz == 1 ? 1ull << 63 : sz == 0 ? 0x8000000080000000ull : 0x8000800080008000ull;
+    const uint64_t sign = sz == 1   ? 1ull << 63
+                          : sz == 0 ? 0x8000000080000000ull
+                                    : 0x8000800080008000ull;
     return (union vreg){.vu64 = a.vu64 ^ (VREG_TYPE(vu64)){sign, sign}};
 }
 
 static ALWAYS_INLINE union vreg fp_vabs(union vreg a, unsigned sz)
 {
-    const uint64_t sign = sz == 1 ? 1ull << 63 : sz == 0 ? 0x8000000080000000ull : 0x8000800080008000ull;
+    const uint64_t sign = sz == 1   ? 1ull << 63
+                          : sz == 0 ? 0x8000000080000000ull
+                                    : 0x8000800080008000ull;
     return (union vreg){.vu64 = a.vu64 & ~(VREG_TYPE(vu64)){sign, sign}};
 }
 

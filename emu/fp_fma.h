@@ -55,7 +55,8 @@ static ALWAYS_INLINE union vreg fast_vmuladd(struct cpu *cpu, unsigned sz, unsig
     if (host) {
 #if defined(__x86_64__)
         if (sz)
-            r.vf64 = (VREG_TYPE(vf64))_mm_fmadd_pd((__m128d)a.vf64, (__m128d)b.vf64, (__m128d)c.vf64);
+            r.vf64 =
+                (VREG_TYPE(vf64))_mm_fmadd_pd((__m128d)a.vf64, (__m128d)b.vf64, (__m128d)c.vf64);
         else
             r.vf32 = (VREG_TYPE(vf32))_mm_fmadd_ps((__m128)a.vf32, (__m128)b.vf32, (__m128)c.vf32);
 #else

@@ -62,9 +62,11 @@ struct mem_cpu {
 
     // Guarded by tokens->lock.
     struct list hold_link; // in tokens->holders
-    struct list wait_link; // in tokens->waiting
+    struct list wait_link; // in tokens->woken or preempted
     struct cond granted_cond;
     bool granted;
+    bool used_slice; // gave its last token up because it was asked to
+    uint64_t granted_ns;
 
     _Atomic bool yield_wanted; // a waiter has waited for a slice
 };
@@ -98,8 +100,9 @@ struct mem {
 struct run_tokens {
     struct lock lock; // rank run_token
     unsigned count, free;
-    struct list holders; // oldest first
-    struct list waiting; // FIFO
+    struct list holders;          // oldest first
+    struct list woken, preempted; // waiters, FIFO each
+    unsigned woken_in_a_row;
     struct tlb *tlbs[16];
     unsigned tlb_count;
 

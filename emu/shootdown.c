@@ -57,9 +57,9 @@ static inline void pause_cpu(void)
 static void set_settled(struct mem *mem, uint64_t gen)
 {
     uint64_t old = atomic_load_explicit(&mem->settled_gen, memory_order_relaxed);
-    while (old < gen && !atomic_compare_exchange_weak_explicit(&mem->settled_gen, &old, gen,
-                                                               memory_order_seq_cst,
-                                                               memory_order_relaxed)) {
+    while (old < gen &&
+           !atomic_compare_exchange_weak_explicit(&mem->settled_gen, &old, gen,
+                                                  memory_order_seq_cst, memory_order_relaxed)) {
     }
 }
 

@@ -1,8 +1,8 @@
 // Lane-wise helpers of the AdvSIMD op bodies. Layer 2; included by emu/ops/*.c after op.h.
 //
-// Shapes are compile-time constants: `size` is log2 of the lane's bytes; `q` is 1 for 128 bits, 0 for
-// 64 bits, 2 for a scalar. Values travel as union vreg by value; whatever lies above the shape is
-// zero in what SIMD_IN gives and in what simd_out() returns.
+// Shapes are compile-time constants: `size` is log2 of the lane's bytes; `q` is 1 for 128 bits, 0
+// for 64 bits, 2 for a scalar. Values travel as union vreg by value; whatever lies above the shape
+// is zero in what SIMD_IN gives and in what simd_out() returns.
 #ifndef EMU_SIMD_H
 #define EMU_SIMD_H
 
@@ -88,7 +88,8 @@ static ALWAYS_INLINE union vreg simd_dup(unsigned size, uint64_t x)
 }
 
 // The register is written as a whole: a later load of it need not wait for two stores.
-static ALWAYS_INLINE union vreg simd_with_lane(union vreg v, unsigned size, unsigned index, uint64_t x)
+static ALWAYS_INLINE union vreg simd_with_lane(union vreg v, unsigned size, unsigned index,
+                                               uint64_t x)
 {
     const union vreg number = {.b = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}};
     const VREG_TYPE(vu8) at = (number.vu8 >> (uint8_t)size) == (uint8_t)index;

@@ -81,7 +81,7 @@ struct thread_code {
     struct code_target returns[RETURN_STACK];
     struct code_target hash[THREAD_CODE_SIZE];
 
-    struct insn exit; // CORE_EXIT
+    struct insn exit;  // CORE_EXIT
     struct insn empty; // CORE_EMPTY: what empty entries lead to
     // An access that straddles two pages: the instruction is run once more from `replay`, with the
     // last page set to `bounce`; then `replay_done` copies what was stored to the two pages.

@@ -30,9 +30,8 @@ static struct vma *grow_stack(struct mm *mm, uint64_t addr)
         return NULL;
     uint64_t more = v->start - addr, size = v->end - addr;
     struct vma *below = vma_prev(v);
-    uint64_t guard = below && !(below->flags & VMA_GROWSDOWN) && below->prot
-                         ? MM_STACK_GUARD * PAGE_SIZE
-                         : 0;
+    uint64_t guard =
+        below && !(below->flags & VMA_GROWSDOWN) && below->prot ? MM_STACK_GUARD * PAGE_SIZE : 0;
     if (addr < MM_MIN_ADDR || (below && addr - below->end < guard) || size > mm->limit_stack ||
         !mm_may_expand(mm, more, true))
         return NULL;
@@ -206,7 +205,7 @@ static int install_pages(struct fault *f, const struct vma *v, struct pages *p)
 }
 
 // Called with the lock held, returns with it free.
-static int fault_file(struct fault *f, const struct vma *v)
+static int fault_file(struct fault *f, const struct vma *v) NO_TSA
 {
     struct mm *mm = f->mm;
     struct pages p;
@@ -228,7 +227,7 @@ static int fault_file(struct fault *f, const struct vma *v)
 
 // --- The fault -----------------------------------------------------------------------------------
 
-static int try_fault(struct fault *f)
+static int try_fault(struct fault *f) NO_TSA
 {
     struct mm *mm = f->mm;
     int result;
@@ -257,7 +256,8 @@ static int try_fault(struct fault *f)
     return result;
 }
 
-enum mm_fault_result mm_fault_force(struct mm *mm, uint64_t addr, enum mem_access access, bool force)
+enum mm_fault_result mm_fault_force(struct mm *mm, uint64_t addr, enum mem_access access,
+                                    bool force)
 {
     struct fault f = {
         .mm = mm, .addr = cpu_untag(addr) & ~PAGE_MASK, .access = access, .force = force};
@@ -294,27 +294,54 @@ int mm_populate(struct mm *mm, uint64_t start, uint64_t end, bool write)
     return 0;
 }
 
-// --- Pins ----------------------------------------------------------------------------------------
+// --- The kernel's own accesses -------------------------------------------------------------------
 
-int mm_pin(struct mm *mm, uint64_t addr, enum mem_access access, unsigned flags,
-           struct frame **frame, void **host)
+// Takes the lock and finds the page present with the right to do `access`. False: the lock is free
+// and there is no such page.
+static bool lock_page(struct mm *mm, uint64_t addr, enum mem_access access, bool force,
+                      struct mem_entry *e) NO_TSA
 {
-    bool force = flags & MM_PIN_FORCE;
     if (addr >= MEM_VA_END)
-        return -LINUX_EFAULT;
+        return false;
     for (;;) {
         lock_acquire(&mm->lock);
-        struct mem_entry e = mem_lookup(mm->mem, addr & ~PAGE_MASK);
-        bool ok = e.frame && (access == MEM_WRITE ? e.writable || (force && e.sole)
-                                                  : force || (e.rights & MEM_READ));
-        if (ok)
-            *frame = frame_get(e.frame);
+        *e = mem_lookup(mm->mem, addr & ~PAGE_MASK);
+        if (e->frame && (access == MEM_WRITE ? e->writable || (force && e->sole)
+                                             : force || (e->rights & MEM_READ)))
+            return true;
         lock_release(&mm->lock);
-        if (ok) {
-            *host = (char *)(*frame)->host + (addr & PAGE_MASK);
-            return 0;
-        }
-        if ((flags & MM_PIN_NOFAULT) || mm_fault_force(mm, addr, access, force) != MM_FAULT_OK)
-            return -LINUX_EFAULT;
+        if (mm_fault_force(mm, addr, access, force) != MM_FAULT_OK)
+            return false;
     }
+}
+
+int mm_pin(struct mm *mm, uint64_t addr, enum mem_access access, bool force, struct frame **frame,
+           void **host) NO_TSA
+{
+    struct mem_entry e;
+    if (!lock_page(mm, addr, access, force, &e))
+        return -LINUX_EFAULT;
+    *frame = frame_get(e.frame);
+    lock_release(&mm->lock);
+    *host = (char *)(*frame)->host + (addr & PAGE_MASK);
+    return 0;
+}
+
+int mm_copy(struct mm *mm, uint64_t addr, void *to, const void *from, size_t n, bool force) NO_TSA
+{
+    struct mem_entry e;
+    if (!lock_page(mm, addr, to ? MEM_READ : MEM_WRITE, force, &e))
+        return -LINUX_EFAULT;
+    // Under the lock nobody copies or replaces the page.
+    char *host = (char *)e.frame->host + (addr & PAGE_MASK);
+    if (to)
+        mem_copy(to, host, n);
+    else
+        mem_copy(host, from, n);
+    struct frame *frame = frame_get(e.frame);
+    lock_release(&mm->lock);
+    if (!to && (e.rights & MEM_EXEC))
+        mem_drop_code(mm->mem, frame);
+    frame_put(frame);
+    return 0;
 }

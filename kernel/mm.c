@@ -8,10 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-// Mappings are placed below the stack, with room for it to grow.
-#define STACK_ROOM (128ull << 20)
+// Mappings are placed below where the stack may be (its top is anywhere in the last 16 GiB), with
+// room for it to grow.
+#define STACK_ROOM (17ull << 30)
 
-// Where the top of the next program's stack and of its mappings are; moves from run to run.
 static uint64_t random_pages(unsigned bits)
 {
     uint64_t r;
@@ -33,8 +33,7 @@ int mm_create(struct kernel *kernel, struct mm **out)
     mm->kernel = kernel;
     lock_init(&mm->lock, LOCK_RANK_MM);
     mm->limit_as = mm->limit_data = mm->limit_stack = mm->limit_memlock = UINT64_MAX;
-    mm->layout.start_stack = MEM_VA_END - PAGE_SIZE - random_pages(18);
-    mm->mmap_top = mm->layout.start_stack - STACK_ROOM - MM_STACK_GUARD * PAGE_SIZE - random_pages(20);
+    mm->mmap_top = MEM_VA_END - STACK_ROOM - random_pages(20);
     *out = mm;
     return 0;
 }
@@ -159,8 +158,9 @@ int mm_fork(struct mm *parent, struct mm **out)
     size_t skip_count = 0;
     struct mem_batch batch;
     mem_batch_init(&batch);
-    // The parent's lock is held from the copy of the VMAs to that of the entries, so that truncation
-    // sees both or neither (kernel/file_maps.c); it may find the child as soon as that has a VMA.
+    // The parent's lock is held from the copy of the VMAs to that of the entries, so that
+    // truncation sees both or neither (kernel/file_maps.c); it may find the child as soon as that
+    // has a VMA.
     lock_acquire(&parent->lock);
     int err = create_child(parent, &child);
     if (!err) {
@@ -230,6 +230,8 @@ static const char *vma_name(const struct mm *mm, const struct vma *v)
 {
     if (v->name || v->file)
         return v->name;
+    if (v->start == mm->layout.vdso)
+        return "[vdso]";
     if (v->start <= mm->layout.brk && v->end > mm->layout.start_brk &&
         mm->layout.brk > mm->layout.start_brk)
         return "[heap]";

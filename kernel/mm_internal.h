@@ -90,8 +90,8 @@ void vma_unlink(struct mm *mm, struct vma *v);
 void vma_resize(struct mm *mm, struct vma *v, uint64_t start, uint64_t end);
 // Changes rights and flags of a linked VMA, keeping the counts.
 void vma_set_flags(struct mm *mm, struct vma *v, uint8_t prot, uint16_t flags);
-// Cuts `v` at `at`, inside it: v keeps the lower part, the result is the upper one. NULL: no memory.
-// `use_reserve`: for munmap.
+// Cuts `v` at `at`, inside it: v keeps the lower part, the result is the upper one. NULL: no
+// memory. `use_reserve`: for munmap.
 struct vma *vma_split(struct mm *mm, struct vma *v, uint64_t at, bool use_reserve);
 // Makes the ends of a range VMA boundaries. -LINUX_ENOMEM.
 NODISCARD int vma_isolate(struct mm *mm, uint64_t start, uint64_t end);

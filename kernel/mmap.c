@@ -18,7 +18,7 @@ void mm_change_end(struct mm *mm, struct mm_change *c)
     lock_release(&mm->lock);
     mem_batch_finish(&c->batch);
     struct vma *v, *tmp;
-    list_for_each_safe(v, tmp, &c->dead, by_inode)
+    list_for_each_safe (v, tmp, &c->dead, by_inode)
         vma_free(v);
 }
 
@@ -224,7 +224,8 @@ static int prepare(struct mm *mm, struct request *r, uint64_t offset)
     if (!r->len || r->len > MEM_VA_END)
         return -LINUX_ENOMEM;
     r->page = offset / PAGE_SIZE;
-    if (r->page + r->len / PAGE_SIZE < r->page || (r->page + r->len / PAGE_SIZE) >> 52)
+    // Offsets are at most 2^63 - 1, ends included.
+    if (r->page + r->len / PAGE_SIZE > INT64_MAX / PAGE_SIZE)
         return -LINUX_EOVERFLOW;
     if (r->flags & LINUX_MAP_NORESERVE)
         r->vma_flags |= VMA_NORESERVE;

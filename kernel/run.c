@@ -21,8 +21,7 @@
 #define ESR_ALIGNMENT      0x21u
 #define ESR_SYNC_EXTERNAL  0x10u
 
-// --- Faults
-// --------------------------------------------------------------------------------------------
+// --- Faults --------------------------------------------------------------------------------------
 
 static void force_fault(struct task *task, int signo, int code, uint64_t addr, uint64_t esr)
 {
@@ -111,8 +110,7 @@ static void answer(struct task *task, const struct trap *trap)
     }
 }
 
-// --- The loop
-// ------------------------------------------------------------------------------------------
+// --- The loop ------------------------------------------------------------------------------------
 
 void task_run(struct task *task)
 {

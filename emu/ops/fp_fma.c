@@ -8,8 +8,8 @@
 OP(fmuladd_f)
 {
     const uint64_t sign = fp_sign_of(sz);
-    SET_VD(rd, fast_muladd(e->cpu, sz, F(ra) ^ (o1 ? sign : 0), F(rn) ^ (o1 != o0 ? sign : 0),
-                           F(rm)));
+    SET_VD(rd,
+           fast_muladd(e->cpu, sz, F(ra) ^ (o1 ? sign : 0), F(rn) ^ (o1 != o0 ? sign : 0), F(rm)));
 }
 
 // s: the product is subtracted.

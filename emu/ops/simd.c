@@ -1,8 +1,8 @@
 // AdvSIMD integer data processing on lanes of one shape: Arm ARM C7, "Advanced SIMD three same",
 // "two-register miscellaneous", "across lanes". Shapes: emu/simd.h; `u`: unsigned.
+#include "emu/simd.h"
 #include "emu/fp.h"
 #include "emu/op.h"
-#include "emu/simd.h"
 
 #define BINARY(k, expr)                                                                            \
     const union vreg a = SIMD_IN(rn), b = SIMD_IN(rm);                                             \
@@ -37,7 +37,7 @@ OP(sub_v)
 
 OP(mul_v)
 {
-    BINARY(vu, A *B);
+    BINARY(vu, A * B);
 }
 
 // u: subtracts.

@@ -30,7 +30,7 @@ static ALWAYS_INLINE int64_t lane64(const union vreg *v, unsigned size, unsigned
                            : clamp_x_ > clamp_high_ ? clamp_high_                                  \
                                                     : clamp_x_;                                    \
         (sat) |= clamp_r_ != clamp_x_;                                                             \
-        (uint64_t) clamp_r_;                                                                       \
+        (uint64_t)clamp_r_;                                                                        \
     })
 
 // Lanes of rn and rm combined by `expr` over x and y, clamped.
@@ -202,7 +202,8 @@ OP(qdmlal_e)
 }
 
 // --- Narrowing -----------------------------------------------------------------------------------
-// Lanes of twice `size` to `size`: from signed (su = 0) or unsigned, to signed (du = 0) or unsigned.
+// Lanes of twice `size` to `size`: from signed (su = 0) or unsigned, to signed (du = 0) or
+// unsigned.
 static ALWAYS_INLINE union vreg narrow(struct env *e, union vreg a, unsigned size, unsigned q,
                                        unsigned su, unsigned du)
 {
@@ -262,8 +263,11 @@ OP(sqshrun)
         if ((by) >= width_) {                                                                      \
             out_ = 0;                                                                              \
             if (s)                                                                                 \
-                out_ = CLAMP(T, v_ == 0 ? v_ : v_ < 0 ? -((T)1 << width_) : (T)1 << width_, size,  \
-                             u, sat);                                                              \
+                out_ = CLAMP(T,                                                                    \
+                             v_ == 0  ? v_                                                         \
+                             : v_ < 0 ? -((T)1 << width_)                                          \
+                                      : (T)1 << width_,                                            \
+                             size, u, sat);                                                        \
         } else if ((by) >= 0) {                                                                    \
             const T l_ = v_ * ((T)1 << (by));                                                      \
             out_ = (s) ? CLAMP(T, l_, size, u, sat) : (uint64_t)l_;                                \

@@ -8,7 +8,7 @@
 
 static ALWAYS_INLINE union vreg mul(union vreg a, union vreg b, unsigned size)
 {
-    LANEWISE(a, vu, size, A *B);
+    LANEWISE(a, vu, size, A * B);
     return a;
 }
 

@@ -445,6 +445,8 @@ static int open_archive(struct export *ex, int tar_fd, enum archive_compression 
     }
     if (rc == ARCHIVE_OK)
         rc = archive_write_set_format_pax(ex->tar);
+    if (rc == ARCHIVE_OK) // no padding beyond the format's own, on pipes either
+        rc = archive_write_set_bytes_in_last_block(ex->tar, 1);
     if (rc == ARCHIVE_OK)
         rc = archive_write_open_fd(ex->tar, tar_fd);
     return rc == ARCHIVE_OK ? 0 : fail_archive(ex);

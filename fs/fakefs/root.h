@@ -41,6 +41,8 @@ NODISCARD int root_rebuild(const struct root_dir *r, struct db *db, const struct
 NODISCARD int root_compact(struct db *db);
 // The host object at a path below data/ (no symlink is followed). -LINUX_ENOENT.
 NODISCARD int root_find(const struct root_dir *r, const char *path, struct host_stat *out);
+// A directory below data/ by its path. Returns a descriptor.
+NODISCARD int root_open_dir(const struct root_dir *r, const char *path);
 // Could an object of this host mode carry a row of that mode?
 bool root_kinds_fit(uint32_t host_mode, uint32_t row_mode);
 

@@ -75,6 +75,10 @@ int64_t sys_socket(struct task *task, int32_t family, uint32_t type, int32_t pro
     case LINUX_AF_UNIX:
         err = unix_socket_create(task->kernel, kind, protocol, &s);
         break;
+    case LINUX_AF_INET:
+    case LINUX_AF_INET6:
+        err = inet_socket_create(task, family, kind, protocol, &s);
+        break;
     default:
         err = -LINUX_EAFNOSUPPORT;
         break;

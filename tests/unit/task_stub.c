@@ -10,6 +10,7 @@
 #include "platform/abi/linux_errno.h"
 #include "platform/abi/resource.h"
 #include "platform/base/log.h"
+#include "platform/poller.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,6 +39,7 @@ struct kernel *stub_kernel_create(void)
     ISH_ASSERT(!vfs_mount(k->vfs, NULL, root, "none", "tmpfs", 0));
     ISH_ASSERT(!anon_create(k));
     ISH_ASSERT(!net_create(k));
+    ISH_ASSERT(!poller_create(&k->poller));
     const struct vfs_device fifo = {.type = LINUX_S_IFIFO, .open = pipe_open_fifo};
     ISH_ASSERT(!vfs_register_device(k->vfs, &fifo));
     return k;
@@ -45,6 +47,7 @@ struct kernel *stub_kernel_create(void)
 
 void stub_kernel_destroy(struct kernel *k)
 {
+    poller_destroy(k->poller);
     net_destroy(k);
     anon_destroy(k);
     vfs_destroy(k->vfs);

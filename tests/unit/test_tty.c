@@ -84,8 +84,6 @@ struct task *process_leader_get(struct process *p)
     return leader;
 }
 
-void task_put(struct task *task) {}
-
 bool task_signal_pending(struct task *task)
 {
     return false;
@@ -108,8 +106,7 @@ void signal_kernel_process(struct task *task, int signo)
     atomic_fetch_or(&leader_signals, signal_bit(signo));
 }
 
-// --- A far end that remembers
-// ---------------------------------------------------------------------
+// --- A far end that remembers --------------------------------------------------------------------
 
 struct far {
     struct lock lock;
