@@ -83,6 +83,7 @@ int vfs_create(struct frame_pool *frames, struct vfs **out)
     }
     lock_init(&vfs->lock_graph, LOCK_RANK_LOCK_GRAPH);
     list_init(&vfs->lock_waiters);
+    lock_init(&vfs->hidden_lock, LOCK_RANK_HIDDEN);
     vfs->unnamed = mount_alloc(vfs, NULL, NULL, "none", "anon_inodefs", 0);
     if (!vfs->unnamed || devices_register_builtin(vfs)) {
         vfs_destroy(vfs);
@@ -126,6 +127,7 @@ void vfs_destroy(struct vfs *vfs)
     lock_destroy(&vfs->mount_lock);
     lock_destroy(&vfs->tree_lock);
     lock_destroy(&vfs->lock_graph);
+    lock_destroy(&vfs->hidden_lock);
     free(vfs->hidden);
     free(vfs->devices);
     free(vfs);
@@ -351,35 +353,35 @@ void vfs_each_mount(struct vfs *vfs, const struct path *root,
 
 int vfs_hide(struct vfs *vfs, uint64_t dev, uint64_t ino)
 {
-    lock_acquire(&vfs->mount_lock);
+    lock_acquire(&vfs->hidden_lock);
     struct vfs_hidden *grown = realloc(vfs->hidden, (vfs->hidden_count + 1) * sizeof *vfs->hidden);
     if (grown) {
         vfs->hidden = grown;
         vfs->hidden[vfs->hidden_count++] = (struct vfs_hidden){dev, ino};
     }
-    lock_release(&vfs->mount_lock);
+    lock_release(&vfs->hidden_lock);
     return grown ? 0 : -LINUX_ENOMEM;
 }
 
 void vfs_unhide(struct vfs *vfs, uint64_t dev, uint64_t ino)
 {
-    lock_acquire(&vfs->mount_lock);
+    lock_acquire(&vfs->hidden_lock);
     for (size_t i = 0; i < vfs->hidden_count; i++) {
         if (vfs->hidden[i].dev != dev || vfs->hidden[i].ino != ino)
             continue;
         vfs->hidden[i] = vfs->hidden[--vfs->hidden_count];
         break;
     }
-    lock_release(&vfs->mount_lock);
+    lock_release(&vfs->hidden_lock);
 }
 
 bool vfs_is_hidden(struct vfs *vfs, uint64_t dev, uint64_t ino)
 {
     bool found = false;
-    lock_acquire(&vfs->mount_lock);
+    lock_acquire(&vfs->hidden_lock);
     for (size_t i = 0; i < vfs->hidden_count && !found; i++)
         found = vfs->hidden[i].dev == dev && vfs->hidden[i].ino == ino;
-    lock_release(&vfs->mount_lock);
+    lock_release(&vfs->hidden_lock);
     return found;
 }
 

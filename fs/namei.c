@@ -30,6 +30,11 @@ static int call_create(const struct vfs_caller *c, struct inode *dir, const char
         return ops->symlink ? ops->symlink(dir, name, what->target, c, out) : -LINUX_EPERM;
     case LINUX_S_IFREG:
         return ops->create ? ops->create(dir, name, what->mode, c, out) : -LINUX_EACCES;
+    case LINUX_S_IFCHR:
+    case LINUX_S_IFBLK:
+        if (!cred_capable(c->cred, LINUX_CAP_MKNOD))
+            return -LINUX_EPERM;
+        FALLTHROUGH;
     default:
         return ops->mknod ? ops->mknod(dir, name, what->type | what->mode, what->rdev, c, out)
                           : -LINUX_EPERM;
@@ -119,8 +124,6 @@ int vfs_mknod(const struct vfs_caller *c, const struct path *base, const char *n
         break;
     case LINUX_S_IFCHR:
     case LINUX_S_IFBLK:
-        if (!cred_capable(c->cred, LINUX_CAP_MKNOD))
-            return -LINUX_EPERM;
         what.rdev = rdev;
         break;
     case LINUX_S_IFDIR:

@@ -99,12 +99,9 @@ struct vfs {
     _Atomic uint64_t next_ino;
 
     struct lock mount_lock;
-    struct list mounts;    // guarded by mount_lock; the first is the root
-    int next_mount_id;     // guarded by mount_lock
-    struct mount *unnamed; // immutable: where unnamed objects live
-    // Objects of the host no mount may show; guarded by mount_lock.
-    struct vfs_hidden *hidden;
-    size_t hidden_count;
+    struct list mounts;         // guarded by mount_lock; the first is the root
+    int next_mount_id;          // guarded by mount_lock
+    struct mount *unnamed;      // immutable: where unnamed objects live
     struct vfs_device *devices; // guarded by mount_lock
     size_t device_count;
 
@@ -112,6 +109,10 @@ struct vfs {
     struct list evicted; // dentries to put when no lock is held; guarded by tree_lock
     _Atomic bool has_evicted;
     struct dentry_shard shard[DENTRY_SHARDS];
+
+    struct lock hidden_lock;
+    struct vfs_hidden *hidden; // host objects no mount may show; guarded by hidden_lock
+    size_t hidden_count;
 
     struct lock lock_graph;
     struct list lock_waiters; // guarded by lock_graph

@@ -61,9 +61,11 @@ void frame_pool_destroy(struct frame_pool *pool)
 {
     ISH_ASSERT(atomic_load_explicit(&pool->used, memory_order_acquire) == 0);
     ISH_ASSERT(atomic_load_explicit(&pool->wrapped, memory_order_acquire) == 0);
-    struct chunk *c, *tmp;
-    list_for_each_safe (c, tmp, &pool->chunks, link)
+    while (!list_empty(&pool->chunks)) {
+        struct chunk *c = list_first(&pool->chunks, struct chunk, link);
+        list_remove(&c->link);
         chunk_free(c);
+    }
     lock_destroy(&pool->lock);
     free(pool);
 }

@@ -72,6 +72,26 @@ int host_make_dir_path(const char *path, uint32_t mode)
     return result(mkdir(path, (mode_t)mode));
 }
 
+int host_remove_dir_path(const char *path)
+{
+    return result(rmdir(path));
+}
+
+int host_remove_file_path(const char *path)
+{
+    return result(unlink(path));
+}
+
+int host_rename_path(const char *from, const char *to)
+{
+    return result(rename(from, to));
+}
+
+int host_open_path(const char *path, unsigned flags, uint32_t mode)
+{
+    return result(NO_EINTR(open(path, open_flags(flags) & ~O_NOFOLLOW, (mode_t)mode)));
+}
+
 int host_parent_dir(int dirfd)
 {
     return result(NO_EINTR(openat(dirfd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC)));

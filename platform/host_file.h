@@ -31,6 +31,11 @@ struct host_statfs {
 // A path given by the user (a root, a bind source): opens the directory, following symlinks.
 NODISCARD int host_open_dir_path(const char *path);
 NODISCARD int host_make_dir_path(const char *path, uint32_t mode);
+NODISCARD int host_remove_dir_path(const char *path);
+NODISCARD int host_remove_file_path(const char *path);
+NODISCARD int host_rename_path(const char *from, const char *to);
+// A file the user names: flags as host_open, symlinks are followed.
+NODISCARD int host_open_path(const char *path, unsigned flags, uint32_t mode);
 NODISCARD int host_parent_dir(int dirfd); // opens ".."
 // Takes LINUX_O_* (access mode, CREAT, EXCL, TRUNC, APPEND, DIRECTORY, PATH, TMPFILE, NONBLOCK,
 // NOFOLLOW implied). Returns a descriptor. A host without O_PATH opens for reading instead.

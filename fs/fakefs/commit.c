@@ -130,8 +130,16 @@ static void lead(struct store *s) NO_TSA
     cond_broadcast(&s->progress);
 }
 
+void store_set_bulk(struct store *s, bool on)
+{
+    atomic_store_explicit(&s->bulk, on, memory_order_relaxed);
+}
+
 int store_commit(struct store *s, uint64_t seq)
 {
+    enum { BULK_BATCH = 4096 };
+    if (atomic_load_explicit(&s->bulk, memory_order_relaxed) && seq % BULK_BATCH != 0)
+        return 0;
     lock_acquire(&s->queue_lock);
     while (s->durable_seq < seq && !atomic_load_explicit(&s->failed, memory_order_relaxed)) {
         if (s->leader)

@@ -29,6 +29,11 @@ enum statement {
     ST_GET_META,
     ST_PUT_META,
     ST_RENAME_COUNT,
+    ST_EACH_QUARANTINED,
+    ST_RESTORE,
+    ST_RESTORE_XATTRS,
+    ST_FORGET,
+    ST_FORGET_XATTRS,
     ST_COUNT,
 };
 
@@ -61,6 +66,15 @@ static const char *const statement_text[ST_COUNT] = {
     [ST_GET_META] = "SELECT val FROM meta WHERE key=?1",
     [ST_PUT_META] = "INSERT OR REPLACE INTO meta(key,val) VALUES(?1,?2)",
     [ST_RENAME_COUNT] = "SELECT count(*) FROM rename_log",
+    [ST_EACH_QUARANTINED] = "SELECT ino,gen,mode,uid,gid,rdev,xattrs,hint,hint_seq "
+                            "FROM quarantine",
+    [ST_RESTORE] = "INSERT OR REPLACE INTO inode "
+                   "SELECT ?3,?4,mode,uid,gid,rdev,xattrs,hint,hint_seq FROM quarantine "
+                   "WHERE ino=?1 AND gen=?2",
+    [ST_RESTORE_XATTRS] = "INSERT OR REPLACE INTO xattr SELECT ?3,name,val FROM quarantine_xattr "
+                          "WHERE ino=?1 AND gen=?2 AND ?4 IS NOT NULL",
+    [ST_FORGET] = "DELETE FROM quarantine WHERE ino=?1 AND gen=?2",
+    [ST_FORGET_XATTRS] = "DELETE FROM quarantine_xattr WHERE ino=?1 AND gen=?2",
 };
 
 static const char schema[] =
@@ -281,17 +295,11 @@ static int query_done(sqlite3_stmt *st, int rc, int err)
     return err ? err : rc == SQLITE_ROW ? 0 : to_errno(rc);
 }
 
-int db_each_row(struct db *db, uint64_t first, uint64_t last,
-                int (*each)(void *ctx, const struct db_row *row, const struct db_hint *hint),
-                void *ctx)
+static int each_row(sqlite3_stmt *st,
+                    int (*each)(void *ctx, const struct db_row *row, const struct db_hint *hint),
+                    void *ctx)
 {
-    sqlite3_stmt *st;
-    int err = prepare(db, ST_EACH_ROW, &st);
-    if (err)
-        return err;
-    sqlite3_bind_int64(st, 1, (int64_t)first);
-    sqlite3_bind_int64(st, 2, (int64_t)last);
-    int rc;
+    int rc, err = 0;
     while ((rc = sqlite3_step(st)) == SQLITE_ROW && !err) {
         struct db_row row = {
             .ino = (uint64_t)sqlite3_column_int64(st, 0),
@@ -307,9 +315,34 @@ int db_each_row(struct db *db, uint64_t first, uint64_t last,
             .len = (size_t)sqlite3_column_bytes(st, 7),
             .seq = (uint64_t)sqlite3_column_int64(st, 8),
         };
+        if (!hint.text && sqlite3_column_type(st, 7) == SQLITE_BLOB)
+            hint.text = ""; // the root of the tree
         err = each(ctx, &row, &hint);
     }
     return query_done(st, rc, err);
+}
+
+int db_each_row(struct db *db, uint64_t first, uint64_t last,
+                int (*each)(void *ctx, const struct db_row *row, const struct db_hint *hint),
+                void *ctx)
+{
+    sqlite3_stmt *st;
+    int err = prepare(db, ST_EACH_ROW, &st);
+    if (err)
+        return err;
+    sqlite3_bind_int64(st, 1, (int64_t)first);
+    sqlite3_bind_int64(st, 2, (int64_t)last);
+    return each_row(st, each, ctx);
+}
+
+int db_each_quarantined(struct db *db,
+                        int (*each)(void *ctx, const struct db_row *row,
+                                    const struct db_hint *hint),
+                        void *ctx)
+{
+    sqlite3_stmt *st;
+    int err = prepare(db, ST_EACH_QUARANTINED, &st);
+    return err ? err : each_row(st, each, ctx);
 }
 
 ssize_t db_get_xattr(struct db *db, uint64_t ino, const char *name, void *buf, size_t size)
@@ -487,6 +520,28 @@ int db_rekey_finish(struct db *db)
     return err ? err : db_commit(db);
 }
 
+int db_restore(struct db *db, uint64_t old_ino, int64_t old_gen, uint64_t ino, int64_t gen)
+{
+    static const enum statement steps[] = {ST_RESTORE_XATTRS, ST_RESTORE, ST_FORGET,
+                                           ST_FORGET_XATTRS};
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+        sqlite3_stmt *st;
+        int err = prepare(db, steps[i], &st);
+        if (err)
+            return err;
+        sqlite3_bind_int64(st, 1, (int64_t)old_ino);
+        sqlite3_bind_int64(st, 2, old_gen);
+        if (i < 2) {
+            sqlite3_bind_int64(st, 3, (int64_t)ino);
+            sqlite3_bind_int64(st, 4, gen);
+        }
+        err = finish(st);
+        if (err)
+            return err;
+    }
+    return 0;
+}
+
 // --- Whole database ------------------------------------------------------------------------------
 
 int db_sync(struct db *db)
@@ -628,11 +683,9 @@ int db_open(const char *path, bool create, char *why, size_t why_size, struct db
     return err;
 }
 
-void db_close(struct db *db, bool clean)
+void db_close(struct db *db)
 {
     db_rollback(db);
-    if (clean && !db_put_meta(db, "clean", "1"))
-        clean = !db_checkpoint(db);
     for (size_t i = 0; i < ST_COUNT; i++)
         sqlite3_finalize(db->st[i]);
     sqlite3_close(db->sqlite);

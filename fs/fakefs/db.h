@@ -4,7 +4,6 @@
 //   meta(key, val)    "root" and "db": "INO:BTIME" of ROOT/data and ROOT/meta.db when last opened.
 //   When
 //                     they are others, the root is a copy and rows are found again by their hints.
-//                     "clean": 1 after an orderly close.
 //   inode(ino, gen, mode, uid, gid, rdev, xattrs, hint, hint_seq)
 //                     What the host cannot hold of an object. ino: of the host. gen: its birth time
 //                     in ns (INT64_MIN: unknown); a row whose gen is not the object's is another's.
@@ -46,8 +45,8 @@ struct db_hint {
 // Opens, or with `create` makes, the database at a host path. `why`: a sentence on failure.
 // -LINUX_EUCLEAN: damaged; -LINUX_EPROTONOSUPPORT: not ours, or newer.
 NODISCARD int db_open(const char *path, bool create, char *why, size_t why_size, struct db **out);
-// Writes everything into the main file and closes.
-void db_close(struct db *db, bool clean);
+// Writes everything into the main file, if anything was written, and closes.
+void db_close(struct db *db);
 
 NODISCARD int db_begin(struct db *db);
 NODISCARD int db_commit(struct db *db);
@@ -86,6 +85,14 @@ NODISCARD int db_rekey_row(struct db *db, uint64_t old_ino, uint64_t new_ino, in
                            const struct db_hint *hint);
 NODISCARD int db_rekey_finish(struct db *db);
 uint64_t db_rename_count(struct db *db);
+
+// Rows set aside, and giving one back to an object (in the caller's transaction).
+NODISCARD int db_each_quarantined(struct db *db,
+                                  int (*each)(void *ctx, const struct db_row *row,
+                                              const struct db_hint *hint),
+                                  void *ctx);
+NODISCARD int db_restore(struct db *db, uint64_t old_ino, int64_t old_gen, uint64_t ino,
+                         int64_t gen);
 
 NODISCARD int db_sync(struct db *db);                              // commits reach the medium
 NODISCARD int db_checkpoint(struct db *db);                        // and the main file

@@ -90,7 +90,7 @@ struct hint_text {
 static int append_path(struct hint_text *h, size_t *room, const char *path)
 {
     size_t n = strlen(path), used = h->hint.text ? h->hint.len + 1 : 0; // with a NUL between
-    if (used + n > *room) {
+    if (!h->text || used + n > *room) {
         char *grown = realloc(h->text, (used + n) * 2 + 64);
         if (!grown)
             return -LINUX_ENOMEM;
@@ -193,14 +193,14 @@ static int record_new(struct host_fs *fs, const struct host_stat *st, const stru
     return store_commit(store, seq);
 }
 
-static int fakefs_created(struct host_fs *fs, const struct host_stat *st,
-                          const struct host_meta *meta, const struct host_place *place, int fd,
-                          uint64_t *recorded)
+static int fakefs_created(struct host_fs *fs, struct host_stat *st, const struct host_meta *meta,
+                          const struct host_place *place, int fd, uint64_t *recorded)
 {
     int err = record_new(fs, st, meta, place, recorded);
     uint32_t want = host_bits(meta->mode);
     if (err || LINUX_S_ISLNK(meta->mode) || (st->mode & LINUX_S_IALLPERM) == want)
         return err;
+    st->mode = (st->mode & LINUX_S_IFMT) | want;
     return fd >= 0 ? host_fchmod(fd, want) : host_chmod(place->dir_fd, place->name, want);
 }
 
@@ -499,7 +499,7 @@ static int prepare_database(const struct root_dir *r, struct db *db, const struc
         err = root_rebuild(r, db, log);
     if (!err && db_rename_count(db) > RENAME_LOG_MAX)
         err = root_compact(db);
-    return err ? err : db_put_meta(db, "clean", "0");
+    return err;
 }
 
 static int open_store(struct fakefs *f, const struct log *log, char why[FAKEFS_WHY_MAX])
@@ -514,7 +514,7 @@ static int open_store(struct fakefs *f, const struct log *log, char why[FAKEFS_W
     if (err) {
         snprintf(why, FAKEFS_WHY_MAX, "%s cannot be used: %s; fakefs-fsck may help",
                  f->root.db_path, db_error(db));
-        db_close(db, false);
+        db_close(db);
     }
     return err;
 }
@@ -560,6 +560,23 @@ int fakefs_create(struct vfs *vfs, const char *root, const struct log *log,
     }
     *out = s;
     return 0;
+}
+
+static struct store *store_of_super(struct super *s)
+{
+    return store_of(s->private);
+}
+
+void fakefs_bulk_begin(struct super *super)
+{
+    store_set_bulk(store_of_super(super), true);
+}
+
+int fakefs_bulk_end(struct super *super)
+{
+    struct store *store = store_of_super(super);
+    store_set_bulk(store, false);
+    return store_sync(store);
 }
 
 int fakefs_format(const char *root, char why[FAKEFS_WHY_MAX])

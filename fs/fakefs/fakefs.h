@@ -19,6 +19,11 @@ enum { FAKEFS_WHY_MAX = 512 };
 NODISCARD int fakefs_create(struct vfs *vfs, const char *root, const struct log *log,
                             char why[FAKEFS_WHY_MAX], struct super **out);
 
+// Between the two, changes of metadata are not durable when a call returns, but all at once in the
+// end: for filling a root that nobody uses yet.
+void fakefs_bulk_begin(struct super *super);
+NODISCARD int fakefs_bulk_end(struct super *super);
+
 // Makes an empty root at `root`, which must not exist or be an empty directory.
 NODISCARD int fakefs_format(const char *root, char why[FAKEFS_WHY_MAX]);
 

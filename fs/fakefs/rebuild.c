@@ -149,29 +149,47 @@ bool root_kinds_fit(uint32_t host_mode, uint32_t row_mode)
            row == LINUX_S_IFIFO || row == LINUX_S_IFSOCK;
 }
 
-static int find_from(int dir, const char *path, struct host_stat *out)
+// Opens the directories of a path one by one, up to its last component (in `last`).
+static int open_parent(int data_fd, const char *path, char last[LINUX_NAME_MAX + 1])
 {
-    char name[LINUX_NAME_MAX + 1];
-    size_t len = strcspn(path, "/");
-    if (len == 0 || len > LINUX_NAME_MAX)
-        return -LINUX_ENOENT;
-    memcpy(name, path, len);
-    name[len] = 0;
-    if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
-        return -LINUX_ENOENT;
-    if (!path[len])
-        return host_stat(dir, name, out);
-    int next = host_open(dir, name, LINUX_O_PATH | LINUX_O_DIRECTORY, 0);
-    if (next < 0)
-        return next;
-    int err = find_from(next, path + len + 1, out);
-    host_close(next);
-    return err;
+    int fd = host_dup(data_fd);
+    while (fd >= 0) {
+        size_t len = strcspn(path, "/");
+        if (len == 0 || len > LINUX_NAME_MAX || strncmp(path, "..", len + 1) == 0 ||
+            strncmp(path, ".", len + 1) == 0) {
+            host_close(fd);
+            return -LINUX_ENOENT;
+        }
+        memcpy(last, path, len);
+        last[len] = 0;
+        if (!path[len])
+            return fd;
+        int next = host_open(fd, last, LINUX_O_PATH | LINUX_O_DIRECTORY, 0);
+        host_close(fd);
+        fd = next;
+        path += len + 1;
+    }
+    return fd;
 }
 
 int root_find(const struct root_dir *r, const char *path, struct host_stat *out)
 {
-    return *path ? find_from(r->data_fd, path, out) : host_fstat(r->data_fd, out);
+    char last[LINUX_NAME_MAX + 1];
+    if (!*path)
+        return host_fstat(r->data_fd, out);
+    int fd = open_parent(r->data_fd, path, last);
+    int err = fd < 0 ? fd : host_stat(fd, last, out);
+    host_close(fd);
+    return err;
+}
+
+int root_open_dir(const struct root_dir *r, const char *path)
+{
+    char last[LINUX_NAME_MAX + 1] = ".";
+    int fd = *path ? open_parent(r->data_fd, path, last) : host_dup(r->data_fd);
+    int dir = fd < 0 ? fd : host_open(fd, last, LINUX_O_RDONLY | LINUX_O_DIRECTORY, 0);
+    host_close(fd);
+    return dir;
 }
 
 // --- The work ------------------------------------------------------------------------------------
@@ -212,8 +230,8 @@ static int load_all(struct rebuild *b)
 static int keep_copy(const struct root_dir *r, struct db *db)
 {
     char path[LINUX_PATH_MAX];
-    int n = snprintf(path, sizeof path, "%s.before-%lld", r->db_path,
-                     (long long)(clock_realtime_ns() / NSEC_PER_SEC));
+    int n =
+        snprintf(path, sizeof path, "%s.before-%lld", r->db_path, (long long)clock_realtime_ns());
     return n > 0 && (size_t)n < sizeof path ? db_copy_to(db, path) : -LINUX_ENAMETOOLONG;
 }
 

@@ -121,6 +121,19 @@ static int is_empty(int fd, bool *empty)
     return err;
 }
 
+int root_check_absent(const char *root)
+{
+    bool empty = false;
+    int fd = host_open_dir_path(root);
+    if (fd == -LINUX_ENOENT)
+        return 0;
+    if (fd == -LINUX_ENOTDIR)
+        return -LINUX_EEXIST;
+    int err = fd < 0 ? fd : is_empty(fd, &empty);
+    host_close(fd);
+    return err ? err : empty ? 0 : -LINUX_ENOTEMPTY;
+}
+
 static int make_database(const char *root, char *why, size_t why_size)
 {
     struct root_dir r = {-1, -1, -1, -1, NULL};
@@ -133,7 +146,7 @@ static int make_database(const char *root, char *why, size_t why_size)
     if (!err)
         err = root_identity_store(&r, db);
     if (db)
-        db_close(db, !err);
+        db_close(db);
     root_dir_close(&r);
     return err;
 }

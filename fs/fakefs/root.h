@@ -21,6 +21,8 @@ struct root_dir {
 NODISCARD int root_dir_open(const char *root, char *why, size_t why_size, struct root_dir *out);
 void root_dir_close(struct root_dir *r); // harmless when zeroed or half open
 
+// 0 when `root` does not exist or is an empty folder; -LINUX_EEXIST, -LINUX_ENOTEMPTY.
+NODISCARD int root_check_absent(const char *root);
 // What a root consists of, all of it empty. `root` must not exist or be empty.
 NODISCARD int root_dir_make(const char *root, char *why, size_t why_size);
 
@@ -39,6 +41,8 @@ NODISCARD int root_rebuild(const struct root_dir *r, struct db *db, const struct
 NODISCARD int root_compact(struct db *db);
 // The host object at a path below data/ (no symlink is followed). -LINUX_ENOENT.
 NODISCARD int root_find(const struct root_dir *r, const char *path, struct host_stat *out);
+// A directory below data/ by its path. Returns a descriptor.
+NODISCARD int root_open_dir(const struct root_dir *r, const char *path);
 // Could an object of this host mode carry a row of that mode?
 bool root_kinds_fit(uint32_t host_mode, uint32_t row_mode);
 

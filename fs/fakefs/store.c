@@ -389,8 +389,9 @@ static void free_chunks(struct store_shard *shard)
 
 void store_destroy(struct store *s)
 {
-    bool clean = store_commit(s, s->next_seq) == 0;
-    db_close(s->db, clean);
+    if (store_commit(s, s->next_seq))
+        log_printf(s->log, LOG_ERROR, "meta.db: the last changes are lost");
+    db_close(s->db);
     for (struct store_op *op = s->first, *next; op; op = next) {
         next = op->next;
         store_op_free(op);

@@ -43,6 +43,8 @@ NODISCARD int store_log_rename(struct store *s, const char *from, const char *to
 // For hints: read before the path is put together.
 uint64_t store_rename_seq(struct store *s);
 
+// While on, store_commit returns at once and changes are committed many at a time.
+void store_set_bulk(struct store *s, bool on);
 NODISCARD int store_commit(struct store *s, uint64_t seq);
 NODISCARD int store_sync(struct store *s); // everything, against loss of power
 bool store_has_rows(struct store *s);      // false: certainly none

@@ -57,6 +57,7 @@ struct store {
     uint64_t next_seq, durable_seq, rename_seq;
     bool leader; // somebody is committing
 
+    _Atomic bool bulk;
     _Atomic bool failed; // the database does not take changes any more
     _Atomic bool has_rows;
 

@@ -40,7 +40,8 @@ struct host_policy {
     // Records the metadata of an object just made, before anybody can look it up, and gives the
     // host object its final mode. `fd` is -1 where none is open. `parent` and `name`: where.
     // `place`: where it is on the host; place->parent NULL in the staging directory.
-    int (*created)(struct host_fs *fs, const struct host_stat *st, const struct host_meta *meta,
+    // st->mode is made what it is then.
+    int (*created)(struct host_fs *fs, struct host_stat *st, const struct host_meta *meta,
                    const struct host_place *place, int fd, uint64_t *recorded);
     // chmod, chown. `from` is what there is.
     int (*change)(struct host_node *node, const struct host_meta *from, const struct host_meta *to);

@@ -231,14 +231,20 @@ static struct host_node *node_create(struct host_fs *fs, const struct host_stat 
     return node;
 }
 
-// Puts a new node into the table, unless somebody was faster: then that one, referenced.
-static struct host_node *table_insert(struct host_fs *fs, struct host_node *new)
+// Puts a new node into the table. For an object that was there before, somebody may have been
+// faster: then that one, referenced. For one just created, a node with its number is of an object
+// whose removal another thread has not finished noting: it is forgotten.
+static struct host_node *table_insert(struct host_fs *fs, struct host_node *new, bool created)
 {
-    struct host_node *node, *found = new;
+    struct host_node *node, *next, *found = new;
     struct list *bucket = bucket_of(fs, new->dev, new->ino);
     lock_acquire(&fs->table_lock);
-    list_for_each (node, bucket, bucket_link) {
-        if (node->ino == new->ino && node->dev == new->dev &&inode_get_unless_gone(node->inode)) {
+    list_for_each_safe (node, next, bucket, bucket_link) {
+        if (node->ino != new->ino || node->dev != new->dev)
+            continue;
+        if (created) {
+            list_remove(&node->bucket_link);
+        } else if (inode_get_unless_gone(node->inode)) {
             found = node;
             break;
         }
@@ -273,7 +279,8 @@ static int node_make(struct host_fs *fs, const struct host_stat *st, const struc
                      uint64_t recorded, struct host_node **out)
 {
     struct host_meta loaded;
-    if (!meta) {
+    bool created = meta != NULL;
+    if (!created) {
         int err = fs->policy->load(fs, st, &loaded, &recorded);
         if (err)
             return err;
@@ -282,7 +289,7 @@ static int node_make(struct host_fs *fs, const struct host_stat *st, const struc
     struct host_node *new = node_create(fs, st, meta, recorded);
     if (!new)
         return -LINUX_ENOMEM;
-    *out = table_insert(fs, new);
+    *out = table_insert(fs, new, created);
     if (*out != new)
         inode_put(new->inode);
     return 0;

@@ -145,18 +145,6 @@ int host_dir_pin(struct host_node *dir, int *fd)
     }
 }
 
-// Pins it only if it is open already.
-static bool pin_if_open(struct host_node *dir, int *fd)
-{
-    lock_acquire(&dir->fs->node_lock);
-    bool open = dir->dir_fd >= 0;
-    if (open)
-        dir->dir_pins++;
-    *fd = dir->dir_fd;
-    lock_release(&dir->fs->node_lock);
-    return open;
-}
-
 void host_dir_done(struct host_node *dir)
 {
     lock_acquire(&dir->fs->node_lock);
@@ -366,46 +354,93 @@ int host_node_open_any(struct host_node *node, int *fd)
     return *fd < 0 ? *fd : 0;
 }
 
-// What a lookup saw a moment ago answers one question.
-static bool take_fresh(struct host_node *node, struct host_stat *out)
+// How to ask the host about an object, found in one look at the node.
+struct question {
+    enum { ASK_NOTHING, ASK_FD, ASK_DIR_FD, ASK_NAME, ASK_PLACE } how;
+    struct host_fd *fd;       // referenced
+    struct host_node *parent; // referenced and pinned
+    int dir_fd;
+    char name[LINUX_NAME_MAX + 1];
+};
+
+// Under node_lock.
+static void prepare_question(struct host_node *node, struct question *q, struct host_stat *out)
 {
-    lock_acquire(&node->fs->node_lock);
-    bool fresh = node->fresh;
-    if (fresh) {
+    q->how = ASK_PLACE;
+    if (node->fresh) { // what a lookup saw a moment ago answers one question
         *out = node->attr;
         node->fresh = false;
+        q->how = ASK_NOTHING;
+    } else if (node->fd) {
+        q->fd = fd_ref(node->fd);
+        q->how = ASK_FD;
+    } else if (node->dir_fd >= 0) {
+        node->dir_pins++;
+        q->dir_fd = node->dir_fd;
+        q->how = ASK_DIR_FD;
+    } else if (!list_empty(&node->names)) {
+        const struct host_name *n = list_first(&node->names, struct host_name, link);
+        if (!n->parent || n->parent->dir_fd < 0)
+            return;
+        q->parent = n->parent;
+        inode_get(n->parent->inode);
+        n->parent->dir_pins++;
+        q->dir_fd = n->parent->dir_fd;
+        memcpy(q->name, n->name, strlen(n->name) + 1);
+        q->how = ASK_NAME;
     }
-    lock_release(&node->fs->node_lock);
-    return fresh;
 }
 
-int host_node_stat(struct host_node *node, struct host_stat *out)
+static int check_answer(const struct host_node *node, const struct host_stat *st)
 {
-    if (take_fresh(node, out))
-        return 0;
-    struct host_fd *h = fd_cached(node, false);
-    if (h) {
-        int err = host_fstat(h->fd, out);
-        host_fd_put(h);
-        return err;
-    }
-    int dir_fd;
-    if (LINUX_S_ISDIR(node->host_type) && pin_if_open(node, &dir_fd)) {
-        int err = host_fstat(dir_fd, out);
-        host_dir_done(node);
-        return err;
-    }
+    // Otherwise it was replaced from outside, or renamed while we asked.
+    return st->ino == node->ino && st->dev == node->dev ? 0 : -LINUX_ENOENT;
+}
+
+static int ask_place(struct host_node *node, struct host_stat *out)
+{
     for (;;) {
         struct host_place place;
         int err = host_place_find(node, &place);
         if (err)
             return err;
         err = host_stat(place.dir_fd, place.name, out);
-        if (!err && (out->ino != node->ino || out->dev != node->dev))
-            err = -LINUX_ENOENT; // replaced from outside
+        if (!err)
+            err = check_answer(node, out);
         bool moved = err && host_place_moved(node, &place);
         host_place_done(&place);
         if (!moved)
             return err;
     }
+}
+
+int host_node_stat(struct host_node *node, struct host_stat *out)
+{
+    struct question q;
+    int err = 0;
+    lock_acquire(&node->fs->node_lock);
+    prepare_question(node, &q, out);
+    lock_release(&node->fs->node_lock);
+    switch (q.how) {
+    case ASK_NOTHING:
+        return 0;
+    case ASK_FD:
+        err = host_fstat(q.fd->fd, out);
+        host_fd_put(q.fd);
+        return err;
+    case ASK_DIR_FD:
+        err = host_fstat(q.dir_fd, out);
+        host_dir_done(node);
+        return err;
+    case ASK_NAME:
+        err = host_stat(q.dir_fd, q.name, out);
+        if (!err)
+            err = check_answer(node, out);
+        host_dir_done(q.parent);
+        inode_put(q.parent->inode);
+        return err ? ask_place(node, out) : 0;
+    case ASK_PLACE:
+        return ask_place(node, out);
+    }
+    return err;
 }

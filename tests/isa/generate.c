@@ -106,7 +106,9 @@ static uint32_t unreserve(struct generator *g, enum a64_row row, uint32_t word, 
 static uint32_t aim_memory(struct generator *g, enum a64_row row, uint32_t word, uint32_t *base)
 {
     struct a64_field rn = field_of(row, "rn"), rm = field_of(row, "rm");
-    uint32_t reg = ISA_BASE_FIRST + (uint32_t)(rnd(g) % (ISA_BASE_LAST - ISA_BASE_FIRST + 2));
+    bool atomic = a64_rows[row].is & (A64_IS_ATOMIC | A64_IS_EXCL);
+    uint32_t first = atomic && chance(g, 97) ? ISA_BASE_ALIGNED : ISA_BASE_FIRST;
+    uint32_t reg = first + (uint32_t)(rnd(g) % (ISA_BASE_LAST - first + 2));
     *base = reg > ISA_BASE_LAST ? 31 : reg;
     if (chance(g, 98))
         word = put(word, rn, *base);
@@ -130,6 +132,8 @@ static uint32_t aim_label(struct generator *g, enum a64_row row, uint32_t word, 
 struct sequence {
     uint32_t last_written;
     bool have_last, flags_fresh;
+    bool marked; // the monitor was set by an exclusive of `mark`'s size
+    uint32_t mark;
     bool linked; // a return address exists: going back there would loop
 };
 
@@ -160,13 +164,26 @@ static bool moves_sp(uint32_t word)
     return strstr(text, "[sp") && (strstr(text, "]!") || strstr(text, "], "));
 }
 
+// Unused register fields should be all ones: every other try sets them so.
+static bool random_word(struct generator *g, enum a64_row row, uint32_t *word)
+{
+    for (int tries = 0; tries < 32; tries++) {
+        uint32_t bits = (uint32_t)rnd(g);
+        if (tries & 1)
+            bits = put(put(bits, field_of(row, "rs"), 31), field_of(row, "rt2"), 31);
+        if (a64_encode(row, bits, false, word))
+            return true;
+    }
+    return false;
+}
+
 static bool one_word(struct generator *g, struct sequence *q, uint32_t left, uint32_t *out)
 {
     enum a64_row row = pick_row(g, q);
     uint32_t is = a64_rows[row].is, word, base;
     bool memory = is & (A64_IS_LOAD | A64_IS_STORE) && field_of(row, "rn").width;
     bool cache = !strncmp(a64_rows[row].name, "dc_", 3) || !strncmp(a64_rows[row].name, "ic_", 3);
-    if (!a64_encode(row, (uint32_t)rnd(g), false, &word))
+    if (!random_word(g, row, &word))
         return false;
     if (memory) {
         word = aim_memory(g, row, word, &base);
@@ -187,6 +204,14 @@ static bool one_word(struct generator *g, struct sequence *q, uint32_t left, uin
         return false;
     if (left && moves_sp(word))
         return false;
+    if (is & A64_IS_EXCL && field_of(row, "rt").width) {
+        // A store-exclusive of another size than the load's is CONSTRAINED UNPREDICTABLE.
+        uint32_t mark = word & (3u << 30 | 1u << 21);
+        if (is & A64_IS_STORE && q->marked && mark != q->mark)
+            return false;
+        q->marked = q->marked || is & A64_IS_LOAD;
+        q->mark = is & A64_IS_LOAD ? mark : q->mark;
+    }
     struct a64_field rd = field_of(row, "rd");
     q->have_last = rd.width == 5;
     q->last_written = q->have_last ? get(word, rd) : 0;

@@ -1,0 +1,386 @@
+// Rows against objects. The tree is walked once; every row must find its object there, of its
+// generation and a kind that can carry it, and its hint must lead to it. Rows that were set aside
+// are given back where an object without a row answers to their hint.
+#include "fs/fakefs/fsck.h"
+#include "fs/fakefs/root.h"
+#include "fs/sparse_map.h"
+#include "platform/abi/fs.h"
+#include "platform/abi/linux_errno.h"
+#include "platform/host_errno.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+// An object of the tree that a row may belong to: first path and what must match.
+struct found {
+    int64_t gen;
+    uint32_t mode, nlink;
+    bool has_row;
+    char path[];
+};
+
+struct check {
+    struct fsck *f;
+    struct root_dir root;
+    struct db *db;
+    uint64_t dev;
+    struct sparse_map found; // struct found by inode number
+    bool cancelled;
+};
+
+static void say(struct check *c, bool fixed, const char *fmt, ...) PRINTF_LIKE(3, 4);
+static void say(struct check *c, bool fixed, const char *fmt, ...)
+{
+    char line[LINUX_PATH_MAX + 256];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(line, sizeof line, fmt, args);
+    va_end(args);
+    if (fixed)
+        c->f->fixed++;
+    else
+        c->f->left++;
+    c->f->report(c->f->ctx, fixed, line);
+}
+
+// --- The tree ------------------------------------------------------------------------------------
+
+static int note_object(struct check *c, const struct host_stat *st, const char *path)
+{
+    c->f->objects++;
+    if (c->f->step && !c->f->step(c->f->ctx, 0, 0, c->f->objects))
+        return -LINUX_ECANCELED;
+    if (sparse_map_get(&c->found, st->ino))
+        return 0; // another name of it
+    size_t len = strlen(path);
+    struct found *o = malloc(sizeof *o + len + 1);
+    if (!o)
+        return -LINUX_ENOMEM;
+    *o = (struct found){.gen = st->btime, .mode = st->mode, .nlink = st->nlink};
+    memcpy(o->path, path, len + 1);
+    int err = sparse_map_set(&c->found, st->ino, o);
+    if (err)
+        free(o);
+    return err;
+}
+
+// One object of a directory; `path` is its path.
+static int visit(struct check *c, int dir_fd, const char *name, const char *path, bool *descend)
+{
+    struct host_stat st;
+    int err = host_stat(dir_fd, name, &st);
+    if (err)
+        return err;
+    uint32_t type = st.mode & LINUX_S_IFMT;
+    *descend = false;
+    if (st.dev != c->dev) {
+        say(c, false, "%s is on another file system of the host: it cannot be part of a root",
+            path);
+        return 0;
+    }
+    if (type != LINUX_S_IFDIR && type != LINUX_S_IFREG && type != LINUX_S_IFLNK)
+        say(c, false, "%s is a device, socket or fifo of the host", path);
+    uint32_t need = type == LINUX_S_IFDIR ? 0700 : 0600;
+    if ((type == LINUX_S_IFDIR || type == LINUX_S_IFREG) && (st.mode & need) != need) {
+        bool fixed = c->f->repair && !host_chmod(dir_fd, name, (st.mode & 0777) | need);
+        say(c, fixed, "%s cannot be read and written by its owner on the host", path);
+    }
+    *descend = type == LINUX_S_IFDIR;
+    return note_object(c, &st, path);
+}
+
+// A directory still to be read. Paths, not descriptors, so that depth costs no descriptors.
+struct pending {
+    struct pending *next;
+    char path[];
+};
+
+static int push(struct pending **stack, const char *path)
+{
+    size_t len = strlen(path);
+    struct pending *p = malloc(sizeof *p + len + 1);
+    if (!p)
+        return -LINUX_ENOMEM;
+    memcpy(p->path, path, len + 1);
+    p->next = *stack;
+    *stack = p;
+    return 0;
+}
+
+static int read_dir(struct check *c, const char *path, struct pending **stack)
+{
+    struct host_dir *dir;
+    int fd = root_open_dir(&c->root, path);
+    int copy = fd < 0 ? fd : host_dup(fd);
+    int err = copy < 0 ? copy : host_dir_open(copy, &dir);
+    if (err) {
+        host_close(fd);
+        if (copy >= 0)
+            host_close(copy);
+        return err;
+    }
+    struct host_dirent e;
+    while (!err && (err = host_dir_next(dir, &e)) > 0) {
+        err = 0;
+        if (strcmp(e.name, ".") == 0 || strcmp(e.name, "..") == 0)
+            continue;
+        size_t size = strlen(path) + strlen(e.name) + 2;
+        char *child = malloc(size);
+        if (!child) {
+            err = -LINUX_ENOMEM;
+            break;
+        }
+        snprintf(child, size, "%s%s%s", path, *path ? "/" : "", e.name);
+        bool descend;
+        err = visit(c, fd, e.name, child, &descend);
+        if (!err && descend)
+            err = push(stack, child);
+        free(child);
+    }
+    host_dir_close(dir);
+    host_close(fd);
+    return err;
+}
+
+static int walk_tree(struct check *c)
+{
+    struct host_stat st;
+    struct pending *stack = NULL;
+    int err = host_fstat(c->root.data_fd, &st);
+    c->dev = st.dev;
+    if (!err)
+        err = note_object(c, &st, "");
+    if (!err)
+        err = push(&stack, "");
+    while (!err && stack) {
+        struct pending *p = stack;
+        stack = p->next;
+        err = read_dir(c, p->path, &stack);
+        free(p);
+    }
+    while (stack) {
+        struct pending *p = stack;
+        stack = p->next;
+        free(p);
+    }
+    return err;
+}
+
+// --- Rows ----------------------------------------------------------------------------------------
+
+// What is to be done about rows is collected while they are read, and done afterwards.
+enum remedy { DELETE_ROW, SET_ASIDE, CORRECT_HINT };
+struct plan {
+    struct {
+        uint64_t ino;
+        enum remedy remedy;
+    } *all;
+    size_t count, room;
+    struct check *c;
+};
+
+static int plan_add(struct plan *p, uint64_t ino, enum remedy remedy)
+{
+    if (p->count == p->room) {
+        size_t room = p->room ? p->room * 2 : 64;
+        void *grown = realloc(p->all, room * sizeof *p->all);
+        if (!grown)
+            return -LINUX_ENOMEM;
+        p->all = grown;
+        p->room = room;
+    }
+    p->all[p->count].ino = ino;
+    p->all[p->count++].remedy = remedy;
+    return 0;
+}
+
+// Does one of the hint's paths lead to the object (`any`: to whatever)?
+static bool follow_hint(const struct check *c, const struct db_hint *hint, uint64_t ino, bool any)
+{
+    struct host_stat st;
+    if (!hint->text)
+        return false;
+    char *text = malloc(hint->len + 1);
+    bool leads = false;
+    if (!text)
+        return true; // not a finding
+    memcpy(text, hint->text, hint->len);
+    text[hint->len] = 0;
+    for (size_t at = 0; at <= hint->len && !leads; at += strlen(text + at) + 1)
+        leads = !root_find(&c->root, text + at, &st) && (any || st.ino == ino);
+    free(text);
+    return leads;
+}
+
+static bool hint_leads_to(const struct check *c, const struct db_hint *hint, uint64_t ino)
+{
+    return follow_hint(c, hint, ino, false);
+}
+
+static bool hint_leads_anywhere(const struct check *c, const struct db_hint *hint)
+{
+    return follow_hint(c, hint, 0, true);
+}
+
+static int check_row(void *ctx, const struct db_row *row, const struct db_hint *hint)
+{
+    struct plan *p = ctx;
+    struct check *c = p->c;
+    bool repair = c->f->repair;
+    struct found *o = sparse_map_get(&c->found, row->ino);
+    c->f->rows++;
+    if (!o) {
+        // What a crash between a removal and its note leaves; it does no harm. If the name is in
+        // use again, by whom is not for us to decide.
+        c->f->lost++;
+        return hint_leads_anywhere(c, hint) ? 0 : plan_add(p, row->ino, DELETE_ROW);
+    }
+    if (o->gen != INT64_MIN && row->gen != INT64_MIN && o->gen != row->gen) {
+        say(c, repair, "%s: the recorded owner %u:%u belongs to an earlier object", o->path,
+            row->uid, row->gid);
+        return plan_add(p, row->ino, SET_ASIDE);
+    }
+    if (!root_kinds_fit(o->mode, row->mode)) {
+        say(c, repair, "%s: recorded with mode %o, which the host's object cannot be", o->path,
+            row->mode);
+        return plan_add(p, row->ino, SET_ASIDE);
+    }
+    o->has_row = true;
+    if (!hint_leads_to(c, hint, row->ino)) {
+        say(c, repair, "%s: its owner would be lost in a copy", o->path);
+        return plan_add(p, row->ino, CORRECT_HINT);
+    }
+    return 0;
+}
+
+static int each_row(struct db *db,
+                    int (*each)(void *, const struct db_row *, const struct db_hint *), void *ctx)
+{
+    int err = db_each_row(db, 0, INT64_MAX, each, ctx);
+    return err ? err : db_each_row(db, (uint64_t)INT64_MIN, UINT64_MAX, each, ctx);
+}
+
+static int carry_out(struct check *c, const struct plan *p)
+{
+    int err = 0;
+    for (size_t i = 0; i < p->count && !err; i++) {
+        if (p->all[i].remedy != CORRECT_HINT) {
+            err = p->all[i].remedy == DELETE_ROW ? db_delete_row(c->db, p->all[i].ino)
+                                                 : db_quarantine(c->db, p->all[i].ino);
+            continue;
+        }
+        const struct found *o = sparse_map_get(&c->found, p->all[i].ino);
+        const struct db_hint hint = {o->path, strlen(o->path), db_rename_seq(c->db)};
+        err = db_put_hint(c->db, p->all[i].ino, &hint);
+    }
+    return err;
+}
+
+// A row that was set aside, and an object without one at the place it was last seen, belong
+// together when the object is a restored one: born after its content was last changed. A file just
+// made there is not: the row is then what a crash left of its predecessor.
+static int reunite(void *ctx, const struct db_row *row, const struct db_hint *hint)
+{
+    struct check *c = ctx;
+    struct host_stat st;
+    char path[LINUX_PATH_MAX];
+    if (!hint->text || hint->len >= sizeof path)
+        return 0;
+    memcpy(path, hint->text, hint->len);
+    path[hint->len] = 0;
+    if (root_find(&c->root, path, &st) || !root_kinds_fit(st.mode, row->mode))
+        return 0;
+    if (st.btime == HOST_TIME_UNKNOWN || st.mtime >= st.btime)
+        return 0;
+    struct found *o = sparse_map_get(&c->found, st.ino);
+    if (!o || o->has_row)
+        return 0;
+    say(c, c->f->repair, "%s: its owner %u:%u had been set aside", o->path, row->uid, row->gid);
+    o->has_row = true;
+    return c->f->repair ? db_restore(c->db, row->ino, row->gen, st.ino, st.btime) : 0;
+}
+
+static int check_rows(struct check *c)
+{
+    struct plan plan = {.c = c};
+    int err = each_row(c->db, check_row, &plan);
+    if (!err && c->f->repair)
+        err = db_begin(c->db);
+    if (!err) // before others are set aside
+        err = db_each_quarantined(c->db, reunite, c);
+    if (!err && c->f->repair)
+        err = carry_out(c, &plan);
+    if (!err && c->f->repair)
+        err = db_commit(c->db);
+    if (err && c->f->repair)
+        db_rollback(c->db);
+    free(plan.all);
+    return err;
+}
+
+// --- The whole -----------------------------------------------------------------------------------
+
+static int check_database(struct check *c)
+{
+    char why[512] = "";
+    bool copy;
+    int err = db_check(c->db, why, sizeof why);
+    if (err) {
+        say(c, false, "meta.db: %s", why);
+        return err;
+    }
+    err = root_is_copy(&c->root, c->db, &copy);
+    if (!err && copy) {
+        say(c, c->f->repair, "the root was copied: owners are to be found again by name");
+        if (c->f->repair)
+            err = root_rebuild(&c->root, c->db, NULL);
+        else
+            return -LINUX_EAGAIN; // nothing else can be said before that
+    }
+    if (!err && c->f->repair && db_rename_count(c->db) > 0)
+        err = root_compact(c->db);
+    return err;
+}
+
+static void free_found(struct check *c)
+{
+    uint64_t ino = 0;
+    struct found *o;
+    while ((o = sparse_map_next(&c->found, &ino)) != NULL) {
+        free(o);
+        if (ino++ == UINT64_MAX)
+            break;
+    }
+    sparse_map_free(&c->found);
+}
+
+int fsck_run(struct fsck *f, const char *root)
+{
+    struct check c = {.f = f};
+    char why[512];
+    int err = root_dir_open(root, why, sizeof why, &c.root);
+    if (!err) {
+        err = db_open(c.root.db_path, false, why, sizeof why, &c.db);
+        if (err)
+            root_dir_close(&c.root);
+    }
+    if (err) {
+        say(&c, false, "%s", why);
+        return err;
+    }
+    err = check_database(&c);
+    if (err == -LINUX_EAGAIN) {
+        err = 0;
+    } else if (!err) {
+        err = walk_tree(&c);
+        if (!err)
+            err = check_rows(&c);
+        if (err && err != -LINUX_ECANCELED)
+            say(&c, false, "%s: %s", root, errno_text(-err));
+    }
+    free_found(&c);
+    db_close(c.db);
+    root_dir_close(&c.root);
+    return err;
+}

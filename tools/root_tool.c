@@ -1,0 +1,103 @@
+#include "tools/root_tool.h"
+#include "platform/clock.h"
+#include <inttypes.h>
+#include <locale.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { REDRAW_NS = 100 * 1000 * 1000 };
+
+// Blocked from the start, and looked for between blocks of work: what was begun is undone in order.
+static const int cancel_signals[] = {SIGINT, SIGTERM, SIGHUP};
+
+static void block_signals(int how)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    for (size_t i = 0; i < sizeof cancel_signals / sizeof *cancel_signals; i++)
+        sigaddset(&set, cancel_signals[i]);
+    sigprocmask(how, &set, NULL);
+}
+
+static bool cancelled(void)
+{
+    sigset_t pending;
+    sigpending(&pending);
+    for (size_t i = 0; i < sizeof cancel_signals / sizeof *cancel_signals; i++)
+        if (sigismember(&pending, cancel_signals[i]))
+            return true;
+    return false;
+}
+
+static void complain(const struct root_tool *tool, const char *what, const char *arg)
+{
+    fprintf(stderr, "%s: %s%s\n%s", tool->name, what, arg, tool->usage);
+    exit(EXIT_USAGE);
+}
+
+int root_tool_start(struct root_tool *tool, int argc, char **argv, int operands)
+{
+    int count = 0;
+    bool options = true;
+    for (int i = 1; i < argc; i++) {
+        const char *arg = argv[i];
+        if (options && strcmp(arg, "--") == 0) {
+            options = false;
+        } else if (options && (strcmp(arg, "--help") == 0 || strcmp(arg, "-h") == 0)) {
+            fputs(tool->usage, stdout);
+            exit(0);
+        } else if (options && tool->option && strcmp(arg, tool->option) == 0) {
+            tool->option_given = true;
+        } else if (options && arg[0] == '-' && arg[1]) {
+            complain(tool, "unknown option ", arg);
+        } else {
+            argv[1 + count++] = argv[i];
+        }
+    }
+    if (count != operands)
+        complain(tool, count < operands ? "too few arguments" : "too many arguments", "");
+    // libarchive converts names between the archive's UTF-8 and the locale's charset.
+    if (!setlocale(LC_CTYPE, "C.UTF-8") && !setlocale(LC_CTYPE, "en_US.UTF-8"))
+        setlocale(LC_CTYPE, "");
+    tool->terminal = isatty(STDERR_FILENO);
+    block_signals(SIG_BLOCK);
+    return count;
+}
+
+void root_tool_clear(struct root_tool *tool)
+{
+    if (tool->width > 0)
+        fprintf(stderr, "\r%*s\r", (int)tool->width, "");
+    tool->width = 0;
+}
+
+bool root_tool_step(void *ctx, uint64_t bytes, uint64_t total, uint64_t entries)
+{
+    struct root_tool *tool = ctx;
+    if (cancelled())
+        return false;
+    if (!tool->terminal)
+        return true;
+    uint64_t now = clock_monotonic_ns();
+    if (now - tool->shown_ns < REDRAW_NS)
+        return true;
+    tool->shown_ns = now;
+    int n;
+    if (total > 0)
+        n = fprintf(stderr, "\r%3" PRIu64 "%%  %" PRIu64 " entries", bytes * 100 / total, entries);
+    else
+        n = fprintf(stderr, "\r%" PRIu64 " MiB  %" PRIu64 " entries", bytes >> 20, entries);
+    if (n > (int)tool->width)
+        tool->width = (unsigned)n;
+    return true;
+}
+
+int root_tool_end(struct root_tool *tool, int status)
+{
+    root_tool_clear(tool);
+    block_signals(SIG_UNBLOCK);
+    return status;
+}
