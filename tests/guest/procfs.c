@@ -15,6 +15,11 @@
 
 static char text[1 << 20];
 
+static int number(const char *from)
+{
+    return (int)strtol(from, NULL, 10);
+}
+
 // The whole file; its length or -1.
 static long slurp(const char *path)
 {
@@ -192,7 +197,7 @@ static void own_files(void)
     int fields = 0;
     for (const char *p = strrchr(text, ')'); p && *p; p++)
         fields += *p == ' ';
-    SHOW("stat", "%d fields after the name, pid ok %d", fields, atoi(text) == getpid());
+    SHOW("stat", "%d fields after the name, pid ok %d", fields, number(text) == getpid());
     SHOW("... name", "%.9s", strchr(text, '('));
     show_line("/proc/self/comm", "");
     int fd = open("/proc/self/comm", O_WRONLY);
@@ -234,7 +239,7 @@ static void links(void)
     snprintf(path, sizeof path, "/proc/%d", getpid());
     char self[32] = {0};
     readlink("/proc/self", self, 31);
-    SHOW("self", "%d", atoi(self) == getpid());
+    SHOW("self", "%d", number(self) == getpid());
     snprintf(path, sizeof path, "%d/task/%d", getpid(), getpid());
     memset(self, 0, sizeof self);
     readlink("/proc/thread-self", self, 31);
@@ -274,14 +279,15 @@ static void links(void)
     snprintf(path, sizeof path, "/proc/self/fd/%d", s[0]);
     show_call("open a socket", open(path, O_RDWR));
     snprintf(path, sizeof path, "/proc/self/fd/%d", dir);
-    show_call("walk through it", access(strcat(path, "/../"), F_OK));
+    snprintf(path, sizeof path, "/proc/self/fd/%d/../", dir);
+    show_call("walk through it", access(path, F_OK));
     chdir("/proc/self/fd");
     show_done("the number of a directory", open(".", O_RDONLY));
     chdir(work_dir);
     snprintf(path, sizeof path, "/proc/self/fdinfo/%d", ro);
     lseek(ro, 3, SEEK_SET);
     show_line(path, "pos:");
-    SHOW("... pos", "%d", atoi(strchr(text, ':') + 1));
+    SHOW("... pos", "%d", number(strchr(text, ':') + 1));
     show_line(path, "flags:");
     closefrom(3);
 }
@@ -296,14 +302,14 @@ static void *count_threads(void *arg)
     closedir(d);
     SHOW("tasks", "%d", n);
     show_line("/proc/self/status", "Threads:");
-    SHOW("... threads", "%d", atoi(strstr(text, "Threads:") + 8));
+    SHOW("... threads", "%d", number(strstr(text, "Threads:") + 8));
     char path[64], self[64] = {0};
     snprintf(path, sizeof path, "/proc/%d/task/%d/comm", getpid(), (int)syscall(SYS_gettid));
     show_call("own thread", access(path, F_OK));
     snprintf(path, sizeof path, "/proc/%d", (int)syscall(SYS_gettid));
     show_call("a thread at the top", access(path, F_OK));
     readlink("/proc/self", self, 63);
-    SHOW("self in a thread", "%d", atoi(self) == getpid());
+    SHOW("self in a thread", "%d", number(self) == getpid());
     return NULL;
 }
 
@@ -327,7 +333,7 @@ static void others(void)
     snprintf(path, sizeof path, "/proc/%d/status", child);
     slurp(path);
     SHOW("child", "ppid ok %d",
-         strstr(text, "PPid:") && atoi(strstr(text, "PPid:") + 5) == getpid());
+         strstr(text, "PPid:") && number(strstr(text, "PPid:") + 5) == getpid());
     snprintf(path, sizeof path, "/proc/%d/fd", child);
     DIR *d = opendir(path);
     int n = 0;
@@ -371,7 +377,7 @@ static void others(void)
 static void memory(void)
 {
     char *m = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    strcpy(m, "in memory");
+    memcpy(m, "in memory", 10);
     mprotect(m + 4096, 4096, PROT_NONE);
     char range[64];
     snprintf(range, sizeof range, "%lx-%lx", (unsigned long)m, (unsigned long)m + 4096);

@@ -25,7 +25,7 @@ static void show_poll(const char *name, int fd)
 static struct sockaddr_un address(const char *name)
 {
     struct sockaddr_un a = {.sun_family = AF_UNIX};
-    strcpy(a.sun_path, name);
+    snprintf(a.sun_path, sizeof a.sun_path, "%s", name);
     return a;
 }
 
