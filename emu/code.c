@@ -29,8 +29,9 @@ struct free_memory {
 };
 
 struct code_space {
-    _Atomic uint32_t refs;
-    struct lock lock; // everything below
+    _Atomic uint32_t refs;  // users and pins
+    _Atomic uint32_t users; // address spaces
+    struct lock lock;       // everything below
     // Moves with every drop, so that a translator notices that what it read may be stale.
     _Atomic uint64_t drops;
     struct block **hash; // by pc
@@ -54,6 +55,7 @@ int code_space_create(struct code_space **out)
     }
     cs->hash_size = HASH_MIN;
     atomic_init(&cs->refs, 1);
+    atomic_init(&cs->users, 1);
     lock_init(&cs->lock, LOCK_RANK_CODE);
     *out = cs;
     return 0;
@@ -61,13 +63,27 @@ int code_space_create(struct code_space **out)
 
 struct code_space *code_space_get(struct code_space *cs)
 {
+    atomic_fetch_add_explicit(&cs->users, 1, memory_order_relaxed);
+    return code_space_pin(cs);
+}
+
+struct code_space *code_space_pin(struct code_space *cs)
+{
     atomic_fetch_add_explicit(&cs->refs, 1, memory_order_relaxed);
     return cs;
 }
 
 void code_space_put(struct code_space *cs)
 {
-    if (!cs || atomic_fetch_sub_explicit(&cs->refs, 1, memory_order_acq_rel) != 1)
+    if (!cs)
+        return;
+    atomic_fetch_sub_explicit(&cs->users, 1, memory_order_release);
+    code_space_unpin(cs);
+}
+
+void code_space_unpin(struct code_space *cs)
+{
+    if (atomic_fetch_sub_explicit(&cs->refs, 1, memory_order_acq_rel) != 1)
         return;
     code_space_drop_all(cs); // frames count their blocks
     code_space_free_garbage(cs, code_space_collect(cs));
@@ -177,8 +193,8 @@ static void insert(struct code_space *cs, struct block *b, struct frame *frame)
 
 static void set_target(struct block_exit *x, const struct insn *to)
 {
-    uint64_t wide = insn_pack_target(x->from->r[0], x->from->r[1], to);
-    __atomic_store_n(&x->from->wide, wide, __ATOMIC_RELEASE);
+    uint64_t low = *x->cell & ((1ull << x->shift) - 1);
+    __atomic_store_n(x->cell, (uint64_t)(uintptr_t)to << x->shift | low, __ATOMIC_RELEASE);
 }
 
 static void chain(struct block_exit *x, struct block *to)
@@ -255,7 +271,7 @@ void code_space_drop_all(struct code_space *cs)
 
 bool code_space_is_shared(const struct code_space *cs)
 {
-    return atomic_load_explicit(&cs->refs, memory_order_acquire) > 1;
+    return atomic_load_explicit(&cs->users, memory_order_acquire) > 1;
 }
 
 // Garbage is a list of retired blocks.

@@ -20,7 +20,10 @@ NODISCARD int code_space_create(struct code_space **out);
 struct code_space *code_space_get(struct code_space *cs);
 void code_space_put(struct code_space *cs);
 
-// True when several address spaces hold it.
+// Keeps it without being one of its users.
+struct code_space *code_space_pin(struct code_space *cs);
+void code_space_unpin(struct code_space *cs);
+// True when it has several users: address spaces, by get and put.
 bool code_space_is_shared(const struct code_space *cs);
 
 // Makes every block made from `frame` unreachable: unhashed and unchained; returns whether there

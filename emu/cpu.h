@@ -141,8 +141,8 @@ enum cpu_mode {
     CPU_STEP, // one instruction: unfused, unchained
 };
 
-// An address as the guest writes it, without its ignored top byte. In Linux TBI0 is on and TBI1 off:
-// an address with bit 55 set belongs to the kernel's half and stays as it is.
+// An address as the guest writes it, without its ignored top byte. In Linux TBI0 is on and TBI1
+// off: an address with bit 55 set belongs to the kernel's half and stays as it is.
 static inline uint64_t cpu_untag(uint64_t addr)
 {
     return addr & (uint64_t)((int64_t)(addr << 8) >> 8);

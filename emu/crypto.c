@@ -123,7 +123,7 @@ union vreg crypto_sha1_rounds(union vreg abcd, uint32_t e, union vreg wk, enum c
 {
     uint32_t a = abcd.s[0], b = abcd.s[1], c = abcd.s[2], d = abcd.s[3];
     for (unsigned i = 0; i < 4; i++) {
-        const uint32_t f = which == CRYPTO_SHA1_CHOOSE     ? choose(b, c, d)
+        const uint32_t f = which == CRYPTO_SHA1_CHOOSE   ? choose(b, c, d)
                            : which == CRYPTO_SHA1_PARITY ? parity(b, c, d)
                                                          : majority(b, c, d);
         const uint32_t t = e + rol(a, 5) + f + wk.s[i];

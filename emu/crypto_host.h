@@ -1,5 +1,5 @@
-// The steps of emu/crypto.h on the host's instructions. For files compiled for hosts that have them;
-// where the compiler was not told so, they are the portable ones.
+// The steps of emu/crypto.h on the host's instructions. For files compiled for hosts that have
+// them; where the compiler was not told so, they are the portable ones.
 #ifndef EMU_CRYPTO_HOST_H
 #define EMU_CRYPTO_HOST_H
 
@@ -8,9 +8,9 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 
-#define CRYPTO_IN(v)   ((__m128i)(v).vs64)
-#define CRYPTO_OUT(v)  ((union vreg){.vs64 = (VREG_TYPE(vs64))(v)})
-#define CRYPTO_REV(v)  _mm_shuffle_epi32(v, 0x1b)
+#define CRYPTO_IN(v)  ((__m128i)(v).vs64)
+#define CRYPTO_OUT(v) ((union vreg){.vs64 = (VREG_TYPE(vs64))(v)})
+#define CRYPTO_REV(v) _mm_shuffle_epi32(v, 0x1b)
 
 static ALWAYS_INLINE union vreg host_aes_encrypt(union vreg state, union vreg key)
 {
@@ -38,8 +38,8 @@ static ALWAYS_INLINE union vreg host_aes_inverse_mix(union vreg state)
 
 static ALWAYS_INLINE union vreg host_clmul(uint64_t a, uint64_t b)
 {
-    return CRYPTO_OUT(_mm_clmulepi64_si128(_mm_cvtsi64_si128((int64_t)a),
-                                           _mm_cvtsi64_si128((int64_t)b), 0));
+    return CRYPTO_OUT(
+        _mm_clmulepi64_si128(_mm_cvtsi64_si128((int64_t)a), _mm_cvtsi64_si128((int64_t)b), 0));
 }
 
 // The host adds the round constant itself, keeps `a` in the highest lane, and wants e added to the
@@ -50,9 +50,9 @@ static ALWAYS_INLINE union vreg host_sha1_rounds(union vreg abcd, uint32_t e, un
     const uint32_t k = which == CRYPTO_SHA1_CHOOSE   ? 0x5a827999
                        : which == CRYPTO_SHA1_PARITY ? 0x6ed9eba1
                                                      : 0x8f1bbcdc;
-    const __m128i w = _mm_add_epi32(
-        _mm_sub_epi32(CRYPTO_REV(CRYPTO_IN(wk)), _mm_set1_epi32((int)k)),
-        _mm_set_epi32((int)e, 0, 0, 0));
+    const __m128i w =
+        _mm_add_epi32(_mm_sub_epi32(CRYPTO_REV(CRYPTO_IN(wk)), _mm_set1_epi32((int)k)),
+                      _mm_set_epi32((int)e, 0, 0, 0));
     const __m128i state = CRYPTO_REV(CRYPTO_IN(abcd));
     const __m128i r = which == CRYPTO_SHA1_CHOOSE   ? _mm_sha1rnds4_epu32(state, w, 0)
                       : which == CRYPTO_SHA1_PARITY ? _mm_sha1rnds4_epu32(state, w, 1)

@@ -212,8 +212,8 @@ static uint64_t muladd(struct cpu *cpu, enum fp_size s, const uint64_t bits[3], 
                                 fp_unpack(cpu, s, bits[2])};
     const struct fp_num *c = &n[0], *a = &n[1], *b = &n[2];
     const bool sign = a->sign != b->sign;
-    const bool inf_zero = (a->cls == FP_INF && b->cls == FP_ZERO) ||
-                          (a->cls == FP_ZERO && b->cls == FP_INF);
+    const bool inf_zero =
+        (a->cls == FP_INF && b->cls == FP_ZERO) || (a->cls == FP_ZERO && b->cls == FP_INF);
     if (c->cls == FP_QNAN && inf_zero)
         return fp_invalid(cpu, s);
     if (fp_is_nan(c) || fp_is_nan(a) || fp_is_nan(b))

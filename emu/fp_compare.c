@@ -10,7 +10,7 @@ static enum fp_order order(const struct fp_num *a, const struct fp_num *b)
         return b->sign ? FP_GREATER : FP_LESS;
     if (b->cls == FP_ZERO || a->sign != b->sign)
         return a->sign ? FP_LESS : FP_GREATER;
-    const enum fp_order away = a->sign ? FP_LESS : FP_GREATER;    // |a| > |b|
+    const enum fp_order away = a->sign ? FP_LESS : FP_GREATER; // |a| > |b|
     const enum fp_order toward = a->sign ? FP_GREATER : FP_LESS;
     if (a->cls != b->cls)
         return a->cls == FP_INF ? away : toward;

@@ -36,8 +36,7 @@ struct fp_num fp_unpack(struct cpu *cpu, enum fp_size s, uint64_t bits)
 
 struct fp_num fp_unpack_cv(struct cpu *cpu, enum fp_size s, uint64_t bits)
 {
-    return unpack(cpu, s, bits, s != FP_H && fp_flushes(cpu, s),
-                  s == FP_H && cpu->fpcr & FPCR_AHP);
+    return unpack(cpu, s, bits, s != FP_H && fp_flushes(cpu, s), s == FP_H && cpu->fpcr & FPCR_AHP);
 }
 
 static bool overflows_to_inf(enum fp_round round, bool sign)

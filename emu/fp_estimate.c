@@ -112,8 +112,7 @@ uint64_t fp_recip_exponent(struct cpu *cpu, enum fp_size s, uint64_t bits)
         return fp_nan1(cpu, s, &a, bits);
     const uint64_t exp = bits & fp_inf_bits(s);
     // Zeros and subnormals, flushed or not, give the largest finite exponent.
-    const uint64_t result =
-        exp ? exp ^ fp_inf_bits(s) : fp_inf_bits(s) - (1ull << fp_frac_bits(s));
+    const uint64_t result = exp ? exp ^ fp_inf_bits(s) : fp_inf_bits(s) - (1ull << fp_frac_bits(s));
     return fp_signed(s, a.sign, result);
 }
 

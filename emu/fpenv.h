@@ -20,8 +20,9 @@
 #define FPSR_IDC         (1u << 7)
 #define FPSR_QC          (1u << 27)
 
-// Bits that can be written; trap enables are RAZ/WI. FPSR's 31..28 are AArch32's condition flags.
-#define FPCR_MASK 0x07c80000u // AHP DN FZ RMode FZ16
+// Bits that can be written; trap enables are RAZ/WI. AHP DN FZ RMode FZ16, and Stride and Len,
+// which do nothing but are kept where AArch32 exists. FPSR 31..28 are AArch32's condition flags.
+#define FPCR_MASK 0x07ff0000u
 #define FPSR_MASK 0xf800009fu
 
 // The host's words, kept while the guest's are in force.

@@ -248,13 +248,13 @@ static void exec_removal_end(struct mem *mem, struct mem_batch *batch, const str
 static void drop_code_in(struct mem *mem, struct frame *frame)
 {
     lock_acquire(&mem->cpus_lock);
-    struct code_space *space = code_space_get(own_space(mem));
+    struct code_space *space = code_space_pin(own_space(mem));
     lock_release(&mem->cpus_lock);
     if (code_space_drop_frame(space, frame)) {
         atomic_fetch_add_explicit(&mem->code_gen, 1, memory_order_seq_cst);
         mem_poke_guests(mem);
     }
-    code_space_put(space);
+    code_space_unpin(space);
 }
 
 void mem_drop_code(struct mem *mem, struct frame *frame)
@@ -287,6 +287,7 @@ struct mem_entry mem_lookup(struct mem *mem, uint64_t addr)
     e.rights = pte & PTE_RIGHTS;
     e.shared = pte & PTE_SHARED;
     e.writable = pte_writable(leaf, pte);
+    e.sole = pte_is_sole(leaf, pte);
     return e;
 }
 
@@ -328,7 +329,8 @@ int mem_set(struct mem *mem, struct mem_batch *batch, uint64_t addr, struct mem_
         struct exec_removal exec = {0};
         forget_entry(mem, batch, leaf, old, &exec);
         exec_removal_end(mem, batch, &exec);
-        mem_invalidate(mem, batch, addr, 1);
+        if (old & PTE_RIGHTS)
+            mem_invalidate(mem, batch, addr, 1);
     }
     add_pages(mem, leaf->live - old_live, leaf->live_file - old_file);
     return 0;

@@ -93,6 +93,9 @@ void mem_access_begin(struct cpu *cpu);
 // Where the byte at `addr` (tagged or not) is; good to the end of its page. NULL: no such right.
 void *mem_access_host(struct cpu *cpu, uint64_t addr, enum mem_access access);
 void mem_access_end(struct cpu *cpu);
+// memcpy and memset where one side is guest memory, which other CPUs may change meanwhile.
+void mem_copy(void *to, const void *from, size_t n);
+void mem_zero(void *to, size_t n);
 
 // --- Address spaces ------------------------------------------------------------------------------
 
@@ -145,17 +148,23 @@ void mem_batch_finish(struct mem_batch *batch);
 // Rule 7. False: release the lock, mem_settle(), take the lock and look again.
 bool mem_is_settled(const struct mem *mem);
 void mem_settle(struct mem *mem);
+// Settles without waiting if that is possible: no CPU is in GUEST or ACCESS with old translations.
+// Locks may be held. False: those that are have been poked.
+bool mem_try_settle(struct mem *mem);
 
 struct mem_entry {
     struct frame *frame; // NULL: no entry
     uint8_t rights;      // bits of enum mem_access
     bool shared;         // writes go to the frame itself, whoever else maps it (MAP_SHARED)
-    bool writable;       // result of mem_lookup: a write would not fault now
+    // Results of mem_lookup:
+    bool writable; // a write would not fault now
+    bool sole;     // private memory that no other entry maps
 };
 // Not referenced for the caller.
 struct mem_entry mem_lookup(struct mem *mem, uint64_t addr);
-// Installs an entry, in place of whatever was there. Takes over the caller's reference to
-// entry.frame unless it fails. Returns 0 or -LINUX_ENOMEM.
+// Installs an entry, in place of whatever was there. Other CPUs may see the new frame while some
+// still use the old one, unless the old entry had no rights and the mem is settled. Takes over the
+// caller's reference to entry.frame unless it fails. Returns 0 or -LINUX_ENOMEM.
 NODISCARD int mem_set(struct mem *mem, struct mem_batch *batch, uint64_t addr,
                       struct mem_entry entry);
 // Removes the entries of the range; `file_only`: those of frames that are `shared` alone.

@@ -62,9 +62,11 @@ struct mem_cpu {
 
     // Guarded by tokens->lock.
     struct list hold_link; // in tokens->holders
-    struct list wait_link; // in tokens->waiting
+    struct list wait_link; // in tokens->woken or preempted
     struct cond granted_cond;
     bool granted;
+    bool used_slice; // gave its last token up because it was asked to
+    uint64_t granted_ns;
 
     _Atomic bool yield_wanted; // a waiter has waited for a slice
 };
@@ -98,8 +100,9 @@ struct mem {
 struct run_tokens {
     struct lock lock; // rank run_token
     unsigned count, free;
-    struct list holders; // oldest first
-    struct list waiting; // FIFO
+    struct list holders;          // oldest first
+    struct list woken, preempted; // waiters, FIFO each
+    unsigned woken_in_a_row;
     struct tlb *tlbs[16];
     unsigned tlb_count;
 
@@ -132,18 +135,20 @@ static inline unsigned leaf_index(uint64_t va)
     return (unsigned)(va >> MEM_PAGE_BITS) & (TABLE_SIZE - 1);
 }
 
-// True when the CPU may write through this entry as it stands. Only the mem that asks can make this
-// false again (by a fork, with a shootdown).
-static inline bool pte_writable(const struct leaf *leaf, uint64_t pte)
+// True when the entry's frame is private memory that nobody else maps. Only the mem that asks can
+// make this false again (by a fork, with a shootdown).
+static inline bool pte_is_sole(const struct leaf *leaf, uint64_t pte)
 {
-    if (!(pte & MEM_WRITE))
-        return false;
-    if (pte & PTE_SHARED)
-        return true;
     if (atomic_load_explicit(&leaf->refs, memory_order_acquire) != 1)
         return false;
     const struct frame *f = pte_frame(pte);
     return !f->shared && frame_maps(f) == 1;
+}
+
+// True when the CPU may write through this entry as it stands.
+static inline bool pte_writable(const struct leaf *leaf, uint64_t pte)
+{
+    return (pte & MEM_WRITE) && ((pte & PTE_SHARED) || pte_is_sole(leaf, pte));
 }
 
 // Moves the TLB generation; the owner's lock is held. Pages 0: nothing to forget, but later waits

@@ -2,8 +2,9 @@
 // poked is running and answers at once.
 //
 // A CPU keeps its token while it is in the kernel (CACHED), where a waiter may take it away by a
-// compare-and-swap. Waiters queue; the first one alone has a timer, of one slice, after which it
-// asks the oldest holder. Nobody waits: no timer.
+// compare-and-swap. Waiters queue in two lines: those that come from a wait of their own go before
+// those that used up their slice, though not for ever. The next in turn alone has a timer, after
+// which it asks the oldest holder. Nobody waits: no timer.
 #include "emu/mem_internal.h"
 #include "platform/abi/linux_errno.h"
 #include "platform/base/log.h"
@@ -11,7 +12,11 @@
 #include "platform/thread.h"
 #include <stdlib.h>
 
-#define SLICE_NS (3 * NSEC_PER_SEC / 1000)
+// How long a holder runs before somebody who used up a slice, or somebody who just woke, may have
+// its token.
+#define SLICE_NS      (3 * NSEC_PER_SEC / 1000)
+#define WAKE_SLICE_NS (NSEC_PER_SEC / 1000)
+enum { WOKEN_IN_A_ROW = 4 };
 
 int run_tokens_create(unsigned count, struct run_tokens **out)
 {
@@ -22,7 +27,8 @@ int run_tokens_create(unsigned count, struct run_tokens **out)
     lock_init(&t->mems_lock, LOCK_RANK_MEMS);
     t->count = t->free = count ? count : thread_cpu_count();
     list_init(&t->holders);
-    list_init(&t->waiting);
+    list_init(&t->woken);
+    list_init(&t->preempted);
     list_init(&t->mems);
     *out = t;
     return 0;
@@ -38,22 +44,39 @@ void run_tokens_destroy(struct run_tokens *t)
     free(t);
 }
 
-// A token that just became free goes to the first waiter, and the next one starts the timer. The
+// The waiter whose turn is next, or NULL. The lock is held.
+static struct mem_cpu *next_waiter(const struct run_tokens *t)
+{
+    bool woken = !list_empty(&t->woken), preempted = !list_empty(&t->preempted);
+    if (woken && (!preempted || t->woken_in_a_row < WOKEN_IN_A_ROW))
+        return list_first(&t->woken, struct mem_cpu, wait_link);
+    return preempted ? list_first(&t->preempted, struct mem_cpu, wait_link) : NULL;
+}
+
+static void hold(struct run_tokens *t, struct mem_cpu *mc)
+{
+    mc->granted_ns = clock_monotonic_ns();
+    atomic_store_explicit(&mc->yield_wanted, false, memory_order_relaxed);
+    list_add_tail(&t->holders, &mc->hold_link);
+}
+
+// A token that just became free goes to the next waiter, and the one after it starts the timer. The
 // lock is held.
 static void pass_token(struct run_tokens *t)
 {
-    if (list_empty(&t->waiting)) {
+    struct mem_cpu *first = next_waiter(t);
+    if (!first) {
         t->free++;
         return;
     }
-    struct mem_cpu *first = list_first(&t->waiting, struct mem_cpu, wait_link);
+    t->woken_in_a_row = first->used_slice ? 0 : t->woken_in_a_row + 1;
     list_remove(&first->wait_link);
-    list_add_tail(&t->holders, &first->hold_link);
-    atomic_store_explicit(&first->yield_wanted, false, memory_order_relaxed);
+    hold(t, first);
     first->granted = true;
     cond_signal(&first->granted_cond);
-    if (!list_empty(&t->waiting))
-        cond_signal(&list_first(&t->waiting, struct mem_cpu, wait_link)->granted_cond);
+    struct mem_cpu *next = next_waiter(t);
+    if (next)
+        cond_signal(&next->granted_cond);
 }
 
 // Takes the token of the oldest holder that is in the kernel, or asks the oldest that has not been
@@ -78,31 +101,36 @@ static void want_token(struct run_tokens *t)
     }
 }
 
+// When the next waiter may ask: once the oldest holder had its time.
+static uint64_t ask_time(const struct run_tokens *t, const struct mem_cpu *mc)
+{
+    uint64_t slice = mc->used_slice ? SLICE_NS : WAKE_SLICE_NS;
+    uint64_t now = clock_monotonic_ns();
+    struct mem_cpu *holder;
+    list_for_each (holder, &t->holders, hold_link) {
+        if (!atomic_load_explicit(&holder->yield_wanted, memory_order_relaxed))
+            return holder->granted_ns + slice;
+    }
+    return now + slice;
+}
+
 void run_token_acquire(struct mem_cpu *mc)
 {
     struct run_tokens *t = mc->mem->tokens;
     lock_acquire(&t->lock);
     if (t->free > 0) {
         t->free--;
-        atomic_store_explicit(&mc->yield_wanted, false, memory_order_relaxed);
-        list_add_tail(&t->holders, &mc->hold_link);
+        hold(t, mc);
         lock_release(&t->lock);
         return;
     }
     mc->granted = false;
-    list_add_tail(&t->waiting, &mc->wait_link);
-    uint64_t deadline = 0;
+    list_add_tail(mc->used_slice ? &t->preempted : &t->woken, &mc->wait_link);
     while (!mc->granted) {
-        if (list_first(&t->waiting, struct mem_cpu, wait_link) != mc) {
+        if (next_waiter(t) != mc)
             cond_wait(&mc->granted_cond, &t->lock, COND_FOREVER);
-            continue;
-        }
-        if (!deadline)
-            deadline = clock_monotonic_ns() + SLICE_NS;
-        if (!cond_wait(&mc->granted_cond, &t->lock, deadline) && !mc->granted) {
+        else if (!cond_wait(&mc->granted_cond, &t->lock, ask_time(t, mc)) && !mc->granted)
             want_token(t);
-            deadline = 0;
-        }
     }
     lock_release(&t->lock);
 }
@@ -117,7 +145,7 @@ void mem_yield(struct cpu *cpu)
     struct run_tokens *t = mc->mem->tokens;
     lock_acquire(&t->lock);
     list_remove(&mc->hold_link);
-    atomic_store_explicit(&mc->yield_wanted, false, memory_order_relaxed);
+    mc->used_slice = atomic_load_explicit(&mc->yield_wanted, memory_order_relaxed);
     pass_token(t);
     lock_release(&t->lock);
 }

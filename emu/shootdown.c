@@ -54,6 +54,15 @@ static inline void pause_cpu(void)
 #endif
 }
 
+static void set_settled(struct mem *mem, uint64_t gen)
+{
+    uint64_t old = atomic_load_explicit(&mem->settled_gen, memory_order_relaxed);
+    while (old < gen &&
+           !atomic_compare_exchange_weak_explicit(&mem->settled_gen, &old, gen,
+                                                  memory_order_seq_cst, memory_order_relaxed)) {
+    }
+}
+
 enum { SPIN_LIMIT = 200 }; // about the time a CPU that runs takes to notice a poke
 
 static void wait_for_generation(struct mem *mem, uint64_t gen)
@@ -85,6 +94,19 @@ bool mem_is_settled(const struct mem *mem)
 {
     return atomic_load_explicit(&mem->settled_gen, memory_order_seq_cst) ==
            atomic_load_explicit(&mem->tlb_gen, memory_order_seq_cst);
+}
+
+bool mem_try_settle(struct mem *mem)
+{
+    uint64_t gen = atomic_load_explicit(&mem->tlb_gen, memory_order_seq_cst);
+    if (atomic_load_explicit(&mem->settled_gen, memory_order_seq_cst) >= gen)
+        return true;
+    lock_acquire(&mem->cpus_lock);
+    bool stale = any_stale(mem, gen, true);
+    lock_release(&mem->cpus_lock);
+    if (!stale)
+        set_settled(mem, gen);
+    return !stale;
 }
 
 void mem_settle(struct mem *mem)
@@ -191,7 +213,7 @@ void batch_add_code(struct mem_batch *batch, struct mem *mem)
         return;
     batch->garbage[i] = code_space_collect(space);
     if (batch->garbage[i])
-        batch->spaces[i] = code_space_get(space);
+        batch->spaces[i] = code_space_pin(space);
 }
 
 void batch_add_replaced_code(struct mem_batch *batch, struct mem *mem, struct code_space *space)
@@ -213,7 +235,7 @@ void mem_batch_finish(struct mem_batch *batch)
     for (unsigned i = 0; i < batch->mem_count; i++) {
         if (batch->garbage[i]) {
             code_space_free_garbage(batch->spaces[i], batch->garbage[i]);
-            code_space_put(batch->spaces[i]);
+            code_space_unpin(batch->spaces[i]);
         }
         if (batch->replaced[i])
             code_space_put(batch->replaced[i]);

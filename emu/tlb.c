@@ -4,6 +4,7 @@
 #include "platform/abi/linux_errno.h"
 #include "platform/base/log.h"
 #include <stdlib.h>
+#include <string.h>
 
 void tlb_forget_all(struct tlb *tlb)
 {
@@ -149,3 +150,31 @@ void *mem_access_host(struct cpu *cpu, uint64_t addr, enum mem_access access)
         return NULL;
     return (void *)((uintptr_t)addr + e->addend);
 }
+
+#if BUILT_FOR_TSAN
+// Races with the guest are the guest's; the sanitizer must not see them.
+NO_TSAN void mem_copy(void *to, const void *from, size_t n)
+{
+    volatile char *t = to;
+    const volatile char *f = from;
+    for (size_t i = 0; i < n; i++)
+        t[i] = f[i];
+}
+
+NO_TSAN void mem_zero(void *to, size_t n)
+{
+    volatile char *t = to;
+    for (size_t i = 0; i < n; i++)
+        t[i] = 0;
+}
+#else
+void mem_copy(void *to, const void *from, size_t n)
+{
+    memcpy(to, from, n);
+}
+
+void mem_zero(void *to, size_t n)
+{
+    memset(to, 0, n);
+}
+#endif

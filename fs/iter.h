@@ -36,6 +36,7 @@ struct iter {
     const void *vec;
     size_t vec_count, vec_at, vec_offset;
     void *pinned;
+    bool bounced; // pinned is a page beside the guest's
 };
 
 // A cursor over a host buffer. `buf` is not written to by a transfer towards a file.

@@ -11,7 +11,8 @@ static unsigned wanted_rights(unsigned flags)
     return flags & LINUX_O_TRUNC ? mask | LINUX_W_OK : mask;
 }
 
-static int check_kind(const struct inode *inode, unsigned flags)
+// `created`: by the caller, who may open what others may not (a socket).
+static int check_kind(const struct inode *inode, unsigned flags, bool created)
 {
     bool write = wanted_rights(flags) & LINUX_W_OK;
     if (flags & LINUX_O_DIRECTORY && !LINUX_S_ISDIR(inode->type))
@@ -22,7 +23,7 @@ static int check_kind(const struct inode *inode, unsigned flags)
         return -LINUX_ELOOP;
     if (LINUX_S_ISDIR(inode->type) && (write || flags & LINUX_O_CREAT))
         return -LINUX_EISDIR;
-    if (inode->type == LINUX_S_IFSOCK)
+    if (inode->type == LINUX_S_IFSOCK && !created)
         return -LINUX_ENXIO;
     return 0;
 }
@@ -82,7 +83,7 @@ int open_resolved(const struct vfs_caller *c, const struct path *p, unsigned fla
                   struct file **out)
 {
     struct inode *inode = p->dentry->inode;
-    int err = check_kind(inode, flags);
+    int err = check_kind(inode, flags, created);
     if (!err && !created && !(flags & LINUX_O_PATH))
         err = check_rights(c, p, flags);
     if (err)
@@ -183,7 +184,7 @@ static int find_or_create(struct walk *w, uint32_t mode, struct dentry **out, bo
     dentry_put(*out);
     *out = NULL;
     if (!dir->inode->ops->create)
-        return -LINUX_EACCES;
+        return dir->super->flags & SUPER_FIXED_NAMES ? -LINUX_ENOENT : -LINUX_EACCES;
     return create_locked(w, mode, out, created);
 }
 

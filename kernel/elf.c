@@ -115,7 +115,7 @@ static int zero_page_tail(struct mm *mm, uint64_t addr)
     size_t n = (size_t)(page_up(addr) - addr);
     if (n == 0)
         return 0;
-    int err = mm_pin(mm, addr, MEM_WRITE, 0, &frame, &host);
+    int err = mm_pin(mm, addr, MEM_WRITE, false, &frame, &host);
     if (err)
         return err;
     memset(host, 0, n);

@@ -135,7 +135,7 @@ static int copy_out(struct mm *mm, uint64_t addr, const char *from, size_t n)
         struct frame *frame;
         void *host;
         size_t room = MEM_PAGE_SIZE - (size_t)(addr & MEM_PAGE_MASK), part = n < room ? n : room;
-        if (mm_pin(mm, addr, MEM_WRITE, 0, &frame, &host))
+        if (mm_pin(mm, addr, MEM_WRITE, false, &frame, &host))
             return -LINUX_ENOMEM;
         memcpy(host, from, part);
         frame_put(frame);

@@ -2,6 +2,7 @@
 #include "kernel/kernel.h"
 #include "kernel/boot.h"
 #include "kernel/clock_read.h"
+#include "kernel/file_maps.h"
 #include "kernel/futex.h"
 #include "kernel/pid.h"
 #include "kernel/task_internal.h"
@@ -34,6 +35,8 @@ static int make_parts(struct kernel *k, const struct kernel_config *config)
         err = run_tokens_create(k->cpu_count, &k->run_tokens);
     if (!err)
         err = vfs_create(k->frames, &k->vfs);
+    if (!err)
+        err = file_maps_create(k);
     if (!err)
         err = pid_table_create(&k->pids);
     if (!err)
@@ -93,6 +96,7 @@ void kernel_destroy(struct kernel *k)
         boot_files_done(k);
     if (k->vfs)
         vfs_destroy(k->vfs);
+    file_maps_destroy(k);
     if (k->poller)
         poller_destroy(k->poller);
     timer_wheel_destroy(k->timers);

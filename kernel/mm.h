@@ -22,6 +22,8 @@ struct mm;
 NODISCARD int mm_create(struct kernel *kernel, struct mm **out);
 struct mm *mm_get(struct mm *mm);
 void mm_put(struct mm *mm); // the last one unmaps everything; no lock held
+// True while somebody besides the caller holds a reference: another task, or a reader of /proc.
+bool mm_is_shared(const struct mm *mm);
 // The emulator's view, for mem_attach().
 struct mem *mm_mem(struct mm *mm);
 
@@ -38,15 +40,18 @@ enum mm_fault_result {
 // Answers TRAP_FAULT. `addr` may be tagged.
 enum mm_fault_result mm_fault(struct mm *mm, uint64_t addr, enum mem_access access);
 
-enum mm_pin_flags {
-    MM_PIN_NOFAULT = 1, // fail instead of faulting the page in
-    MM_PIN_FORCE = 2,   // FOLL_FORCE: a debugger may read and write whatever the VMA forbids
-};
-// Pins the frame of the page of `addr` (untagged), faulting it in for `access`. *host is the byte at
-// addr, *frame is referenced: frame_put() ends the pin. For MEM_WRITE the page is writable and its
-// copy-on-write is broken. Returns 0 or -LINUX_EFAULT.
-NODISCARD int mm_pin(struct mm *mm, uint64_t addr, enum mem_access access, unsigned flags,
+// Pins the frame of the page of `addr` (untagged), faulting it in for `access`. *host is the byte
+// at addr, *frame is referenced: frame_put() ends the pin. For MEM_WRITE the page is writable and
+// its copy-on-write is broken. What is written later reaches the guest only while nobody else can
+// fork or copy the page: see mm_is_shared. `force`: whatever the mapping's rights, as FOLL_FORCE
+// does. Returns 0 or -LINUX_EFAULT.
+NODISCARD int mm_pin(struct mm *mm, uint64_t addr, enum mem_access access, bool force,
                      struct frame **frame, void **host);
+
+// Copies to `to`, or from `from` when `to` is NULL, within one page of an address space that may be
+// running. Returns 0 or -LINUX_EFAULT.
+NODISCARD int mm_copy(struct mm *mm, uint64_t addr, void *to, const void *from, size_t n,
+                      bool force);
 
 // mmap(2) for kernel use (ELF segments, stack, vDSO). prot and flags are LINUX_PROT_*, LINUX_MAP_*.
 // Returns the address or a negative errno.
@@ -54,12 +59,22 @@ int64_t mm_map(struct mm *mm, uint64_t addr, uint64_t len, unsigned prot, unsign
                struct file *file, uint64_t offset);
 NODISCARD int mm_unmap(struct mm *mm, uint64_t addr, uint64_t len);
 NODISCARD int mm_protect(struct mm *mm, uint64_t addr, uint64_t len, unsigned prot);
+// `grows_down`: PROT_GROWSDOWN, the range starts where its stack mapping does.
+NODISCARD int mm_protect_grows(struct mm *mm, uint64_t addr, uint64_t len, unsigned prot,
+                               bool grows_down);
 
 // What a futex in shared memory is keyed by. `object` identifies the inode or shared anonymous
 // object (not referenced), `page` its page index. *shared false: key by (mm, address).
 // Returns 0 or -LINUX_EFAULT.
 NODISCARD int mm_futex_key(struct mm *mm, uint64_t addr, bool *shared, const void **object,
                            uint64_t *page);
+
+// The process's resource limits that bind the address space, in bytes; UINT64_MAX: none. Set at
+// exec and whenever they change.
+struct mm_limits {
+    uint64_t address_space, data, stack, locked;
+};
+void mm_set_limits(struct mm *mm, const struct mm_limits *limits);
 
 // Bookkeeping that exec sets and /proc, brk, prctl(PR_SET_MM) read; guarded by the mm lock.
 struct mm_layout {
@@ -91,8 +106,7 @@ struct mm_usage {
 };
 void mm_usage_get(struct mm *mm, struct mm_usage *out);
 
-// --- ELF (kernel/elf.c)
-// ----------------------------------------------------------------------------
+// --- ELF (kernel/elf.c) --------------------------------------------------------------------------
 struct elf_image {
     uint64_t entry; // where to start: the interpreter's entry if there is one
     uint64_t base;  // load address of the interpreter (AT_BASE)

@@ -3,6 +3,8 @@
 // decides whether a death is reported with a core; the others are kept as data.
 #include "kernel/rlimit.h"
 #include "kernel/cred.h"
+#include "kernel/itimer.h"
+#include "kernel/mm.h"
 #include "kernel/pid.h"
 #include "kernel/process.h"
 #include "kernel/syscall_handlers.h"
@@ -57,10 +59,33 @@ static int set_limit(struct task *task, struct process *p, uint32_t resource,
     return 0;
 }
 
-static int64_t change_limit(struct task *task, struct process *p, int32_t resource, uaddr_t new,
+void rlimit_apply(struct process *p, struct mm *mm)
+{
+    lock_acquire(&p->lock);
+    struct mm_limits limits = {
+        .address_space = p->rlimit[LINUX_RLIMIT_AS].cur,
+        .data = p->rlimit[LINUX_RLIMIT_DATA].cur,
+        .stack = p->rlimit[LINUX_RLIMIT_STACK].cur,
+        .locked = p->rlimit[LINUX_RLIMIT_MEMLOCK].cur,
+    };
+    lock_release(&p->lock);
+    mm_set_limits(mm, &limits);
+}
+
+static void apply_to(struct task *target)
+{
+    struct mm *mm = task_mm_get(target);
+    if (!mm)
+        return;
+    rlimit_apply(target->process, mm);
+    mm_put(mm);
+}
+
+static int64_t change_limit(struct task *task, struct task *target, int32_t resource, uaddr_t new,
                             uaddr_t old)
 {
     struct linux_rlimit wanted, before;
+    struct process *p = target->process;
     if (resource < 0 || resource >= LINUX_RLIM_NLIMITS)
         return -LINUX_EINVAL;
     if (new) {
@@ -75,6 +100,8 @@ static int64_t change_limit(struct task *task, struct process *p, int32_t resour
     before = p->rlimit[resource];
     int err = new ? set_limit(task, p, (uint32_t)resource, &wanted) : 0;
     lock_release(&p->lock);
+    if (!err && new)
+        apply_to(target);
     if (!err && old && user_put(task, old, &before))
         return -LINUX_EFAULT;
     return err;
@@ -83,13 +110,12 @@ static int64_t change_limit(struct task *task, struct process *p, int32_t resour
 int64_t sys_prlimit64(struct task *task, int32_t pid, int32_t resource, uaddr_t new, uaddr_t old)
 {
     if (pid == 0 || pid == task->pid)
-        return change_limit(task, task->process, resource, new, old);
+        return change_limit(task, task, resource, new, old);
     struct task *target = task_find(task->kernel, pid);
     if (!target)
         return -LINUX_ESRCH;
-    int64_t result = may_limit(task, target)
-                         ? change_limit(task, target->process, resource, new, old)
-                         : -LINUX_EPERM;
+    int64_t result =
+        may_limit(task, target) ? change_limit(task, target, resource, new, old) : -LINUX_EPERM;
     task_put(target);
     return result;
 }
@@ -106,5 +132,5 @@ int64_t sys_getrlimit(struct task *task, int32_t resource, uaddr_t rlim)
 
 int64_t sys_setrlimit(struct task *task, int32_t resource, uaddr_t rlim)
 {
-    return rlim ? change_limit(task, task->process, resource, rlim, 0) : -LINUX_EFAULT;
+    return rlim ? change_limit(task, task, resource, rlim, 0) : -LINUX_EFAULT;
 }

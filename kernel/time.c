@@ -29,6 +29,8 @@ int64_t sys_clock_getres(struct task *task, int32_t clock, uaddr_t res)
     if (err || !res)
         return err;
     bool coarse = clock == LINUX_CLOCK_REALTIME_COARSE || clock == LINUX_CLOCK_MONOTONIC_COARSE;
+    if (clock < 0) // of another process: those split into user and system time count ticks
+        coarse = ((uint32_t)clock & LINUX_CPUCLOCK_KIND_MASK) != LINUX_CPUCLOCK_SCHED;
     return timespec_write(task, res, coarse ? COARSE_NS : 1);
 }
 
@@ -92,8 +94,7 @@ int64_t sys_clock_adjtime(struct task *task, int32_t clock, uaddr_t tx)
     return clock_ticks(clock) ? -LINUX_EOPNOTSUPP : -LINUX_EINVAL;
 }
 
-// --- Sleeping
-// --------------------------------------------------------------------------------------------
+// --- Sleeping ------------------------------------------------------------------------------------
 
 static int sleep_until(struct task *task, uint64_t deadline)
 {

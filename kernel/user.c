@@ -1,5 +1,7 @@
-// Copies between guest memory and ours, page by page through pinned frames. See kernel/user.h.
+// Copies between guest memory and ours, in ACCESS (emu/mem.h). See kernel/user.h.
 #include "kernel/user.h"
+#include "emu/mem.h"
+#include "kernel/kernel.h"
 #include "kernel/mm.h"
 #include "kernel/task.h"
 #include "platform/abi/linux_errno.h"
@@ -10,92 +12,95 @@
 
 enum { PATH_BYTES = 4096, IOV_COUNT = 1024 };
 
-// A pinned piece of guest memory: at most to the end of its page.
-struct piece {
-    struct frame *frame;
-    void *host;
-    size_t size;
-};
+// The most that is copied in one stretch of ACCESS.
+enum { STRETCH = 16384 };
 
-static int piece_pin(struct mm *mm, uaddr_t addr, size_t n, enum mem_access access, unsigned flags,
-                     struct piece *p)
+static size_t to_page_end(uaddr_t addr, size_t n)
 {
-    uint64_t at = cpu_untag(addr);
-    if (!mm || at >= MEM_VA_END)
-        return -LINUX_EFAULT;
-    size_t left = MEM_PAGE_SIZE - (size_t)(at & MEM_PAGE_MASK);
-    p->size = n < left ? n : left;
-    return mm_pin(mm, at, access, flags, &p->frame, &p->host);
+    size_t left = MEM_PAGE_SIZE - (size_t)(addr & MEM_PAGE_MASK);
+    return n < left ? n : left;
 }
 
-static void piece_unpin(struct piece *p)
+// Copies what is present, up to STRETCH bytes; the CPU is the calling thread's own.
+static size_t copy_present(struct cpu *cpu, uaddr_t addr, void *to, const void *from, size_t n)
 {
-    frame_put(p->frame);
+    size_t done = 0;
+    mem_access_begin(cpu);
+    while (done < n && done < STRETCH) {
+        size_t part = to_page_end(addr + done, n - done);
+        void *host = mem_access_host(cpu, addr + done, to ? MEM_READ : MEM_WRITE);
+        if (!host)
+            break;
+        if (to)
+            mem_copy((char *)to + done, host, part);
+        else if (from)
+            mem_copy(host, (const char *)from + done, part);
+        else
+            mem_zero(host, part);
+        done += part;
+    }
+    mem_access_end(cpu);
+    return done;
 }
 
 // Copies in one direction until done or a page is not there. Returns the bytes copied.
-static size_t copy(struct mm *mm, uaddr_t addr, void *to, const void *from, size_t n,
-                   unsigned flags)
+static size_t copy(struct task *task, uaddr_t addr, void *to, const void *from, size_t n,
+                   bool nofault)
 {
     size_t done = 0;
+    if (!task->cpu.mem)
+        return 0;
     while (done < n) {
-        struct piece p;
-        if (piece_pin(mm, addr + done, n - done, to ? MEM_READ : MEM_WRITE, flags, &p))
+        size_t got = copy_present(&task->cpu, addr + done, to ? (char *)to + done : NULL,
+                                  from ? (const char *)from + done : NULL, n - done);
+        done += got;
+        if (got == 0 &&
+            (nofault || mm_fault(task->mm, addr + done, to ? MEM_READ : MEM_WRITE) != MM_FAULT_OK))
             break;
-        if (to)
-            memcpy((char *)to + done, p.host, p.size);
-        else if (from)
-            memcpy(p.host, (const char *)from + done, p.size);
-        else
-            memset(p.host, 0, p.size);
-        done += p.size;
-        piece_unpin(&p);
     }
     return done;
 }
 
 size_t user_read_partial(struct task *task, uaddr_t addr, void *buf, size_t n)
 {
-    return copy(task->mm, addr, buf, NULL, n, 0);
+    return copy(task, addr, buf, NULL, n, false);
 }
 
 size_t user_write_partial(struct task *task, uaddr_t addr, const void *buf, size_t n)
 {
-    return copy(task->mm, addr, NULL, buf, n, 0);
+    return copy(task, addr, NULL, buf, n, false);
 }
 
 int user_read(struct task *task, uaddr_t addr, void *buf, size_t n)
 {
-    return copy(task->mm, addr, buf, NULL, n, 0) == n ? 0 : -LINUX_EFAULT;
+    return copy(task, addr, buf, NULL, n, false) == n ? 0 : -LINUX_EFAULT;
 }
 
 int user_write(struct task *task, uaddr_t addr, const void *buf, size_t n)
 {
-    return copy(task->mm, addr, NULL, buf, n, 0) == n ? 0 : -LINUX_EFAULT;
+    return copy(task, addr, NULL, buf, n, false) == n ? 0 : -LINUX_EFAULT;
 }
 
 int user_zero(struct task *task, uaddr_t addr, size_t n)
 {
-    return copy(task->mm, addr, NULL, NULL, n, 0) == n ? 0 : -LINUX_EFAULT;
+    return copy(task, addr, NULL, NULL, n, false) == n ? 0 : -LINUX_EFAULT;
 }
 
 int user_read_nofault(struct task *task, uaddr_t addr, void *buf, size_t n)
 {
-    return copy(task->mm, addr, buf, NULL, n, MM_PIN_NOFAULT) == n ? 0 : -LINUX_EFAULT;
+    return copy(task, addr, buf, NULL, n, true) == n ? 0 : -LINUX_EFAULT;
 }
 
 int user_write_nofault(struct task *task, uaddr_t addr, const void *buf, size_t n)
 {
-    return copy(task->mm, addr, NULL, buf, n, MM_PIN_NOFAULT) == n ? 0 : -LINUX_EFAULT;
+    return copy(task, addr, NULL, buf, n, true) == n ? 0 : -LINUX_EFAULT;
 }
 
 int user_fault_in(struct task *task, uaddr_t addr, bool write)
 {
-    struct piece p;
-    int err = piece_pin(task->mm, addr, 1, write ? MEM_WRITE : MEM_READ, 0, &p);
-    if (!err)
-        piece_unpin(&p);
-    return err;
+    if (!task->mm || mm_fault(task->mm, addr, write ? MEM_WRITE : MEM_READ) != MM_FAULT_OK)
+        return -LINUX_EFAULT;
+    return 0;
 }
 
 // --- Strings -------------------------------------------------------------------------------------
@@ -104,16 +109,14 @@ ssize_t user_string(struct task *task, uaddr_t addr, char *buf, size_t size)
 {
     size_t done = 0;
     while (done < size) {
-        struct piece p;
-        if (piece_pin(task->mm, addr + done, size - done, MEM_READ, 0, &p))
-            return -LINUX_EFAULT;
         // Copied before it is looked at: another thread may change it meanwhile.
-        memcpy(buf + done, p.host, p.size);
-        piece_unpin(&p);
-        const char *nul = memchr(buf + done, '\0', p.size);
+        size_t part = to_page_end(addr + done, size - done);
+        if (copy(task, addr + done, buf + done, NULL, part, false) != part)
+            return -LINUX_EFAULT;
+        const char *nul = memchr(buf + done, '\0', part);
         if (nul)
             return nul - buf;
-        done += p.size;
+        done += part;
     }
     return -LINUX_ENAMETOOLONG;
 }
@@ -134,40 +137,68 @@ int user_path(struct task *task, uaddr_t addr, char **out)
 
 // --- Other address spaces ------------------------------------------------------------------------
 
+static ssize_t remote(struct mm *mm, uaddr_t addr, void *to, const void *from, size_t n, bool force)
+{
+    size_t done = 0;
+    uint64_t at = cpu_untag(addr);
+    while (done < n) {
+        size_t part = to_page_end(at + done, n - done);
+        if (mm_copy(mm, at + done, to ? (char *)to + done : NULL,
+                    from ? (const char *)from + done : NULL, part, force))
+            break;
+        done += part;
+    }
+    return done > 0 || n == 0 ? (ssize_t)done : -LINUX_EIO;
+}
+
 ssize_t user_remote_read(struct mm *mm, uaddr_t addr, void *buf, size_t n, bool force)
 {
-    size_t done = copy(mm, addr, buf, NULL, n, force ? MM_PIN_FORCE : 0);
-    return done > 0 || n == 0 ? (ssize_t)done : -LINUX_EIO;
+    return remote(mm, addr, buf, NULL, n, force);
 }
 
 ssize_t user_remote_write(struct mm *mm, uaddr_t addr, const void *buf, size_t n, bool force)
 {
-    size_t done = copy(mm, addr, NULL, buf, n, force ? MM_PIN_FORCE : 0);
-    return done > 0 || n == 0 ? (ssize_t)done : -LINUX_EIO;
+    return remote(mm, addr, NULL, buf, n, force);
 }
 
 // --- Words ---------------------------------------------------------------------------------------
 
+// Loads the word, or exchanges it when `desired` is not NULL.
+NO_TSAN static bool word_present(struct cpu *cpu, uaddr_t addr, uint32_t *seen,
+                                 const uint32_t *desired)
+{
+    mem_access_begin(cpu);
+    _Atomic uint32_t *word = mem_access_host(cpu, addr, desired ? MEM_WRITE : MEM_READ);
+    if (word && desired)
+        atomic_compare_exchange_strong(word, seen, *desired);
+    else if (word)
+        *seen = atomic_load(word);
+    mem_access_end(cpu);
+    return word;
+}
+
+static int word(struct task *task, uaddr_t addr, uint32_t *seen, const uint32_t *desired,
+                bool nofault)
+{
+    if (addr & 3 || !task->cpu.mem)
+        return -LINUX_EFAULT;
+    while (!word_present(&task->cpu, addr, seen, desired)) {
+        if (nofault || mm_fault(task->mm, addr, desired ? MEM_WRITE : MEM_READ) != MM_FAULT_OK)
+            return -LINUX_EFAULT;
+    }
+    return 0;
+}
+
 int user_load32(struct task *task, uaddr_t addr, uint32_t *out, bool nofault)
 {
-    struct piece p;
-    if (addr & 3 || piece_pin(task->mm, addr, 4, MEM_READ, nofault ? MM_PIN_NOFAULT : 0, &p))
-        return -LINUX_EFAULT;
-    *out = atomic_load((_Atomic uint32_t *)p.host);
-    piece_unpin(&p);
-    return 0;
+    return word(task, addr, out, NULL, nofault);
 }
 
 int user_cmpxchg32(struct task *task, uaddr_t addr, uint32_t expect, uint32_t desired,
                    uint32_t *seen, bool nofault)
 {
-    struct piece p;
-    if (addr & 3 || piece_pin(task->mm, addr, 4, MEM_WRITE, nofault ? MM_PIN_NOFAULT : 0, &p))
-        return -LINUX_EFAULT;
     *seen = expect;
-    atomic_compare_exchange_strong((_Atomic uint32_t *)p.host, seen, desired);
-    piece_unpin(&p);
-    return 0;
+    return word(task, addr, seen, &desired, nofault);
 }
 
 // --- Cursors -------------------------------------------------------------------------------------
@@ -206,8 +237,8 @@ static size_t iter_copy(struct iter *it, void *to, const void *from, size_t n)
         size_t room;
         uaddr_t addr = iter_address(it, &room);
         size_t want = n - done < room ? n - done : room;
-        size_t got = copy(it->task->mm, addr, to ? (char *)to + done : NULL,
-                          from ? (const char *)from + done : NULL, want, 0);
+        size_t got = copy(it->task, addr, to ? (char *)to + done : NULL,
+                          from ? (const char *)from + done : NULL, want, false);
         iter_advance(it, got);
         done += got;
         if (got < want)
@@ -226,25 +257,41 @@ static size_t user_copy_out(struct iter *it, const void *buf, size_t n)
     return iter_copy(it, NULL, buf, n);
 }
 
+// Bytes written to a pinned frame could miss the guest when another thread forks meanwhile and the
+// page is copied. So only a lone thread's page is written directly; others get a page of their own
+// that is copied when it is full.
 static size_t user_pin(struct iter *it, size_t n, bool for_write, void **host)
 {
     if (it->left == 0 || n == 0)
         return 0;
     size_t room;
     uaddr_t addr = iter_address(it, &room);
-    struct piece p;
+    struct frame *frame;
+    struct task *task = it->task;
     n = n < room ? n : room;
-    n = n < it->left ? n : it->left;
-    if (piece_pin(it->task->mm, addr, n, for_write ? MEM_WRITE : MEM_READ, 0, &p))
+    n = to_page_end(addr, n < it->left ? n : it->left);
+    it->bounced = for_write && mm_is_shared(task->mm);
+    if (it->bounced) {
+        if (user_fault_in(task, addr, true) || frame_alloc_uninit(task->kernel->frames, &frame))
+            return 0;
+        *host = frame->host;
+    } else if (mm_pin(task->mm, cpu_untag(addr), for_write ? MEM_WRITE : MEM_READ, false, &frame,
+                      host)) {
         return 0;
-    it->pinned = p.frame;
-    *host = p.host;
-    return p.size;
+    }
+    it->pinned = frame;
+    return n;
 }
 
 static void user_unpin(struct iter *it, size_t used)
 {
-    frame_put(it->pinned);
+    struct frame *frame = it->pinned;
+    if (it->bounced && used > 0) {
+        // Only a page unmapped since the pin is not written; nobody can tell the difference.
+        size_t room;
+        (void)copy(it->task, iter_address(it, &room), NULL, frame->host, used, false);
+    }
+    frame_put(frame);
     it->pinned = NULL;
     iter_advance(it, used);
 }

@@ -14,7 +14,7 @@ int vdso_map(struct kernel *kernel, struct mm *mm)
                         LINUX_MAP_PRIVATE | LINUX_MAP_ANONYMOUS, NULL, 0);
     if (at < 0)
         return (int)at;
-    if (mm_pin(mm, (uint64_t)at, MEM_WRITE, MM_PIN_FORCE, &frame, &host))
+    if (mm_pin(mm, (uint64_t)at, MEM_WRITE, true, &frame, &host))
         return -LINUX_ENOMEM;
     memcpy(host, vdso_bytes, sizeof vdso_bytes);
     frame_put(frame);

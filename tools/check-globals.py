@@ -18,20 +18,23 @@ import checklib
 MUTABLE = re.compile(r"(\.data(?!\.rel\.ro)|\.bss|\.tdata|\.tbss|\*COM\*|\.ldata|\.lbss)")
 # ADDRESS FLAGS SECTION<tab>SIZE [.visibility] NAME; a section's own row has the flag d.
 ROW = re.compile(r"^[0-9a-f]+ (.{7}) (\S+)\s+[0-9a-f]+\s+(?:\.\w+ )?(\S+)$")
-Symbol = collections.namedtuple("Symbol", "library name section")
+MEMBER = re.compile(r"^(\S+\.o):\s+file format")
+Symbol = collections.namedtuple("Symbol", "source name section")
 
 
 def mutable_symbols(path):
     """Data objects of one library (or object file) that live in a writable section."""
     tool = shutil.which("objdump") or shutil.which("llvm-objdump-19") or shutil.which("llvm-objdump")
     text = subprocess.run([tool, "-t", path], check=True, capture_output=True, text=True).stdout
-    library = os.path.basename(path).partition(".")[0].removeprefix("lib")
+    source = "?"
     for line in text.splitlines():
-        found = ROW.match(line)
+        member, found = MEMBER.match(line), ROW.match(line)
+        if member:  # a library may hold the objects of another one, so the object tells whose it is
+            source = os.path.basename(member.group(1)).removesuffix(".o")
         if found and "d" not in found.group(1) and MUTABLE.match(found.group(2)):
             # Static variables of functions: gcc writes name.3, clang function.name
             name = re.sub(r"\.\d+$", "", found.group(3)).rpartition(".")[2]
-            yield Symbol(library, name, found.group(2))
+            yield Symbol(source, name, found.group(2))
 
 
 def allowed(path):
@@ -72,7 +75,7 @@ def main():
     tap.line(self_test(compiler), "the checker finds mutable globals and leaves constants alone")
     tap.line(bool(libraries), "there are libraries to look at")
     table = allowed(os.path.join(checklib.TOP, "tools", "globals.tbl"))
-    found = {(symbol.library, symbol.name): symbol.section
+    found = {(symbol.source, symbol.name): symbol.section
              for path in libraries for symbol in mutable_symbols(path)}
     tap.line(not set(found) - set(table), promise,
              ["%s: %s in %s" % (key + (found[key],)) for key in sorted(set(found) - set(table))])

@@ -14,9 +14,10 @@ HOST_MACRO = re.compile(r"\b(__APPLE__|__MACH__|__linux__|__ANDROID__|_WIN32|TAR
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]')
 # The layer below reports failures as negative Linux error numbers, and emu/ passes them on.
 ERROR_NUMBERS = "platform/abi/linux_errno.h"
-# System headers that mean the same on every host; the layers above platform/ may use no others.
+# System headers that mean the same on every host, and those of the processor: the only ones the
+# layers above platform/ may use.
 PORTABLE = re.compile(r"(assert|ctype|float|inttypes|limits|math|fenv|stdalign|stdarg|stdatomic|stdbool|"
-                      r"stddef|stdint|stdio|stdlib|string|sys/types|[a-z]+intrin|arm_\w+|sqlite3)\.h$")
+                      r"stddef|stdint|stdio|stdlib|string|sys/types|cpuid|[a-z]+intrin|arm_\w+|sqlite3|archive|archive_entry)\.h$")
 
 
 def layer_of(name):

@@ -1,5 +1,6 @@
 // AES, SHA and polynomial multiplication where the host has them: forms of the rows whose plain
-// bodies are in crypto.c. The build compiles this file for such hosts; nothing else may be put in it.
+// bodies are in crypto.c. The build compiles this file for such hosts; nothing else may be put in
+// it.
 #include "emu/crypto_host.h"
 #include "emu/op.h"
 

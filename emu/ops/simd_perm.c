@@ -73,8 +73,8 @@ OP(ext)
         const union vreg number = {.b = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}};
         const union vreg low = {.vu8 = number.vu8 + (uint8_t)by};
         const union vreg high = {.vu8 = low.vu8 - 16};
-        SET_V(rd, ((union vreg){.vu64 = simd_table(V(rn), low).vu64 |
-                                        simd_table(V(rm), high).vu64}));
+        SET_V(rd,
+              ((union vreg){.vu64 = simd_table(V(rn), low).vu64 | simd_table(V(rm), high).vu64}));
     } else {
         const uint64_t a = VD(rn), b = VD(rm);
         SET_VD(rd, by ? a >> 8 * by | b << (64 - 8 * by) : a);
@@ -85,7 +85,7 @@ OP(ext)
 OP(tbl)
 {
     const union vreg index = SIMD_IN(rm), d = V(rd);
-    union vreg r = {.d = {0, 0}};
+    union vreg r = {.vu64 = {0, 0}};
     for (unsigned i = 0; i <= len; i++) {
         const union vreg at = {.vu8 = index.vu8 - (uint8_t)(16 * i)};
         r.vu64 |= simd_table(*VNEXT(rn, i), at).vu64;

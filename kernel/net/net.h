@@ -3,10 +3,32 @@
 #define KERNEL_NET_NET_H
 
 #include "platform/base/compiler.h"
+#include "platform/base/list.h"
+#include "platform/lock.h"
+#include <stdbool.h>
+#include <stdint.h>
 
+struct file;
 struct kernel;
+
+enum { NET_NAME_BUCKETS = 64 };
+
+struct net {
+    struct lock lock; // rank net
+    // Guarded by lock.
+    struct list unix_names[NET_NAME_BUCKETS]; // bound abstract names, by hash
+    uint32_t unix_autobind;                   // the last name made up
+    // Files whose messages were dropped, to be closed one after the other: closing one may drop
+    // more, and must not recurse.
+    struct file **graves;
+    size_t grave_count, grave_room;
+    bool burying;
+};
 
 NODISCARD int net_create(struct kernel *kernel);
 void net_destroy(struct kernel *kernel); // every socket is closed
+
+// Closes a file that was in transit. May be called from within the closing of another.
+void net_bury(struct net *net, struct file *file);
 
 #endif

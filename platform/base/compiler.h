@@ -28,10 +28,15 @@
 
 #if defined(__has_feature)
 #if __has_feature(thread_sanitizer)
-#define NO_TSAN __attribute__((no_sanitize("thread")))
+#define NO_TSAN        __attribute__((no_sanitize("thread")))
+#define BUILT_FOR_TSAN 1
 #endif
 #elif defined(__SANITIZE_THREAD__)
-#define NO_TSAN __attribute__((no_sanitize_thread))
+#define NO_TSAN        __attribute__((no_sanitize_thread))
+#define BUILT_FOR_TSAN 1
+#endif
+#ifndef BUILT_FOR_TSAN
+#define BUILT_FOR_TSAN 0
 #endif
 #ifndef NO_TSAN
 #define NO_TSAN

@@ -20,7 +20,8 @@ enum {
     ISA_WORDS_MAX = 16,
     ISA_SLOT_WORDS = 32, // a case's code is padded with BRK to this
     ISA_BATCH = 256,
-    ISA_BASE_FIRST = 19, // x19..x26 and SP point into the data window in every initial state
+    ISA_BASE_FIRST = 19,   // x19..x26 and SP point into the data window in every initial state
+    ISA_BASE_ALIGNED = 23, // from here on they are multiples of 16, for atomic accesses
     ISA_BASE_LAST = 26,
     ISA_INDEX_FIRST = 27, // x27, x28 hold small offsets
     ISA_INDEX_LAST = 28,
@@ -205,7 +206,7 @@ static inline void isa_initial_state(const struct isa_case *c, size_t slot, stru
     for (int i = 0; i < 31; i++)
         st->x[i] = isa_integer(&s);
     for (int i = ISA_BASE_FIRST; i <= ISA_BASE_LAST; i++)
-        st->x[i] = isa_base(&s);
+        st->x[i] = isa_base(&s) & (i >= ISA_BASE_ALIGNED ? ~15ull : ~0ull);
     for (int i = ISA_INDEX_FIRST; i <= ISA_INDEX_LAST; i++)
         st->x[i] = isa_random(&s) % 64;
     st->sp = (isa_base(&s) & 0x00ffffffffffffffull) & ~15ull;

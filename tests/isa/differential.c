@@ -333,6 +333,24 @@ static bool same_but_for_half_done(const struct isa_result *ours, const struct i
     return !memcmp(ours, &judged, sizeof *ours);
 }
 
+// Atomic accesses: qemu 7.2 does not check the alignment of all of them (a Neoverse N1 does), and a
+// store-exclusive that fails its monitor need not look at the page (Arm ARM; it is the
+// implementation's choice: ours does). The rest of the batch would differ in memory.
+static bool not_judged(const struct isa_result *ours, const struct isa_case *c)
+{
+    uint64_t index = (ours->state.pc - ISA_CODE) / 4 % ISA_SLOT_WORDS;
+    if (index >= c->count)
+        return false;
+    uint32_t is = a64_rows[a64_decode(c->words[index])].is;
+    bool misaligned = ours->signo == 7 && ours->code == 1 && ours->addr & 15;
+    if (is & (A64_IS_ATOMIC | A64_IS_EXCL) && misaligned)
+        return true;
+    // Cache maintenance by address faults where a load would; qemu-user does nothing for it.
+    if ((c->words[index] & 0xfff80000u) == 0xd5080000u && ours->signo == 11)
+        return true;
+    return is & A64_IS_EXCL && is & A64_IS_STORE && ours->signo == 11;
+}
+
 struct totals {
     uint64_t instructions, cases, mismatches;
     uint64_t alone[A64_ROW_COUNT];
@@ -352,7 +370,8 @@ static void run_batch(struct machine *m, struct oracle *o, struct generator *g, 
         struct isa_result ours;
         run_ours(m, &cases[i], (size_t)i, &ours, step);
         if (!same(&ours, &theirs[i], &cases[i])) {
-            if (same_but_for_half_done(&ours, &theirs[i], &cases[i]))
+            if (same_but_for_half_done(&ours, &theirs[i], &cases[i]) ||
+                not_judged(&ours, &cases[i]))
                 return;
             t->mismatches++;
             report(&cases[i], (size_t)i, &ours, &theirs[i]);

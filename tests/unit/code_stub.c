@@ -6,7 +6,7 @@
 
 enum { STUB_FRAMES = 64 };
 struct code_space {
-    _Atomic uint32_t refs;
+    _Atomic uint32_t refs, users;
     struct lock lock;
     struct frame *frames[STUB_FRAMES];
 };
@@ -20,6 +20,7 @@ int code_space_create(struct code_space **out)
     if (!cs)
         return -LINUX_ENOMEM;
     atomic_store(&cs->refs, 1);
+    atomic_store(&cs->users, 1);
     lock_init(&cs->lock, LOCK_RANK_CODE);
     *out = cs;
     return 0;
@@ -27,11 +28,23 @@ int code_space_create(struct code_space **out)
 
 struct code_space *code_space_get(struct code_space *cs)
 {
+    atomic_fetch_add(&cs->users, 1);
+    return code_space_pin(cs);
+}
+
+struct code_space *code_space_pin(struct code_space *cs)
+{
     atomic_fetch_add(&cs->refs, 1);
     return cs;
 }
 
 void code_space_put(struct code_space *cs)
+{
+    atomic_fetch_sub(&cs->users, 1);
+    code_space_unpin(cs);
+}
+
+void code_space_unpin(struct code_space *cs)
 {
     if (atomic_fetch_sub(&cs->refs, 1) != 1)
         return;
@@ -42,7 +55,7 @@ void code_space_put(struct code_space *cs)
 
 bool code_space_is_shared(const struct code_space *cs)
 {
-    return atomic_load(&cs->refs) > 1;
+    return atomic_load(&cs->users) > 1;
 }
 
 void code_stub_translate(struct cpu *cpu, struct frame *frame)

@@ -1,6 +1,7 @@
 #include "tests/unit/task_stub.h"
 #include "kernel/anon.h"
 #include "kernel/boot.h"
+#include "kernel/net/net.h"
 #include "kernel/pipe.h"
 #include "kernel/signal.h"
 #include "kernel/user.h"
@@ -9,6 +10,7 @@
 #include "platform/abi/linux_errno.h"
 #include "platform/abi/resource.h"
 #include "platform/base/log.h"
+#include "platform/poller.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,6 +38,8 @@ struct kernel *stub_kernel_create(void)
     ISH_ASSERT(!tmpfs_create(k->vfs, 0, 0755, &root));
     ISH_ASSERT(!vfs_mount(k->vfs, NULL, root, "none", "tmpfs", 0));
     ISH_ASSERT(!anon_create(k));
+    ISH_ASSERT(!net_create(k));
+    ISH_ASSERT(!poller_create(&k->poller));
     const struct vfs_device fifo = {.type = LINUX_S_IFIFO, .open = pipe_open_fifo};
     ISH_ASSERT(!vfs_register_device(k->vfs, &fifo));
     return k;
@@ -43,6 +47,8 @@ struct kernel *stub_kernel_create(void)
 
 void stub_kernel_destroy(struct kernel *k)
 {
+    poller_destroy(k->poller);
+    net_destroy(k);
     anon_destroy(k);
     vfs_destroy(k->vfs);
     frame_pool_destroy(k->frames);
@@ -87,6 +93,17 @@ void stub_task_destroy(struct task *task)
     lock_destroy(&task->wake_lock);
     lock_destroy(&task->lock);
     free(stub_of(task));
+}
+
+struct task *task_find(struct kernel *kernel, int32_t tid)
+{
+    (void)kernel, (void)tid;
+    return NULL;
+}
+
+void task_put(struct task *task)
+{
+    (void)task;
 }
 
 void task_caller(struct task *task, struct vfs_caller *out)
