@@ -194,6 +194,8 @@ NODISCARD int vfs_mount(struct vfs *vfs, const struct path *at, struct super *su
 NODISCARD int vfs_bind(struct vfs *vfs, const struct path *from, const struct path *at,
                        unsigned flags);
 NODISCARD int vfs_umount(struct vfs *vfs, const struct path *at, bool lazy);
+// sync(2): every mounted file system, one after the other.
+void vfs_sync(struct vfs *vfs);
 void vfs_root(struct vfs *vfs, struct path *out); // referenced
 unsigned vfs_mount_flags(const struct path *p);   // MOUNT_*, e.g. MOUNT_NOEXEC for exec
 // Calls `each` for every mount in order, without locks held; text fields are copies.
