@@ -9,10 +9,10 @@ from gen.table import PRAGMA, TableError, names_in, to_python
 class Gadget:
     """One instance of a body. key is what makes two of them the same."""
 
-    def __init__(self, key, body, consts, operands, imm, form):
-        self.key, self.body, self.consts = key, body, consts
-        self.operands, self.imm, self.form = operands, imm, form
-        self.name = body
+    def __init__(self, key, ex, consts, form):
+        self.key, self.body, self.consts = key, ex.body, consts
+        self.operands, self.fixed, self.imm, self.form = ex.operands, ex.fixed, ex.imm, form
+        self.name = ex.body
         for _, v in consts:
             self.name += f"_{v}"
         self.number = None
@@ -41,6 +41,8 @@ class Gadgets:
         kind = ex.imm[0] if ex.imm else None
         layout = tuple((o.name, i, o.is_x) for i, o in enumerate(ex.operands))
         params = [(o.name, {"V": "v", "N": "n"}.get(o.kind, "x")) for o in ex.operands]
+        params += [(n, "x") for n, _ in ex.fixed]
+        layout += tuple(ex.fixed)
         params += [(n, "const") for n, _, _, _ in ex.expand]
         if kind == "pack":
             params += [(n, "pack") for n, _, _ in ex.imm[1]]
@@ -63,7 +65,7 @@ class Gadgets:
                 key = (ex.body, tuple(sorted(consts)), layout, kind, form)
                 g = self.by_key.get(key)
                 if not g:
-                    g = Gadget(key, ex.body, consts, ex.operands, ex.imm, form)
+                    g = Gadget(key, ex, consts, form)
                     g.number = len(self.list)
                     g.facts = set()
                     if form:
