@@ -1,6 +1,7 @@
 // The record: one guest instruction, translated. Layer 2.
 //
-// 16 bytes: a gadget and its operands. Operand bytes 0..3 are register slots of struct cpu; bytes
+// 16 bytes: a gadget and its operands. Operand bytes 0..3 are register slots of struct cpu (a
+// vector register's counts units of 8 bytes, which hosts can scale an index by for nothing); bytes
 // 4..7 are an immediate or four more slots. A record whose operands need more packs them:
 //   branches   bytes 0..1 slots or small numbers, bytes 2..7 the address of the successor record
 //   constants  byte 0 a slot, bytes 1..7 a signed 56-bit value
@@ -10,6 +11,8 @@
 
 #include "emu/dispatch.h"
 #include <stdint.h>
+
+#define INSN_V_SLOT(number) ((uint8_t)(((number) & 31) * 2))
 
 struct insn {
     gadget_ref fn;

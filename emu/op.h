@@ -122,10 +122,15 @@ static ALWAYS_INLINE NO_TSAN void op_set_x(struct env *e, struct xreg r, uint64_
 // SIMD and FP registers. V(r) is the 128-bit register by value; SET_V writes all of it. VR(r) and
 // VW(r) are pointers for lane access (VW: the destination; other lanes keep their value). Writes of
 // a B/H/S/D scalar clear the rest of the register.
-#define V(r)         (*op_v(e, r))
-#define VR(r)        ((const union vreg *)op_v(e, r))
-#define VW(r)        op_v(e, r)
-#define SET_V(r, v)  (*op_v(e, r) = (v))
+#define V(r)  (*op_v(e, r))
+#define VR(r) ((const union vreg *)op_v(e, r))
+#define VW(r) op_v(e, r)
+#define SET_V(r, v)                                                                                \
+    do {                                                                                           \
+        /* As one vector store, which later loads of any part can be forwarded from. */            \
+        const union vreg set_v_ = (v);                                                             \
+        op_v(e, r)->vu64 = set_v_.vu64;                                                            \
+    } while (0)
 #define VQ(r)        (op_v(e, r)->q)
 #define VD(r)        (op_v(e, r)->d[0])
 #define VS(r)        (op_v(e, r)->s[0])
@@ -137,11 +142,16 @@ static ALWAYS_INLINE NO_TSAN void op_set_x(struct env *e, struct xreg r, uint64_
 #define SET_VH(r, v) op_set_d(e, r, (uint16_t)(v))
 #define SET_VB(r, v) op_set_d(e, r, (uint8_t)(v))
 // The i-th register after r, modulo 32 (lists of LD1..LD4, TBL).
-#define VNEXT(reg, i) (&e->cpu->v[(e->ip->r[(reg).n] + (i)) & 31])
+#define VNEXT(reg, i) op_v_slot(e, (e->ip->r[(reg).n] + 2 * (i)) & 63)
+
+static ALWAYS_INLINE NO_TSAN union vreg *op_v_slot(const struct env *e, unsigned slot)
+{
+    return (union vreg *)(void *)((char *)e->cpu->v + slot * 8u);
+}
 
 static ALWAYS_INLINE NO_TSAN union vreg *op_v(const struct env *e, struct vreg_ref r)
 {
-    return &e->cpu->v[e->ip->r[r.n]];
+    return op_v_slot(e, e->ip->r[r.n]);
 }
 
 static ALWAYS_INLINE NO_TSAN void op_set_d(const struct env *e, struct vreg_ref r, uint64_t v)

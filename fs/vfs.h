@@ -227,7 +227,8 @@ struct super {
     struct lock rename_lock; // renames across directories, one at a time
 };
 enum {
-    SUPER_NO_DCACHE = 1 << 0, // names appear and vanish by themselves: look every one up (procfs)
+    SUPER_NO_DCACHE = 1 << 0,   // names appear and vanish by themselves: look every one up (procfs)
+    SUPER_FIXED_NAMES = 1 << 1, // making a name that is not there is ENOENT (procfs)
 };
 
 // The kinds of change a directory op makes are each one op; `name` has no slash, is not "." or

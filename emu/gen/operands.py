@@ -118,7 +118,7 @@ def connected(conds, names):
 def slot_expr(op):
     number = f"({op.expr})" if op.expr != op.name else op.name
     if op.kind == "V":
-        return f"(uint8_t)({number} & 31)"
+        return f"INSN_V_SLOT({number})"
     if op.kind == "N" or op.kind.endswith("S"):
         return f"(uint8_t){number}"
     fn = {"r": "slot_read", "w": "slot_write", "rw": "slot_read"}[op.access]
@@ -170,7 +170,8 @@ def exec_body(row, ex, gadgets, indent):
 
 def emit(table, gadgets):
     out = ["// Generated from a64.tbl: operand extraction.", PRAGMA, '#include "emu/a64.h"',
-           '#include "emu/a64_imm.h"', '#include "emu/cpu.h"', '#include "emu/host_cpu.h"', "",
+           '#include "emu/a64_imm.h"', '#include "emu/cpu.h"', '#include "emu/host_cpu.h"',
+           '#include "emu/insn.h"', "",
            "static inline uint8_t slot_read(uint32_t r)", "{",
            "    return (uint8_t)(r == 31 ? CPU_ZERO : r);", "}", "",
            "static inline uint8_t slot_write(uint32_t r)", "{",
