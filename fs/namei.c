@@ -30,6 +30,11 @@ static int call_create(const struct vfs_caller *c, struct inode *dir, const char
         return ops->symlink ? ops->symlink(dir, name, what->target, c, out) : -LINUX_EPERM;
     case LINUX_S_IFREG:
         return ops->create ? ops->create(dir, name, what->mode, c, out) : -LINUX_EACCES;
+    case LINUX_S_IFCHR:
+    case LINUX_S_IFBLK:
+        if (!cred_capable(c->cred, LINUX_CAP_MKNOD))
+            return -LINUX_EPERM;
+        FALLTHROUGH;
     default:
         return ops->mknod ? ops->mknod(dir, name, what->type | what->mode, what->rdev, c, out)
                           : -LINUX_EPERM;
@@ -70,7 +75,8 @@ static int create_in(struct walk *w, const struct creation *what)
         struct dentry *d;
         int err = dir_lookup(w->c, w->cur.dentry, w->last, w->last_len, false, &d);
         if (!err) {
-            err = d->inode ? -LINUX_EEXIST : -LINUX_EPERM;
+            bool fixed = dir->super->flags & SUPER_FIXED_NAMES;
+            err = d->inode ? -LINUX_EEXIST : fixed ? -LINUX_ENOENT : -LINUX_EPERM;
             dentry_put(d);
         }
         return err;
@@ -119,8 +125,6 @@ int vfs_mknod(const struct vfs_caller *c, const struct path *base, const char *n
         break;
     case LINUX_S_IFCHR:
     case LINUX_S_IFBLK:
-        if (!cred_capable(c->cred, LINUX_CAP_MKNOD))
-            return -LINUX_EPERM;
         what.rdev = rdev;
         break;
     case LINUX_S_IFDIR:

@@ -85,10 +85,17 @@ static int walk_to(struct walk *w, struct path next)
 int walk_begin(struct walk *w, const struct vfs_caller *c, const struct path *base,
                const char *name, unsigned flags)
 {
-    *w = (struct walk){.c = c, .flags = flags};
+    // Field by field: most of it is room for symlinks and a name.
+    w->c = c;
+    w->flags = flags;
     w->base = base ? *base : c->cwd;
     w->root = flags & WALK_IN_ROOT ? w->base : c->root;
     w->kind = WALK_LAST_ROOT;
+    w->must_be_dir = false;
+    w->links = w->depth = 0;
+    w->last_len = 0;
+    w->last[0] = 0;
+    w->stack[0].text = NULL;
     size_t len = strlen(name);
     w->cur = *name == '/' ? w->root : w->base;
     path_get(&w->cur);
@@ -220,6 +227,12 @@ static int step_child(struct walk *w, bool follow)
     if (!next.dentry->inode) {
         dentry_put(next.dentry);
         return -LINUX_ENOENT;
+    }
+    if (atomic_load_explicit(&next.dentry->mounts, memory_order_acquire) == 0 &&
+        !LINUX_S_ISLNK(next.dentry->inode->type)) {
+        dentry_put(w->cur.dentry); // the way nearly every step goes
+        w->cur.dentry = next.dentry;
+        return 0;
     }
     next.mnt = mount_get(w->cur.mnt);
     mount_cross(w->c->vfs, &next);

@@ -3,6 +3,7 @@
 // call start over; then its thread runs.
 #include "kernel/fd.h"
 #include "kernel/group_internal.h"
+#include "kernel/itimer.h"
 #include "kernel/mm.h"
 #include "kernel/pid.h"
 #include "kernel/pidfd.h"
@@ -32,8 +33,7 @@ struct clone_request {
     uint64_t tls;
 };
 
-// --- vfork
-// -----------------------------------------------------------------------------------------------
+// --- vfork ---------------------------------------------------------------------------------------
 
 // Shared by the parent that waits and the child that will exec or exit.
 struct vfork_done {
@@ -81,8 +81,7 @@ static void vfork_wait(struct task *parent, struct vfork_done *v)
     vfork_put(v);
 }
 
-// --- Copies
-// ----------------------------------------------------------------------------------------------
+// --- Copies --------------------------------------------------------------------------------------
 
 static int copy_mm(struct task *parent, struct task *child, uint64_t flags)
 {
@@ -221,8 +220,7 @@ static void discard(struct task *child)
     task_put(child);
 }
 
-// --- Publication
-// -------------------------------------------------------------------------------------------
+// --- Publication ---------------------------------------------------------------------------------
 
 static int enter_tables(struct task *task)
 {
@@ -337,8 +335,7 @@ static int publish(struct task *parent, struct task *child, uint64_t flags, uint
     return err;
 }
 
-// --- The call
-// --------------------------------------------------------------------------------------------------
+// --- The call ------------------------------------------------------------------------------------
 
 static int check_flags(struct task *task, const struct clone_request *rq)
 {
@@ -418,6 +415,8 @@ static int64_t do_clone(struct task *task, const struct clone_request *rq)
         (void)!user_put(task, rq->parent_tid, &pid);
     if (rq->flags & LINUX_CLONE_PIDFD)
         pidfd_commit(task, &b.pidfd, rq->pidfd);
+    if (b.child->process != p && task_rlimit(b.child, LINUX_RLIMIT_CPU) != LINUX_RLIM_INFINITY)
+        itimer_cpu_limit_changed(b.child->process);
     task_pool_run(b.worker, task_thread, task_get(b.child));
     if (b.vfork)
         vfork_wait(task, b.vfork);

@@ -2,6 +2,7 @@
 #include "kernel/cred.h"
 #include "kernel/process.h"
 #include "kernel/task.h"
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,7 +11,9 @@ struct cred *cred_copy(const struct cred *from, uint32_t group_count)
     struct cred *c = malloc(sizeof *c + group_count * sizeof c->groups[0]);
     if (!c)
         return NULL;
-    memcpy(c, from, sizeof *c);
+    // All but the count of references, which others change meanwhile.
+    const size_t start = offsetof(struct cred, uid);
+    memcpy((char *)c + start, (const char *)from + start, sizeof *c - start);
     atomic_init(&c->refs, 1);
     uint32_t kept = from->group_count < group_count ? from->group_count : group_count;
     memcpy(c->groups, from->groups, kept * sizeof c->groups[0]);
@@ -48,7 +51,9 @@ void cred_commit(struct task *task, struct cred *cred)
         lock_acquire(&p->lock);
         p->dumpable = 0;
         lock_release(&p->lock);
+        lock_acquire(&task->kernel->tasklist);
         task->pdeath_signal = 0;
+        lock_release(&task->kernel->tasklist);
     }
     cred_put(old);
 }

@@ -8,8 +8,7 @@
 
 #define UNCHANGED UINT32_MAX
 
-// --- What user 0 brings and takes (capabilities(7), "effect of user id changes")
-// -------------------------
+// --- What user 0 brings and takes (capabilities(7), "effect of user id changes") -----------------
 
 static void fix_capabilities(struct cred *new, const struct cred *old)
 {
@@ -50,8 +49,7 @@ static int64_t commit(struct task *task, struct cred *new)
     return 0;
 }
 
-// --- Users
-// -------------------------------------------------------------------------------------------
+// --- Users ---------------------------------------------------------------------------------------
 
 int64_t sys_setuid(struct task *task, uint32_t uid)
 {
@@ -161,8 +159,7 @@ int64_t sys_geteuid(struct task *task)
     return task->cred->euid;
 }
 
-// --- Groups
-// ------------------------------------------------------------------------------------------
+// --- Groups --------------------------------------------------------------------------------------
 
 int64_t sys_setgid(struct task *task, uint32_t gid)
 {
@@ -294,8 +291,7 @@ int64_t sys_setgroups(struct task *task, int32_t size, uaddr_t list)
     return commit(task, new);
 }
 
-// --- Capabilities
-// --------------------------------------------------------------------------------------
+// --- Capabilities --------------------------------------------------------------------------------
 
 // Reads the header; words: how many 32-bit halves the caller's version has. Linux answers an
 // unknown version by writing its own, which is no error when only that was asked for.

@@ -101,6 +101,12 @@ static uint32_t eventfd_poll(struct file *file, struct poll_table *table)
            (count < EVENTFD_MAX ? (uint32_t)LINUX_POLLOUT : 0);
 }
 
+static int64_t eventfd_seek(struct file *file, int64_t offset, unsigned whence)
+{
+    (void)file, (void)offset, (void)whence;
+    return 0; // it stays where it is
+}
+
 static size_t eventfd_show(struct file *file, char *buf, size_t size)
 {
     struct eventfd *e = file->private;
@@ -122,6 +128,7 @@ static void eventfd_release(struct file *file)
 static const struct file_ops eventfd_ops = {
     .read = eventfd_read,
     .write = eventfd_write,
+    .seek = eventfd_seek,
     .poll = eventfd_poll,
     .show_fdinfo = eventfd_show,
     .release = eventfd_release,

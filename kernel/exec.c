@@ -24,8 +24,7 @@ enum {
     INTERPRETERS_MAX = 5, // `#!` lines followed
 };
 
-// --- Opening
-// -------------------------------------------------------------------------------------------
+// --- Opening -------------------------------------------------------------------------------------
 
 int exec_open(const struct vfs_caller *c, const struct path *base, const char *name, unsigned walk,
               struct file **out)
@@ -66,8 +65,7 @@ static int read_head(struct file *file, char head[HEAD_SIZE])
     return n < 0 ? (int)n : 0;
 }
 
-// --- Scripts
-// -------------------------------------------------------------------------------------------
+// --- Scripts -------------------------------------------------------------------------------------
 
 static bool blank(char ch)
 {
@@ -131,8 +129,7 @@ static int follow_script(const struct vfs_caller *c, char head[HEAD_SIZE], const
     return *interp ? 0 : -LINUX_ENOMEM;
 }
 
-// --- Loading
-// -------------------------------------------------------------------------------------------
+// --- Loading -------------------------------------------------------------------------------------
 
 static int prepare_cred(const struct task *task, struct file *file, struct exec_image *image)
 {
@@ -227,8 +224,7 @@ void exec_image_free(struct exec_image *image)
     *image = (struct exec_image){0};
 }
 
-// --- The change
-// ----------------------------------------------------------------------------------------
+// --- The change ----------------------------------------------------------------------------------
 
 // Handlers are code of the old program: caught signals get their default action back. Actions
 // shared with another process by CLONE_SIGHAND stay as they are over there.
@@ -316,8 +312,7 @@ int exec_install(struct task *task, struct exec_image *image)
     return 0;
 }
 
-// --- System calls
-// ----------------------------------------------------------------------------------------
+// --- System calls --------------------------------------------------------------------------------
 
 static int run_image(struct task *task, struct exec_image *image)
 {

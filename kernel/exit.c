@@ -20,8 +20,7 @@
 #include "platform/abi/wait.h"
 #include "platform/clock.h"
 
-// --- System calls
-// --------------------------------------------------------------------------------------
+// --- System calls --------------------------------------------------------------------------------
 
 int64_t sys_exit(struct task *task, int32_t status)
 {
@@ -41,8 +40,7 @@ int64_t sys_exit_group(struct task *task, int32_t status)
     return 0;
 }
 
-// --- Telling the parent
-// ------------------------------------------------------------------------------------
+// --- Telling the parent --------------------------------------------------------------------------
 
 static struct siginfo child_info(struct process *p, int32_t code, int32_t status)
 {
@@ -96,7 +94,7 @@ static bool send_exit_signal(struct process *p, struct process *parent, int32_t 
         if (action.handler == LINUX_SIG_IGN)
             signo = 0;
     }
-    if (signo > 0) {
+    if (signo > 0 && signo <= LINUX_NSIG) { // clone(2) accepts any number
         info.signo = signo;
         (void)signal_send_locked(parent->leader, &info, true);
     }
@@ -147,8 +145,7 @@ void signal_notify_stop(struct task *task)
     lock_release(&kernel->tasklist);
 }
 
-// --- Release
-// -----------------------------------------------------------------------------------------------
+// --- Release -------------------------------------------------------------------------------------
 
 void task_release(struct task *task, struct list *released)
 {
@@ -201,8 +198,7 @@ void task_kill_all(struct kernel *kernel, const struct process *except)
     }
 }
 
-// --- Children
-// ------------------------------------------------------------------------------------------------
+// --- Children ------------------------------------------------------------------------------------
 
 static struct task *live_thread(struct process *p, const struct task *except)
 {
@@ -279,8 +275,7 @@ static void give_children_away(struct task *task, struct list *released)
         give_child(child, task, heir, released);
 }
 
-// --- Exit
-// ------------------------------------------------------------------------------------------------------
+// --- Exit ----------------------------------------------------------------------------------------
 
 void task_leave_mm(struct task *task)
 {
@@ -436,8 +431,7 @@ void task_exit(struct task *task)
     task_put_released(&released);
 }
 
-// --- exec: one thread remains
-// ------------------------------------------------------------------------------------
+// --- exec: one thread remains --------------------------------------------------------------------
 
 // The dead leader's place is taken: the caller has its number from now on. tasklist is held.
 static void take_over_leader(struct task *task, struct list *released)

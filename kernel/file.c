@@ -107,11 +107,9 @@ void file_change_flags(struct file *file, uint32_t set, uint32_t clear)
         file->ops->set_flags(file, new_flags);
 }
 
-int file_check_size_limit(struct task *task, const struct file *file, uint64_t size)
+int file_check_size_limit(struct task *task, uint64_t old_size, uint64_t size)
 {
-    if (!file->inode || file->inode->type != LINUX_S_IFREG)
-        return 0;
-    if (size <= task_rlimit(task, LINUX_RLIMIT_FSIZE))
+    if (size <= old_size || size <= task_rlimit(task, LINUX_RLIMIT_FSIZE))
         return 0;
     struct siginfo info = {.signo = LINUX_SIGXFSZ, .code = LINUX_SI_KERNEL};
     signal_send_thread(task, &info);
@@ -133,7 +131,7 @@ static int limit_write(struct task *task, struct file *file, struct iter *it, co
         start = st.size;
     }
     if (start >= limit && it->left > 0)
-        return file_check_size_limit(task, file, UINT64_MAX);
+        return file_check_size_limit(task, 0, UINT64_MAX);
     if (it->left > limit - start)
         it->left = limit - start;
     return 0;

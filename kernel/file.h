@@ -51,8 +51,9 @@ bool file_is_writable(const struct file *file);
 // Sets and clears bits of file->flags and tells the file. Any thread.
 void file_change_flags(struct file *file, uint32_t set, uint32_t clear);
 
-// RLIMIT_FSIZE for growth of a regular file to `size`: SIGXFSZ and -LINUX_EFBIG beyond it.
-NODISCARD int file_check_size_limit(struct task *task, const struct file *file, uint64_t size);
+// RLIMIT_FSIZE for a regular file of `old_size` that becomes `size`: growth beyond it is SIGXFSZ
+// and -LINUX_EFBIG.
+NODISCARD int file_check_size_limit(struct task *task, uint64_t old_size, uint64_t size);
 
 // A write from `it` with everything write(2) adds to file_write: the size limit and O_SYNC.
 ssize_t file_write_checked(struct task *task, struct file *file, struct iter *it, uint64_t *pos);

@@ -147,10 +147,11 @@ int64_t sys_truncate(struct task *task, uaddr_t path, int64_t length)
         err = -LINUX_EISDIR;
     else if (type != LINUX_S_IFREG)
         err = -LINUX_EINVAL;
-    else {
-        const struct file probe = {.inode = path_inode(&found)};
-        err = file_check_size_limit(task, &probe, (uint64_t)length);
-    }
+    struct vfs_stat st;
+    if (!err)
+        err = vfs_getattr(&at.caller, &found, &st);
+    if (!err)
+        err = file_check_size_limit(task, st.size, (uint64_t)length);
     if (!err) {
         const struct vfs_setattr attr = {.mask = ATTR_SIZE, .size = (uint64_t)length};
         err = vfs_setattr(&at.caller, &found, &attr, false);
@@ -168,8 +169,11 @@ int64_t sys_ftruncate(struct task *task, int32_t fd, int64_t length)
     if (!file)
         return -LINUX_EBADF;
     int err = -LINUX_EINVAL;
+    struct vfs_stat st;
     if (file->inode && file->inode->type == LINUX_S_IFREG && file_is_writable(file))
-        err = file_check_size_limit(task, file, (uint64_t)length);
+        err = file_getattr(task, file, &st);
+    if (!err)
+        err = file_check_size_limit(task, st.size, (uint64_t)length);
     if (!err) {
         struct vfs_caller caller;
         task_caller(task, &caller);
@@ -180,8 +184,8 @@ int64_t sys_ftruncate(struct task *task, int32_t fd, int64_t length)
     return err;
 }
 
-static int check_fallocate(struct task *task, const struct file *file, uint32_t mode,
-                           int64_t offset, int64_t len)
+static int check_fallocate(struct task *task, struct file *file, uint32_t mode, int64_t offset,
+                           int64_t len)
 {
     const uint32_t known = LINUX_FALLOC_FL_KEEP_SIZE | LINUX_FALLOC_FL_PUNCH_HOLE |
                            LINUX_FALLOC_FL_COLLAPSE_RANGE | LINUX_FALLOC_FL_ZERO_RANGE |
@@ -209,7 +213,11 @@ static int check_fallocate(struct task *task, const struct file *file, uint32_t 
     int64_t end;
     if (__builtin_add_overflow(offset, len, &end))
         return -LINUX_EFBIG;
-    return mode & LINUX_FALLOC_FL_KEEP_SIZE ? 0 : file_check_size_limit(task, file, (uint64_t)end);
+    if (mode & LINUX_FALLOC_FL_KEEP_SIZE)
+        return 0;
+    struct vfs_stat st;
+    int err = file_getattr(task, file, &st);
+    return err ? err : file_check_size_limit(task, st.size, (uint64_t)end);
 }
 
 int64_t sys_fallocate(struct task *task, int32_t fd, uint32_t mode, int64_t offset, int64_t len)

@@ -272,7 +272,10 @@ static int flock_wait(struct task *task, struct file *file, uint32_t type)
 
 int64_t sys_flock(struct task *task, int32_t fd, uint32_t operation)
 {
+    enum { LOCK_MAND = 32 }; // mandatory locks are gone; Linux answers their requests with 0
     uint32_t type;
+    if (operation & LOCK_MAND)
+        return 0;
     switch (operation & ~(uint32_t)LINUX_LOCK_NB) {
     case LINUX_LOCK_SH:
         type = LINUX_F_RDLCK;

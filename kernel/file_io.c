@@ -11,44 +11,54 @@ static void set_nonblock(struct iter *it, const struct file *file)
     it->nonblock = (file_flags(file) & LINUX_O_NONBLOCK) != 0;
 }
 
-static int64_t read_into(struct task *task, int32_t fd, struct iter *it, uint64_t *pos)
+// A count that wraps around the address space is a bad buffer, whatever the address.
+static bool is_buffer(uint64_t count)
+{
+    return (int64_t)count >= 0;
+}
+
+static int64_t read_into(struct task *task, int32_t fd, uaddr_t buf, uint64_t count, uint64_t *pos)
 {
     struct file *file = fd_get_io(task, fd);
     if (!file)
         return -LINUX_EBADF;
-    set_nonblock(it, file);
-    int64_t n = file_read(file, it, pos);
+    struct iter it;
+    user_iter(&it, task, buf, file_rw_clamp(count));
+    set_nonblock(&it, file);
+    int64_t n;
+    if (LIKELY(is_buffer(count)))
+        n = file_read(file, &it, pos);
+    else
+        n = file_is_readable(file) ? -LINUX_EFAULT : -LINUX_EBADF;
     file_put(file);
     return n;
 }
 
-static int64_t write_from(struct task *task, int32_t fd, struct iter *it, uint64_t *pos)
+static int64_t write_from(struct task *task, int32_t fd, uaddr_t buf, uint64_t count, uint64_t *pos)
 {
     struct file *file = fd_get_io(task, fd);
     if (!file)
         return -LINUX_EBADF;
-    set_nonblock(it, file);
-    int64_t n = file_write_checked(task, file, it, pos);
+    struct iter it;
+    user_iter(&it, task, buf, file_rw_clamp(count));
+    set_nonblock(&it, file);
+    int64_t n;
+    if (LIKELY(is_buffer(count)))
+        n = file_write_checked(task, file, &it, pos);
+    else
+        n = file_is_writable(file) ? -LINUX_EFAULT : -LINUX_EBADF;
     file_put(file);
     return n;
 }
 
 int64_t sys_read(struct task *task, int32_t fd, uaddr_t buf, uint64_t count)
 {
-    if ((int64_t)count < 0)
-        return fd_is_bad(task, fd) ? -LINUX_EBADF : -LINUX_EINVAL;
-    struct iter it;
-    user_iter(&it, task, buf, file_rw_clamp(count));
-    return read_into(task, fd, &it, NULL);
+    return read_into(task, fd, buf, count, NULL);
 }
 
 int64_t sys_write(struct task *task, int32_t fd, uaddr_t buf, uint64_t count)
 {
-    if ((int64_t)count < 0)
-        return fd_is_bad(task, fd) ? -LINUX_EBADF : -LINUX_EINVAL;
-    struct iter it;
-    user_iter(&it, task, buf, file_rw_clamp(count));
-    return write_from(task, fd, &it, NULL);
+    return write_from(task, fd, buf, count, NULL);
 }
 
 // The checks pread and pwrite add: a position, and a file that has one.
@@ -59,7 +69,8 @@ static int check_position(struct task *task, int32_t fd, int64_t offset)
     struct file *file = fd_get_io(task, fd);
     if (!file)
         return -LINUX_EBADF;
-    bool seekable = file->ops->seek;
+    // Objects without an inode may tell a position (always 0), but have none.
+    bool seekable = file->ops->seek && file->inode;
     file_put(file);
     return seekable ? 0 : -LINUX_ESPIPE;
 }
@@ -69,12 +80,8 @@ int64_t sys_pread64(struct task *task, int32_t fd, uaddr_t buf, uint64_t count, 
     int err = check_position(task, fd, offset);
     if (err)
         return err;
-    if ((int64_t)count < 0)
-        return -LINUX_EINVAL;
-    struct iter it;
-    user_iter(&it, task, buf, file_rw_clamp(count));
     uint64_t pos = (uint64_t)offset;
-    return read_into(task, fd, &it, &pos);
+    return read_into(task, fd, buf, count, &pos);
 }
 
 int64_t sys_pwrite64(struct task *task, int32_t fd, uaddr_t buf, uint64_t count, int64_t offset)
@@ -82,12 +89,8 @@ int64_t sys_pwrite64(struct task *task, int32_t fd, uaddr_t buf, uint64_t count,
     int err = check_position(task, fd, offset);
     if (err)
         return err;
-    if ((int64_t)count < 0)
-        return -LINUX_EINVAL;
-    struct iter it;
-    user_iter(&it, task, buf, file_rw_clamp(count));
     uint64_t pos = (uint64_t)offset;
-    return write_from(task, fd, &it, &pos);
+    return write_from(task, fd, buf, count, &pos);
 }
 
 // A vector transfer. `pos` NULL: the file's own position. `rwf`: LINUX_RWF_*.
@@ -221,6 +224,12 @@ int64_t sys_syncfs(struct task *task, int32_t fd)
         err = file->inode->super->ops->sync(file->inode->super);
     file_put(file);
     return err;
+}
+
+int64_t sys_sync(struct task *task)
+{
+    vfs_sync(task->kernel->vfs);
+    return 0;
 }
 
 int64_t sys_sync_file_range(struct task *task, int32_t fd, int64_t offset, int64_t len,

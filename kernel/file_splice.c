@@ -150,8 +150,7 @@ int64_t sys_sendfile(struct task *task, int32_t out_fd, int32_t in_fd, uaddr_t o
     return n;
 }
 
-static int check_copy_range(const struct file_pair *p, uint64_t in_pos, uint64_t out_pos,
-                            uint64_t len)
+static int check_copy_files(const struct file_pair *p)
 {
     uint32_t in_type = p->in->inode ? p->in->inode->type : 0;
     uint32_t out_type = p->out->inode ? p->out->inode->type : 0;
@@ -161,8 +160,12 @@ static int check_copy_range(const struct file_pair *p, uint64_t in_pos, uint64_t
         return -LINUX_EINVAL;
     if (file_flags(p->out) & LINUX_O_APPEND)
         return -LINUX_EBADF;
-    if (p->in->inode->super != p->out->inode->super)
-        return -LINUX_EXDEV;
+    return p->in->inode->super != p->out->inode->super ? -LINUX_EXDEV : 0;
+}
+
+static int check_copy_range(const struct file_pair *p, uint64_t in_pos, uint64_t out_pos,
+                            uint64_t len)
+{
     if (in_pos + len < in_pos || out_pos + len < out_pos)
         return -LINUX_EOVERFLOW;
     if (p->in->inode == p->out->inode && out_pos + len > in_pos && out_pos < in_pos + len)
@@ -196,6 +199,8 @@ int64_t sys_copy_file_range(struct task *task, int32_t fd_in, uaddr_t off_in, in
     n = flags ? -LINUX_EINVAL : offset_get(task, off_in, &from);
     if (!n)
         n = offset_get(task, off_out, &to);
+    if (!n)
+        n = check_copy_files(&p);
     if (!n)
         n = own_position(p.in, &from);
     if (!n)

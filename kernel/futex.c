@@ -9,8 +9,7 @@
 #include "platform/clock.h"
 #include <stdlib.h>
 
-// --- Keys and buckets
-// ------------------------------------------------------------------------------------
+// --- Keys and buckets ----------------------------------------------------------------------------
 
 enum { PAGE_BITS = 12, PAGE_MASK = (1 << PAGE_BITS) - 1, KEY_NOT_PRIVATE = 1 };
 
@@ -64,8 +63,7 @@ struct futex_bucket *futex_bucket_of(struct task *task, const struct futex_key *
     return &task->kernel->futexes->bucket[h >> 56];
 }
 
-// --- Queues
-// ----------------------------------------------------------------------------------------------
+// --- Queues --------------------------------------------------------------------------------------
 
 void futex_enqueue(struct futex_bucket *bucket, struct futex_waiter *w)
 {
@@ -126,8 +124,7 @@ int futex_sleep(struct task *task, struct futex_waiter *w, uint64_t deadline_ns)
     }
 }
 
-// --- Wait
-// ------------------------------------------------------------------------------------------------
+// --- Wait ----------------------------------------------------------------------------------------
 
 // Queues the waiter if the word still has the value. 0, -LINUX_EAGAIN, -LINUX_EFAULT,
 // -LINUX_EINVAL.
@@ -187,8 +184,7 @@ int64_t sys_restart_syscall(struct task *task)
     return task->restart.run ? task->restart.run(task, &task->restart) : -LINUX_EINTR;
 }
 
-// --- Wake
-// ------------------------------------------------------------------------------------------------
+// --- Wake ----------------------------------------------------------------------------------------
 
 // Takes up to `count` waiters of a key. *more: the batch is full, call again after unlocking.
 static int take_waiters(struct futex_bucket *b, const struct futex_key *key, uint32_t bitset,
@@ -241,8 +237,7 @@ void futex_wake_address(struct task *task, uaddr_t addr, int count)
     (void)futex_wake(task, addr, false, count, LINUX_FUTEX_BITSET_MATCH_ANY);
 }
 
-// --- Requeue
-// -----------------------------------------------------------------------------------------------
+// --- Requeue -------------------------------------------------------------------------------------
 
 struct requeue {
     uaddr_t addr1, addr2;
@@ -315,8 +310,7 @@ static int64_t futex_requeue(struct task *task, const struct requeue *rq)
     }
 }
 
-// --- Wake and operate
-// --------------------------------------------------------------------------------------
+// --- Wake and operate ----------------------------------------------------------------------------
 
 static int32_t sign_extend_12(uint32_t bits)
 {
@@ -429,8 +423,7 @@ static int64_t futex_wake_op(struct task *task, uaddr_t addr1, uaddr_t addr2, bo
     return woken;
 }
 
-// --- The call
-// ------------------------------------------------------------------------------------------------
+// --- The call ------------------------------------------------------------------------------------
 
 static bool has_timeout(int cmd)
 {
@@ -501,8 +494,7 @@ int64_t sys_futex(struct task *task, uaddr_t uaddr, uint32_t op, uint32_t val, u
     }
 }
 
-// --- Several words
-// -----------------------------------------------------------------------------------------
+// --- Several words -------------------------------------------------------------------------------
 
 // Takes the first `count` waiters out; returns the last one a waker had taken, or -1.
 static int unqueue(struct futex_waiter *w, unsigned count)

@@ -8,8 +8,7 @@
 #include "platform/abi/futex.h"
 #include "platform/abi/linux_errno.h"
 
-// --- Locking
-// -------------------------------------------------------------------------------------------
+// --- Locking -------------------------------------------------------------------------------------
 
 static struct futex_waiter *first_waiter(struct futex_bucket *b, const struct futex_key *key)
 {
@@ -136,8 +135,7 @@ int64_t futex_unlock_pi(struct task *task, uaddr_t addr, bool private)
     }
 }
 
-// --- Robust lists
-// ----------------------------------------------------------------------------------------
+// --- Robust lists --------------------------------------------------------------------------------
 
 int64_t sys_set_robust_list(struct task *task, uaddr_t head, uint64_t len)
 {

@@ -7,8 +7,7 @@
 #include "platform/abi/linux_errno.h"
 #include <stdlib.h>
 
-// --- Objects
-// -----------------------------------------------------------------------------------------
+// --- Objects -------------------------------------------------------------------------------------
 
 struct session *session_get(struct session *session)
 {
@@ -66,8 +65,7 @@ static struct pgrp *pgrp_create(struct kernel *kernel, int32_t pgid, struct sess
     return g;
 }
 
-// --- Membership (tasklist held)
-// ------------------------------------------------------------------------
+// --- Membership (tasklist held) ------------------------------------------------------------------
 
 void pgrp_insert_locked(struct process *process, struct pgrp *pgrp)
 {
@@ -131,8 +129,7 @@ int session_start(struct process *process)
     return 0;
 }
 
-// --- Questions
-// -----------------------------------------------------------------------------------------
+// --- Questions -----------------------------------------------------------------------------------
 
 struct pgrp *pgrp_find(struct kernel *kernel, int32_t pgid)
 {
@@ -212,8 +209,7 @@ bool pgrp_has_stopped(struct pgrp *pgrp)
     return stopped;
 }
 
-// --- System calls
-// --------------------------------------------------------------------------------------
+// --- System calls --------------------------------------------------------------------------------
 
 int64_t sys_setsid(struct task *task)
 {

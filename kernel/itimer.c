@@ -1,6 +1,6 @@
-// Interval timers of a process. ITIMER_REAL counts time; ITIMER_VIRTUAL and ITIMER_PROF count CPU
-// time of all threads: they are looked at when the threads could have used what is left, at the
-// earliest, so that a process that sleeps is looked at ever more rarely.
+// Interval timers of a process, and RLIMIT_CPU. ITIMER_REAL counts time; the others count CPU time
+// of all threads: they are looked at when the threads could have used what is left, at the
+// earliest, and a process that sleeps ever more rarely.
 #include "kernel/itimer.h"
 #include "kernel/process.h"
 #include "kernel/signal_internal.h"
@@ -13,7 +13,9 @@
 #include <stdlib.h>
 
 enum {
-    KINDS = 3,
+    CPU_LIMIT = 3, // RLIMIT_CPU, as one more kind
+    USER_KINDS = 3,
+    KINDS = 4,
     CPU_CHECK_MIN_NS = 1000000,
     CPU_CHECK_MAX_NS = 1000000000,
 };
@@ -21,7 +23,7 @@ enum {
 struct itimer {
     struct timer timer;
     struct itimers *owner; // immutable
-    int32_t kind;          // immutable: LINUX_ITIMER_*
+    int32_t kind;          // immutable: LINUX_ITIMER_*, CPU_LIMIT
     // Guarded by process->lock.
     bool active;
     uint64_t expires_ns;  // on the timer's own clock
@@ -52,10 +54,12 @@ static uint64_t live_threads(struct process *p)
     return n ? n : 1;
 }
 
-// When to look again; process->lock is held.
+// When to look again; process->lock is held. A process that ends is not looked at any more.
 static void schedule(struct itimer *t, uint64_t now, uint64_t threads)
 {
     struct timer_wheel *wheel = t->owner->process->kernel->timers;
+    if (t->owner->process->dead)
+        return;
     if (t->kind == LINUX_ITIMER_REAL) {
         timer_arm(wheel, &t->timer, t->expires_ns);
         return;
@@ -71,9 +75,16 @@ static void schedule(struct itimer *t, uint64_t now, uint64_t threads)
     timer_arm(wheel, &t->timer, clock_monotonic_ns() + wait);
 }
 
+// Beyond the soft limit a signal each second, at the hard one the end. process->lock is held.
+static int32_t cpu_limit_signal(struct process *p, uint64_t now)
+{
+    uint64_t max = p->rlimit[LINUX_RLIMIT_CPU].max;
+    return max != LINUX_RLIM_INFINITY && now / NSEC_PER_SEC >= max ? LINUX_SIGKILL : LINUX_SIGXCPU;
+}
+
 static void fire(struct timer *timer)
 {
-    static const int32_t signals[KINDS] = {LINUX_SIGALRM, LINUX_SIGVTALRM, LINUX_SIGPROF};
+    static const int32_t signals[KINDS] = {LINUX_SIGALRM, LINUX_SIGVTALRM, LINUX_SIGPROF, 0};
     struct itimer *t = CONTAINER_OF(timer, struct itimer, timer);
     struct process *p = t->owner->process;
     uint64_t now = own_clock(p, t->kind);
@@ -81,6 +92,8 @@ static void fire(struct timer *timer)
     lock_acquire(&p->lock);
     if (t->active && now >= t->expires_ns) {
         struct siginfo info = {.signo = signals[t->kind], .code = LINUX_SI_KERNEL};
+        if (t->kind == CPU_LIMIT)
+            info.signo = cpu_limit_signal(p, now);
         if (!p->dead)
             (void)signal_send_locked(p->leader, &info, true);
         t->active = t->interval_ns != 0;
@@ -88,7 +101,7 @@ static void fire(struct timer *timer)
             t->expires_ns +=
                 (now - t->expires_ns) / t->interval_ns * t->interval_ns + t->interval_ns;
     }
-    if (t->active && !p->dead)
+    if (t->active)
         schedule(t, now, threads);
     lock_release(&p->lock);
 }
@@ -123,18 +136,36 @@ static struct itimers *get_itimers(struct process *p)
 void itimer_end(struct process *p)
 {
     struct itimers *t = p->itimers;
-    if (!t)
-        return;
-    for (int i = 0; i < KINDS; i++)
+    for (int i = 0; t && i < KINDS; i++)
         timer_cancel(p->kernel->timers, &t->kind[i].timer);
-    lock_acquire(&p->lock);
-    p->itimers = NULL;
-    lock_release(&p->lock);
-    free(t);
 }
 
-// --- System calls
-// ------------------------------------------------------------------------------------------
+void itimer_cpu_limit_changed(struct process *p)
+{
+    lock_acquire(&p->lock);
+    uint64_t limit = p->rlimit[LINUX_RLIMIT_CPU].cur;
+    struct itimers *all = p->itimers;
+    lock_release(&p->lock);
+    if (!all && limit != LINUX_RLIM_INFINITY)
+        all = get_itimers(p);
+    if (!all)
+        return;
+    uint64_t now = own_clock(p, CPU_LIMIT), threads = live_threads(p);
+    struct itimer *t = &all->kind[CPU_LIMIT];
+    lock_acquire(&p->lock);
+    t->active = limit < INT64_MAX / NSEC_PER_SEC;
+    t->expires_ns = t->active ? limit * NSEC_PER_SEC : 0;
+    t->interval_ns = NSEC_PER_SEC;
+    t->last_cpu_ns = UINT64_MAX;
+    t->check_ns = 0;
+    if (t->active)
+        schedule(t, now, threads);
+    else
+        timer_disarm(p->kernel->timers, &t->timer);
+    lock_release(&p->lock);
+}
+
+// --- System calls --------------------------------------------------------------------------------
 
 // process->lock is held.
 static struct linux_itimerval value_of(const struct itimer *t, uint64_t now)
@@ -151,7 +182,7 @@ static struct linux_itimerval value_of(const struct itimer *t, uint64_t now)
 int64_t sys_getitimer(struct task *task, int32_t which, uaddr_t value)
 {
     struct process *p = task->process;
-    if (which < 0 || which >= KINDS)
+    if (which < 0 || which >= USER_KINDS)
         return -LINUX_EINVAL;
     uint64_t now = own_clock(p, which);
     struct linux_itimerval v = {{0, 0}, {0, 0}};
@@ -175,7 +206,7 @@ int64_t sys_setitimer(struct task *task, int32_t which, uaddr_t value, uaddr_t o
 {
     struct process *p = task->process;
     uint64_t ns, interval;
-    if (which < 0 || which >= KINDS)
+    if (which < 0 || which >= USER_KINDS)
         return -LINUX_EINVAL;
     int err = read_itimerval(task, value, &ns, &interval);
     if (err)

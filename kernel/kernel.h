@@ -45,7 +45,7 @@ struct kernel {
     struct net *net;              // kernel/net/: namespaces of addresses, host interfaces
     struct tty_table *ttys;       // kernel/tty/
     struct vdso_image *vdso;
-    struct file_maps *file_maps; // kernel/file_maps.c: mappings by inode
+    struct file_maps *file_maps;       // kernel/file_maps.c: mappings by inode
     char nodename[65], domainname[65]; // guarded by tasklist
     uint64_t boot_ns;                  // monotonic clock at kernel_create
     unsigned cpu_count;

@@ -106,8 +106,7 @@ struct mm_usage {
 };
 void mm_usage_get(struct mm *mm, struct mm_usage *out);
 
-// --- ELF (kernel/elf.c)
-// ----------------------------------------------------------------------------
+// --- ELF (kernel/elf.c) --------------------------------------------------------------------------
 struct elf_image {
     uint64_t entry; // where to start: the interpreter's entry if there is one
     uint64_t base;  // load address of the interpreter (AT_BASE)

@@ -34,8 +34,7 @@ struct posix_timers {
     unsigned live;
 };
 
-// --- Expiration
-// ------------------------------------------------------------------------------------------
+// --- Expiration ----------------------------------------------------------------------------------
 
 // Moves to the first period after now; returns how many passed. process->lock is held.
 static uint64_t next_period(struct posix_timer *t)
@@ -92,8 +91,7 @@ void posix_timer_delivered(struct posix_timer *t, struct siginfo *info)
     info->overrun = (int32_t)t->last_overrun;
 }
 
-// --- Table
-// -------------------------------------------------------------------------------------------------
+// --- Table ---------------------------------------------------------------------------------------
 
 // process->lock is held.
 static struct posix_timer *find(struct process *p, int32_t id)
@@ -178,8 +176,7 @@ void posix_timers_end(struct process *p)
     free(all);
 }
 
-// --- System calls
-// --------------------------------------------------------------------------------------------
+// --- System calls --------------------------------------------------------------------------------
 
 static int check_event(struct task *task, const struct linux_sigevent *e, struct task **thread)
 {

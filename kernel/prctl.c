@@ -66,8 +66,7 @@ static int64_t get_dumpable(struct task *task)
     return value;
 }
 
-// --- Capabilities
-// --------------------------------------------------------------------------------------
+// --- Capabilities --------------------------------------------------------------------------------
 
 static int64_t change_cred(struct task *task, void (*change)(struct cred *c, uint64_t arg),
                            uint64_t arg)

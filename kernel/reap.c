@@ -25,8 +25,7 @@ struct wait_result {
     struct usage usage;
 };
 
-// --- Which children
-// ------------------------------------------------------------------------------------
+// --- Which children ------------------------------------------------------------------------------
 
 static bool matches(const struct wait_request *rq, const struct process *p)
 {
@@ -155,8 +154,7 @@ static int wait_child(struct task *task, const struct wait_request *rq, struct w
     return result;
 }
 
-// --- System calls
-// ----------------------------------------------------------------------------------------
+// --- System calls --------------------------------------------------------------------------------
 
 static int32_t own_pgid(struct task *task)
 {

@@ -3,8 +3,9 @@
 // decides whether a death is reported with a core; the others are kept as data.
 #include "kernel/rlimit.h"
 #include "kernel/cred.h"
-#include "kernel/pid.h"
+#include "kernel/itimer.h"
 #include "kernel/mm.h"
+#include "kernel/pid.h"
 #include "kernel/process.h"
 #include "kernel/syscall_handlers.h"
 #include "kernel/task_internal.h"
@@ -113,9 +114,8 @@ int64_t sys_prlimit64(struct task *task, int32_t pid, int32_t resource, uaddr_t 
     struct task *target = task_find(task->kernel, pid);
     if (!target)
         return -LINUX_ESRCH;
-    int64_t result = may_limit(task, target)
-                         ? change_limit(task, target, resource, new, old)
-                         : -LINUX_EPERM;
+    int64_t result =
+        may_limit(task, target) ? change_limit(task, target, resource, new, old) : -LINUX_EPERM;
     task_put(target);
     return result;
 }

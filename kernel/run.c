@@ -21,8 +21,7 @@
 #define ESR_ALIGNMENT      0x21u
 #define ESR_SYNC_EXTERNAL  0x10u
 
-// --- Faults
-// --------------------------------------------------------------------------------------------
+// --- Faults --------------------------------------------------------------------------------------
 
 static void force_fault(struct task *task, int signo, int code, uint64_t addr, uint64_t esr)
 {
@@ -72,9 +71,11 @@ static void answer_fault(struct task *task, const struct trap *trap)
     }
 }
 
+// Worth a warning when it ends the program; one that catches SIGILL is asking what the CPU can do.
 static void answer_undefined(struct task *task, uint32_t word)
 {
-    log_printf(&task->kernel->log, LOG_WARN, "%s[%d]: undefined instruction %08x at %016llx",
+    enum log_channel channel = signal_caught(task, LINUX_SIGILL) ? LOG_INSN : LOG_WARN;
+    log_printf(&task->kernel->log, channel, "%s[%d]: undefined instruction %08x at %016llx",
                task->comm, task->pid, word, (unsigned long long)task->cpu.pc);
     force_fault(task, LINUX_SIGILL, LINUX_ILL_ILLOPC, task->cpu.pc, 0);
 }
@@ -121,8 +122,7 @@ static void answer(struct task *task, const struct trap *trap)
     }
 }
 
-// --- The loop
-// ------------------------------------------------------------------------------------------
+// --- The loop ------------------------------------------------------------------------------------
 
 void task_run(struct task *task)
 {

@@ -48,8 +48,7 @@ int64_t sys_sched_yield(struct task *task)
     return 0;
 }
 
-// --- CPUs
-// ----------------------------------------------------------------------------------------------
+// --- CPUs ----------------------------------------------------------------------------------------
 
 static uint64_t online(const struct kernel *kernel)
 {
@@ -110,8 +109,7 @@ int64_t sys_getcpu(struct task *task, uaddr_t cpu, uaddr_t node, uaddr_t unused)
     return 0;
 }
 
-// --- Policies
-// --------------------------------------------------------------------------------------------
+// --- Policies ------------------------------------------------------------------------------------
 
 static bool realtime(int32_t policy)
 {
@@ -286,8 +284,7 @@ int64_t sys_sched_getattr(struct task *task, int32_t pid, uaddr_t attr, uint32_t
     return user_write(task, attr, &a, a.size);
 }
 
-// --- Nice values
-// -----------------------------------------------------------------------------------------
+// --- Nice values ---------------------------------------------------------------------------------
 
 // Calls `each` for the tasks that (which, who) of getpriority(2) names; tasklist is held.
 struct prio_request {

@@ -10,8 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-// --- Pending sets
-// ----------------------------------------------------------------------------------
+// --- Pending sets --------------------------------------------------------------------------------
 
 void sigpending_init(struct sigpending *pending)
 {
@@ -37,8 +36,7 @@ void sigpending_flush(struct process *process, struct sigpending *pending, uint6
             sigqueue_free(process, q);
 }
 
-// --- Actions
-// ---------------------------------------------------------------------------------------
+// --- Actions -------------------------------------------------------------------------------------
 
 struct sighand *sighand_create(void)
 {
@@ -99,8 +97,7 @@ static bool ignored(struct task *task, int signo)
     return handler_ignores(task->process, signo);
 }
 
-// --- Waking
-// ----------------------------------------------------------------------------------------
+// --- Waking --------------------------------------------------------------------------------------
 
 void signal_wake(struct task *task)
 {
@@ -151,8 +148,7 @@ void signal_begin_group_exit(struct process *process, int32_t status)
     }
 }
 
-// --- Choosing a thread
-// -----------------------------------------------------------------------------
+// --- Choosing a thread ---------------------------------------------------------------------------
 
 // Linux prefers a thread that is not on its way to handle another signal.
 static bool wants(struct task *task, int signo)
@@ -204,8 +200,7 @@ static void complete(struct task *target, int signo, bool whole_process)
     signal_wake(t);
 }
 
-// --- Sending
-// ---------------------------------------------------------------------------------------
+// --- Sending -------------------------------------------------------------------------------------
 
 static void flush_everywhere(struct process *p, uint64_t set)
 {
@@ -389,6 +384,17 @@ void signal_force(struct task *task, const struct siginfo *info)
     lock_release(&p->lock);
 }
 
+bool signal_caught(struct task *task, int signo)
+{
+    struct process *p = task->process;
+    lock_acquire(&p->lock);
+    uint64_t handler = signal_action(p, signo).handler;
+    bool result =
+        !signal_in(task->blocked, signo) && handler != LINUX_SIG_DFL && handler != LINUX_SIG_IGN;
+    lock_release(&p->lock);
+    return result;
+}
+
 bool signal_blocked_or_ignored(struct task *task, int signo)
 {
     struct process *p = task->process;
@@ -399,8 +405,7 @@ bool signal_blocked_or_ignored(struct task *task, int signo)
     return result;
 }
 
-// --- Taking
-// ----------------------------------------------------------------------------------------
+// --- Taking --------------------------------------------------------------------------------------
 
 static int next_signal(const struct sigpending *pending, uint64_t blocked)
 {
@@ -454,8 +459,7 @@ int signal_dequeue(struct task *task, uint64_t blocked, struct siginfo *info)
     return signo;
 }
 
-// --- Masks
-// -----------------------------------------------------------------------------------------
+// --- Masks ---------------------------------------------------------------------------------------
 
 void signal_retarget(struct task *task, uint64_t set)
 {
@@ -489,8 +493,8 @@ void signal_mask_temporarily(struct task *task, uint64_t mask)
     lock_acquire(&p->lock);
     task->saved_blocked = task->blocked;
     task->restore_blocked = true;
-    // If nothing interrupts the call, syscall_dispatch() restores the mask. work_pending stays what it
-    // says: a thread that sleeps with it set looks as if it had a signal already (wants()).
+    // If nothing interrupts the call, syscall_dispatch() restores the mask. work_pending stays what
+    // it says: a thread that sleeps with it set looks as if it had a signal already (wants()).
     signal_set_blocked(task, mask);
     lock_release(&p->lock);
 }

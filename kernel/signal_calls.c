@@ -17,8 +17,7 @@ static bool valid_signal(int32_t sig)
     return sig >= 1 && sig <= LINUX_NSIG;
 }
 
-// --- Actions and masks
-// -------------------------------------------------------------------------------
+// --- Actions and masks ---------------------------------------------------------------------------
 
 // Setting an action that ignores drops what is already pending, in every thread.
 static void drop_ignored(struct process *p, int32_t sig)
@@ -116,8 +115,7 @@ int64_t sys_rt_sigsuspend(struct task *task, uaddr_t mask, uint64_t sigsetsize)
     return -ERESTARTNOHAND;
 }
 
-// --- sigtimedwait
-// ------------------------------------------------------------------------------------
+// --- sigtimedwait --------------------------------------------------------------------------------
 
 // Opens the mask for `set`, so that one of its signals wakes this thread; real_blocked keeps the
 // default actions off meanwhile.
@@ -177,8 +175,7 @@ int64_t sys_rt_sigtimedwait(struct task *task, uaddr_t set, uaddr_t info, uaddr_
     return signo;
 }
 
-// --- kill and relatives
-// ------------------------------------------------------------------------------
+// --- kill and relatives --------------------------------------------------------------------------
 
 static struct siginfo from_user(struct task *task, int32_t sig, int32_t code)
 {
@@ -390,8 +387,7 @@ int64_t sys_rt_tgsigqueueinfo(struct task *task, int32_t tgid, int32_t tid, int3
     return kill_thread(task, tgid, tid, sig, &in);
 }
 
-// --- Alternate stack
-// ---------------------------------------------------------------------------------
+// --- Alternate stack -----------------------------------------------------------------------------
 
 static bool on_altstack(const struct task *task, uint64_t sp)
 {

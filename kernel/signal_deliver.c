@@ -13,8 +13,7 @@
 
 enum { SVC_SIZE = 4 }; // bytes the program counter goes back to run a system call again
 
-// --- Group stop
-// ------------------------------------------------------------------------------------
+// --- Group stop ----------------------------------------------------------------------------------
 
 bool signal_stop_participate(struct task *task)
 {
@@ -78,8 +77,7 @@ static bool stop_allowed(struct task *task, int signo) NO_TSA
     return !orphaned;
 }
 
-// --- Choosing what to do
-// -----------------------------------------------------------------------------
+// --- Choosing what to do -------------------------------------------------------------------------
 
 struct delivery {
     struct siginfo info;
@@ -155,8 +153,7 @@ static bool next_delivery(struct task *task, struct delivery *out) NO_TSA
     }
 }
 
-// --- Restarts
-// --------------------------------------------------------------------------------------
+// --- Restarts ------------------------------------------------------------------------------------
 
 struct restart {
     bool possible;
@@ -197,8 +194,7 @@ static void restart_without_handler(struct task *task, const struct restart *r)
         task->cpu.x[8] = LINUX_NR_restart_syscall;
 }
 
-// --- The way back to the guest
-// -------------------------------------------------------------------------
+// --- The way back to the guest -------------------------------------------------------------------
 
 // No stack for the handler: SIGSEGV, and the end if the frame was for a SIGSEGV.
 static void frame_failed(struct task *task, int signo)

@@ -39,8 +39,7 @@ enum {
         offsetof(struct linux_rt_sigframe, uc.mcontext.reserved) + sizeof(struct frame_records)
 };
 
-// --- siginfo
-// ---------------------------------------------------------------------------------------
+// --- siginfo -------------------------------------------------------------------------------------
 
 enum info_layout { LAYOUT_RT, LAYOUT_TIMER, LAYOUT_CHILD, LAYOUT_FAULT, LAYOUT_POLL, LAYOUT_SYS };
 
@@ -115,8 +114,7 @@ void signal_info_to_guest(const struct siginfo *info, struct linux_siginfo *out)
     }
 }
 
-// --- Building
-// --------------------------------------------------------------------------------------
+// --- Building ------------------------------------------------------------------------------------
 
 static void fill_registers(struct task *task, struct linux_sigcontext *sc)
 {
@@ -191,8 +189,7 @@ bool signal_frame_build(struct task *task, const struct siginfo *info,
     return true;
 }
 
-// --- Return
-// ----------------------------------------------------------------------------------------
+// --- Return --------------------------------------------------------------------------------------
 
 // Walks the records of a frame the guest may have changed. The FPSIMD record must be there once;
 // an unknown one makes the frame bad.

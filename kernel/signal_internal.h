@@ -62,8 +62,7 @@ NODISCARD int signal_info_from_guest(struct task *task, uaddr_t addr, int32_t si
 // It says it comes from the kernel or kill(2): only the process itself may send that to itself.
 bool signal_info_pretends(const struct siginfo *info);
 
-// --- Groups
-// ----------------------------------------------------------------------------------------
+// --- Groups --------------------------------------------------------------------------------------
 
 // Called for each member with locks held; an error keeps the signal from it.
 typedef int signal_check(void *context, struct task *leader, struct pgrp *pgrp);
@@ -73,8 +72,7 @@ int signal_send_pgrp_checked(struct pgrp *pgrp, const struct siginfo *info, sign
 // One of several processes that get a signal; tasklist or the group's lock is held.
 int signal_send_group_member(struct process *process, const struct siginfo *info);
 
-// --- Inside process->lock
-// --------------------------------------------------------------------------
+// --- Inside process->lock ------------------------------------------------------------------------
 
 // Sends to `target` alone, or to its process when `whole_process`. Returns 0 or -LINUX_EAGAIN.
 int signal_send_locked(struct task *target, const struct siginfo *info, bool whole_process);
@@ -98,8 +96,7 @@ int signal_dequeue(struct task *task, uint64_t blocked, struct siginfo *info);
 // completed the stop: the caller notifies the parent after unlocking.
 bool signal_stop_participate(struct task *task);
 
-// --- Without locks
-// ---------------------------------------------------------------------------------
+// --- Without locks -------------------------------------------------------------------------------
 
 // Tells the parent of `task`'s process that it stopped or went on.
 void signal_notify_stop(struct task *task);
@@ -111,8 +108,7 @@ uint32_t signal_altstack_flags(const struct task *task, uint64_t sp);
 void signal_altstack_reset(struct task *task);
 NODISCARD int signal_altstack_set(struct task *task, const struct linux_stack *stack, uint64_t sp);
 
-// --- Frames (kernel/signal_frame.c)
-// ----------------------------------------------------------------
+// --- Frames (kernel/signal_frame.c) --------------------------------------------------------------
 
 // Builds the frame and points the CPU at the handler. False: the stack cannot take it.
 bool signal_frame_build(struct task *task, const struct siginfo *info,

@@ -17,8 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-// --- Finding the program
-// -------------------------------------------------------------------------------
+// --- Finding the program -------------------------------------------------------------------------
 
 static const char *environment(const char *const *envp, const char *name)
 {
@@ -63,8 +62,7 @@ static int find_program(const struct vfs_caller *c, const struct task_spawn *spa
     return find_in_path(c, spawn->path, path ? path : "/bin:/usr/bin", found, out);
 }
 
-// --- Building the task
-// -----------------------------------------------------------------------------------
+// --- Building the task ---------------------------------------------------------------------------
 
 static int make_place(struct task *task, const char *cwd)
 {

@@ -17,8 +17,7 @@ enum {
     ARRAY_SHOWN = 8,  // elements of an array
 };
 
-// --- Pieces
-// ------------------------------------------------------------------------------------------
+// --- Pieces --------------------------------------------------------------------------------------
 
 void trace_printf(struct trace_line *line, const char *fmt, ...)
 {
@@ -166,8 +165,7 @@ static void put_futex_op(struct trace_line *line, uint32_t op)
         trace_printf(line, "|FUTEX_CLOCK_REALTIME");
 }
 
-// --- Arguments
-// -----------------------------------------------------------------------------------------
+// --- Arguments -----------------------------------------------------------------------------------
 
 static uint64_t length_of(const struct trace_line *line, const struct syscall_arg *arg)
 {
@@ -297,8 +295,7 @@ static void put_args(struct trace_line *line, struct task *task, bool after)
     }
 }
 
-// --- Lines
-// -----------------------------------------------------------------------------------------------
+// --- Lines ---------------------------------------------------------------------------------------
 
 void trace_enter(struct trace_line *line, struct task *task, uint32_t nr)
 {

@@ -60,7 +60,7 @@ int64_t sys_sysinfo(struct task *task, uaddr_t info)
     unsigned tasks = kernel->task_count;
     lock_release(&kernel->tasklist);
     struct linux_sysinfo s = {
-        .uptime = (int64_t)((clock_monotonic_ns() - kernel->boot_ns) / NSEC_PER_SEC),
+        .uptime = (int64_t)(clock_boottime_ns() / NSEC_PER_SEC),
         .totalram = total,
         .freeram = used < total ? total - used : 0,
         .procs = (uint16_t)tasks,

@@ -11,8 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-// --- Allocation
-// ----------------------------------------------------------------------------------------
+// --- Allocation ----------------------------------------------------------------------------------
 
 struct task *task_allocate(struct kernel *kernel)
 {
@@ -68,6 +67,7 @@ void process_put(struct process *process)
     wait_queue_destroy(&process->exit_wait);
     wait_queue_destroy(&process->signal_wait);
     lock_destroy(&process->lock);
+    free(process->itimers);
     free(process);
 }
 
@@ -89,8 +89,7 @@ void task_put(struct task *task)
     free(task);
 }
 
-// --- Lookup
-// --------------------------------------------------------------------------------------------
+// --- Lookup --------------------------------------------------------------------------------------
 
 struct task *task_find(struct kernel *kernel, int32_t tid)
 {
@@ -153,8 +152,7 @@ struct task *task_next_thread(struct process *process, int32_t after)
     return best;
 }
 
-// --- What others may take
-// --------------------------------------------------------------------------------
+// --- What others may take ------------------------------------------------------------------------
 
 struct mm *task_mm_get(struct task *task)
 {
@@ -212,8 +210,7 @@ uint64_t task_rlimit(struct task *task, unsigned resource)
     return limit;
 }
 
-// --- Root and working directory
-// --------------------------------------------------------------------------
+// --- Root and working directory ------------------------------------------------------------------
 
 int fs_context_create(const struct path *root, struct fs_context **out)
 {

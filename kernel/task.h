@@ -132,7 +132,7 @@ struct task {
     _Atomic bool work_pending;
 };
 
-// --- References and lookup ---------------------------------------------------------------------
+// --- References and lookup -----------------------------------------------------------------------
 
 struct task *task_get(struct task *task);
 void task_put(struct task *task);
@@ -153,8 +153,7 @@ struct fs_context *task_fs_get(struct task *task);
 const struct cred *task_cred_get(struct task *task);
 void task_comm_get(struct task *task, char comm[16]);
 
-// --- Starting and running
-// -------------------------------------------------------------------------
+// --- Starting and running ------------------------------------------------------------------------
 
 // A program started from outside the guest. All pointers are borrowed except `files`.
 struct task_spawn {
@@ -179,8 +178,7 @@ int task_join(struct task *leader);
 // The thread main loop: cpu_run, then answer the trap, until the task exits.
 void task_run(struct task *task);
 
-// --- For system calls
-// -----------------------------------------------------------------------------
+// --- For system calls ----------------------------------------------------------------------------
 
 // What VFS operations need of the caller; the paths are referenced until task_caller_done.
 void task_caller(struct task *task, struct vfs_caller *out);

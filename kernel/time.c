@@ -94,8 +94,7 @@ int64_t sys_clock_adjtime(struct task *task, int32_t clock, uaddr_t tx)
     return clock_ticks(clock) ? -LINUX_EOPNOTSUPP : -LINUX_EINVAL;
 }
 
-// --- Sleeping
-// --------------------------------------------------------------------------------------------
+// --- Sleeping ------------------------------------------------------------------------------------
 
 static int sleep_until(struct task *task, uint64_t deadline)
 {

@@ -79,8 +79,7 @@ static void heap_remove(struct timer_wheel *w, struct timer *t)
     t->armed = false;
 }
 
-// --- The thread
-// --------------------------------------------------------------------------------------------
+// --- The thread ----------------------------------------------------------------------------------
 
 static void timer_main(void *arg)
 {
@@ -141,8 +140,7 @@ void timer_wheel_destroy(struct timer_wheel *w)
     free(w);
 }
 
-// --- Arming
-// --------------------------------------------------------------------------------------------------
+// --- Arming --------------------------------------------------------------------------------------
 
 void timer_arm(struct timer_wheel *w, struct timer *t, uint64_t deadline_ns)
 {

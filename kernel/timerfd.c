@@ -149,8 +149,7 @@ static const struct file_ops timerfd_ops = {
     .release = timerfd_release,
 };
 
-// --- System calls
-// ------------------------------------------------------------------------------------------
+// --- System calls --------------------------------------------------------------------------------
 
 int64_t sys_timerfd_create(struct task *task, int32_t clock, uint32_t flags)
 {

@@ -8,8 +8,8 @@ enum { NSEC_PER_USEC = 1000, USEC_PER_SEC = 1000000 };
 static uint64_t saturate(int64_t sec, uint64_t nsec)
 {
     uint64_t s = (uint64_t)sec;
-    if (s >= UINT64_MAX / NSEC_PER_SEC)
-        return UINT64_MAX;
+    if (s >= INT64_MAX / NSEC_PER_SEC)
+        return INT64_MAX;
     return s * NSEC_PER_SEC + nsec;
 }
 

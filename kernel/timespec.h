@@ -11,7 +11,7 @@
 struct task;
 
 // Checks and converts; -LINUX_EINVAL for a negative time or nanoseconds of a second or more. Times
-// beyond what 64 bits of nanoseconds hold become the largest value.
+// beyond what 63 bits of nanoseconds hold become the largest value, so that sums do not wrap.
 NODISCARD int timespec_to_ns(const struct linux_timespec *ts, uint64_t *ns);
 NODISCARD int timeval_to_ns(const struct linux_timeval *tv, uint64_t *ns);
 struct linux_timespec timespec_from_ns(uint64_t ns);

@@ -5,8 +5,7 @@
 #include "platform/abi/linux_errno.h"
 #include "platform/clock.h"
 
-// --- The clock of one thread
-// ---------------------------------------------------------------------------
+// --- The clock of one thread ---------------------------------------------------------------------
 
 void usage_start_clock(struct task *task)
 {
@@ -52,8 +51,7 @@ void usage_sample_end(struct task *task, uint64_t begin)
                               memory_order_relaxed);
 }
 
-// --- Sums
-// ------------------------------------------------------------------------------------------------
+// --- Sums ----------------------------------------------------------------------------------------
 
 void usage_add(struct usage *to, const struct usage *from)
 {
@@ -113,8 +111,7 @@ struct linux_rusage usage_to_guest(const struct usage *u)
     };
 }
 
-// --- System calls
-// ------------------------------------------------------------------------------------------
+// --- System calls --------------------------------------------------------------------------------
 
 static uint64_t peak_rss(struct task *task)
 {

@@ -4,7 +4,6 @@
 //   meta(key, val)    "root" and "db": "INO:BTIME" of ROOT/data and ROOT/meta.db when last opened.
 //   When
 //                     they are others, the root is a copy and rows are found again by their hints.
-//                     "clean": 1 after an orderly close.
 //   inode(ino, gen, mode, uid, gid, rdev, xattrs, hint, hint_seq)
 //                     What the host cannot hold of an object. ino: of the host. gen: its birth time
 //                     in ns (INT64_MIN: unknown); a row whose gen is not the object's is another's.
@@ -46,8 +45,8 @@ struct db_hint {
 // Opens, or with `create` makes, the database at a host path. `why`: a sentence on failure.
 // -LINUX_EUCLEAN: damaged; -LINUX_EPROTONOSUPPORT: not ours, or newer.
 NODISCARD int db_open(const char *path, bool create, char *why, size_t why_size, struct db **out);
-// Writes everything into the main file and closes.
-void db_close(struct db *db, bool clean);
+// Writes everything into the main file, if anything was written, and closes.
+void db_close(struct db *db);
 
 NODISCARD int db_begin(struct db *db);
 NODISCARD int db_commit(struct db *db);
@@ -67,6 +66,8 @@ NODISCARD int db_each_row(struct db *db, uint64_t first, uint64_t last,
                           int (*each)(void *ctx, const struct db_row *row,
                                       const struct db_hint *hint),
                           void *ctx);
+// The hint of a row; its text is in a new buffer (*raw, to be freed). No row: no text.
+NODISCARD int db_get_hint(struct db *db, uint64_t ino, char **raw, struct db_hint *out);
 // -LINUX_ENODATA, -LINUX_ERANGE; size 0 queries.
 ssize_t db_get_xattr(struct db *db, uint64_t ino, const char *name, void *buf, size_t size);
 ssize_t db_list_xattr(struct db *db, uint64_t ino, char *buf, size_t size);

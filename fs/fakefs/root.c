@@ -146,7 +146,7 @@ static int make_database(const char *root, char *why, size_t why_size)
     if (!err)
         err = root_identity_store(&r, db);
     if (db)
-        db_close(db, !err);
+        db_close(db);
     root_dir_close(&r);
     return err;
 }

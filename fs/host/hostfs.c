@@ -30,15 +30,15 @@ static uint32_t hostfs_create_mode(const struct host_meta *meta)
     return host_bits(meta->mode);
 }
 
-static int hostfs_created(struct host_fs *fs, const struct host_stat *st,
-                          const struct host_meta *meta, const struct host_place *place, int fd,
-                          uint64_t *recorded)
+static int hostfs_created(struct host_fs *fs, struct host_stat *st, const struct host_meta *meta,
+                          const struct host_place *place, int fd, uint64_t *recorded)
 {
     (void)fs;
     *recorded = 0;
     uint32_t want = host_bits(meta->mode);
     if (LINUX_S_ISLNK(meta->mode) || (st->mode & LINUX_S_IALLPERM) == want)
         return 0; // as asked; the host's umask may have taken something away
+    st->mode = (st->mode & LINUX_S_IFMT) | want;
     return fd >= 0 ? host_fchmod(fd, want) : host_chmod(place->dir_fd, place->name, want);
 }
 

@@ -231,14 +231,20 @@ static struct host_node *node_create(struct host_fs *fs, const struct host_stat 
     return node;
 }
 
-// Puts a new node into the table, unless somebody was faster: then that one, referenced.
-static struct host_node *table_insert(struct host_fs *fs, struct host_node *new)
+// Puts a new node into the table. For an object that was there before, somebody may have been
+// faster: then that one, referenced. For one just created, a node with its number is of an object
+// whose removal another thread has not finished noting: it is forgotten.
+static struct host_node *table_insert(struct host_fs *fs, struct host_node *new, bool created)
 {
-    struct host_node *node, *found = new;
+    struct host_node *node, *next, *found = new;
     struct list *bucket = bucket_of(fs, new->dev, new->ino);
     lock_acquire(&fs->table_lock);
-    list_for_each (node, bucket, bucket_link) {
-        if (node->ino == new->ino && node->dev == new->dev &&inode_get_unless_gone(node->inode)) {
+    list_for_each_safe (node, next, bucket, bucket_link) {
+        if (node->ino != new->ino || node->dev != new->dev)
+            continue;
+        if (created) {
+            list_remove(&node->bucket_link);
+        } else if (inode_get_unless_gone(node->inode)) {
             found = node;
             break;
         }
@@ -254,6 +260,7 @@ static void note_attr(struct host_node *node, const struct host_stat *st)
     struct host_fs *fs = node->fs;
     lock_acquire(&fs->node_lock);
     node->host_mode = st->mode;
+    node->linked |= st->nlink > 1;
     if (fs->owned) {
         node->attr = *st;
         node->fresh = true;
@@ -273,7 +280,8 @@ static int node_make(struct host_fs *fs, const struct host_stat *st, const struc
                      uint64_t recorded, struct host_node **out)
 {
     struct host_meta loaded;
-    if (!meta) {
+    bool created = meta != NULL;
+    if (!created) {
         int err = fs->policy->load(fs, st, &loaded, &recorded);
         if (err)
             return err;
@@ -282,7 +290,7 @@ static int node_make(struct host_fs *fs, const struct host_stat *st, const struc
     struct host_node *new = node_create(fs, st, meta, recorded);
     if (!new)
         return -LINUX_ENOMEM;
-    *out = table_insert(fs, new);
+    *out = table_insert(fs, new, created);
     if (*out != new)
         inode_put(new->inode);
     return 0;
@@ -357,6 +365,7 @@ void host_node_evict(struct inode *inode)
         list_remove(&n->link);
         name_free(n);
     }
+    free(node->target);
     free(node);
 }
 
@@ -370,6 +379,8 @@ int host_fs_init(struct host_fs *fs, struct super *super, const struct host_poli
     fs->policy = policy;
     lock_init(&fs->table_lock, LOCK_RANK_HOST_TABLE);
     lock_init(&fs->node_lock, LOCK_RANK_HOST_NODE);
+    cond_init(&fs->settled);
+    lock_init(&fs->names_lock, LOCK_RANK_HOST_NAMES);
     list_init(&fs->dir_lru);
     for (size_t i = 0; i < HOST_BUCKETS; i++)
         list_init(&fs->buckets[i]);
@@ -397,6 +408,8 @@ void host_fs_free(struct host_fs *fs)
 {
     lock_destroy(&fs->table_lock);
     lock_destroy(&fs->node_lock);
+    cond_destroy(&fs->settled);
+    lock_destroy(&fs->names_lock);
     host_close(fs->staging_fd);
 }
 

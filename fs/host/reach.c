@@ -121,6 +121,18 @@ static int take_step(struct host_fs *fs, const struct dir_step *step)
     return 0;
 }
 
+// A name turned out wrong. Waits for a rename under way; true when the node has another name now.
+static bool wait_settled(struct host_node *node, uint32_t moves)
+{
+    struct host_fs *fs = node->fs;
+    lock_acquire(&fs->node_lock);
+    while (node->renaming)
+        cond_wait(&fs->settled, &fs->node_lock, COND_FOREVER);
+    bool moved = node->moves != moves;
+    lock_release(&fs->node_lock);
+    return moved;
+}
+
 int host_dir_pin(struct host_node *dir, int *fd)
 {
     struct host_fs *fs = dir->fs;
@@ -134,27 +146,13 @@ int host_dir_pin(struct host_node *dir, int *fd)
         if (open || err)
             return err;
         err = take_step(fs, &step);
-        lock_acquire(&fs->node_lock);
-        bool moved = step.node->moves != step.moves; // then the name was wrong: look again
-        lock_release(&fs->node_lock);
+        bool moved = err && wait_settled(step.node, step.moves);
         host_dir_done(step.parent);
         inode_put(step.parent->inode);
         inode_put(step.node->inode);
         if (err && !moved)
             return err;
     }
-}
-
-// Pins it only if it is open already.
-static bool pin_if_open(struct host_node *dir, int *fd)
-{
-    lock_acquire(&dir->fs->node_lock);
-    bool open = dir->dir_fd >= 0;
-    if (open)
-        dir->dir_pins++;
-    *fd = dir->dir_fd;
-    lock_release(&dir->fs->node_lock);
-    return open;
 }
 
 void host_dir_done(struct host_node *dir)
@@ -166,14 +164,26 @@ void host_dir_done(struct host_node *dir)
 
 // --- Places --------------------------------------------------------------------------------------
 
+static void place_release(struct host_node *node)
+{
+    struct host_fs *fs = node->fs;
+    lock_acquire(&fs->node_lock);
+    if (--node->place_users == 0)
+        cond_broadcast(&fs->settled);
+    lock_release(&fs->node_lock);
+}
+
 int host_place_find(struct host_node *node, struct host_place *out)
 {
     struct host_fs *fs = node->fs;
     lock_acquire(&fs->node_lock);
+    while (node->renaming)
+        cond_wait(&fs->settled, &fs->node_lock, COND_FOREVER);
     const struct host_name *n =
         list_empty(&node->names) ? NULL : list_first(&node->names, struct host_name, link);
-    out->moves = node->moves;
     if (n) {
+        node->place_users++;
+        out->node = node;
         out->parent = n->parent;
         if (n->parent)
             inode_get(n->parent->inode);
@@ -186,25 +196,49 @@ int host_place_find(struct host_node *node, struct host_place *out)
     if (!out->parent)
         return 0;
     int err = host_dir_pin(out->parent, &out->dir_fd);
-    if (err)
+    if (err) {
         inode_put(out->parent->inode);
+        place_release(node);
+    }
     return err;
 }
 
 void host_place_done(struct host_place *place)
 {
-    if (!place->parent)
-        return;
-    host_dir_done(place->parent);
-    inode_put(place->parent->inode);
+    if (place->parent) {
+        host_dir_done(place->parent);
+        inode_put(place->parent->inode);
+    }
+    place_release(place->node);
 }
 
-bool host_place_moved(struct host_node *node, const struct host_place *place)
+static bool at_rest(const struct host_node *node)
 {
-    lock_acquire(&node->fs->node_lock);
-    bool moved = node->moves != place->moves;
-    lock_release(&node->fs->node_lock);
-    return moved;
+    return !node || (node->place_users == 0 && !node->renaming);
+}
+
+// Both at once, so that nobody holds one name while waiting for another.
+void host_rename_begin(struct host_node *a, struct host_node *b)
+{
+    struct host_fs *fs = a->fs;
+    lock_acquire(&fs->node_lock);
+    while (!at_rest(a) || !at_rest(b))
+        cond_wait(&fs->settled, &fs->node_lock, COND_FOREVER);
+    a->renaming = true;
+    if (b)
+        b->renaming = true;
+    lock_release(&fs->node_lock);
+}
+
+void host_rename_end(struct host_node *a, struct host_node *b)
+{
+    struct host_fs *fs = a->fs;
+    lock_acquire(&fs->node_lock);
+    a->renaming = false;
+    if (b)
+        b->renaming = false;
+    cond_broadcast(&fs->settled);
+    lock_release(&fs->node_lock);
 }
 
 // --- Contents ------------------------------------------------------------------------------------
@@ -250,26 +284,22 @@ static struct host_fd *fd_cached(struct host_node *node, bool write)
 static int open_contents(struct host_node *node, bool write, int *fd, bool *writable)
 {
     struct host_fs *fs = node->fs;
-    for (;;) {
-        struct host_place place;
-        int err = host_place_find(node, &place);
-        if (err)
-            return err;
-        *writable = write || fs->owned;
-        *fd = host_fs_open(fs, place.dir_fd, place.name,
-                           (*writable ? LINUX_O_RDWR : LINUX_O_RDONLY) | LINUX_O_NONBLOCK, 0);
-        if (*fd < 0 && *writable && !write) {
-            *writable = false;
-            *fd = host_fs_open(fs, place.dir_fd, place.name, LINUX_O_RDONLY | LINUX_O_NONBLOCK, 0);
-        }
-        err = *fd < 0 ? *fd : check_identity(node, *fd);
-        bool moved = err && host_place_moved(node, &place);
-        host_place_done(&place);
-        if (err && *fd >= 0)
-            host_close(*fd);
-        if (!moved)
-            return err;
+    struct host_place place;
+    int err = host_place_find(node, &place);
+    if (err)
+        return err;
+    *writable = write || fs->owned;
+    *fd = host_fs_open(fs, place.dir_fd, place.name,
+                       (*writable ? LINUX_O_RDWR : LINUX_O_RDONLY) | LINUX_O_NONBLOCK, 0);
+    if (*fd < 0 && *writable && !write) {
+        *writable = false;
+        *fd = host_fs_open(fs, place.dir_fd, place.name, LINUX_O_RDONLY | LINUX_O_NONBLOCK, 0);
     }
+    host_place_done(&place);
+    err = *fd < 0 ? *fd : check_identity(node, *fd);
+    if (err && *fd >= 0)
+        host_close(*fd);
+    return err;
 }
 
 // Makes `h` the node's descriptor if it is better than what it has.
@@ -366,46 +396,121 @@ int host_node_open_any(struct host_node *node, int *fd)
     return *fd < 0 ? *fd : 0;
 }
 
-// What a lookup saw a moment ago answers one question.
-static bool take_fresh(struct host_node *node, struct host_stat *out)
+// How to ask the host about an object, found in one look at the node.
+struct question {
+    enum { ASK_NOTHING, ASK_FD, ASK_DIR_FD, ASK_NAME, ASK_PLACE } how;
+    struct host_fd *fd;       // referenced
+    struct host_node *parent; // referenced and pinned
+    int dir_fd;
+    char name[LINUX_NAME_MAX + 1];
+};
+
+// Under node_lock.
+static void prepare_question(struct host_node *node, struct question *q, struct host_stat *out)
 {
-    lock_acquire(&node->fs->node_lock);
-    bool fresh = node->fresh;
-    if (fresh) {
+    q->how = ASK_PLACE;
+    if (node->fresh) { // what a lookup saw a moment ago answers one question
         *out = node->attr;
         node->fresh = false;
+        q->how = ASK_NOTHING;
+    } else if (node->fd) {
+        q->fd = fd_ref(node->fd);
+        q->how = ASK_FD;
+    } else if (node->dir_fd >= 0) {
+        node->dir_pins++;
+        q->dir_fd = node->dir_fd;
+        q->how = ASK_DIR_FD;
+    } else if (!list_empty(&node->names)) {
+        const struct host_name *n = list_first(&node->names, struct host_name, link);
+        if (!n->parent || n->parent->dir_fd < 0)
+            return;
+        q->parent = n->parent;
+        inode_get(n->parent->inode);
+        n->parent->dir_pins++;
+        q->dir_fd = n->parent->dir_fd;
+        memcpy(q->name, n->name, strlen(n->name) + 1);
+        q->how = ASK_NAME;
     }
-    lock_release(&node->fs->node_lock);
-    return fresh;
+}
+
+static int check_answer(const struct host_node *node, const struct host_stat *st)
+{
+    // Otherwise it was replaced from outside, or renamed while we asked.
+    return st->ino == node->ino && st->dev == node->dev ? 0 : -LINUX_ENOENT;
+}
+
+static int ask_place(struct host_node *node, struct host_stat *out)
+{
+    struct host_place place;
+    int err = host_place_find(node, &place);
+    if (err)
+        return err;
+    err = host_stat(place.dir_fd, place.name, out);
+    host_place_done(&place);
+    return err ? err : check_answer(node, out);
 }
 
 int host_node_stat(struct host_node *node, struct host_stat *out)
 {
-    if (take_fresh(node, out))
+    struct question q;
+    int err = 0;
+    lock_acquire(&node->fs->node_lock);
+    prepare_question(node, &q, out);
+    lock_release(&node->fs->node_lock);
+    switch (q.how) {
+    case ASK_NOTHING:
         return 0;
-    struct host_fd *h = fd_cached(node, false);
-    if (h) {
-        int err = host_fstat(h->fd, out);
-        host_fd_put(h);
+    case ASK_FD:
+        err = host_fstat(q.fd->fd, out);
+        host_fd_put(q.fd);
         return err;
-    }
-    int dir_fd;
-    if (LINUX_S_ISDIR(node->host_type) && pin_if_open(node, &dir_fd)) {
-        int err = host_fstat(dir_fd, out);
+    case ASK_DIR_FD:
+        err = host_fstat(q.dir_fd, out);
         host_dir_done(node);
         return err;
+    case ASK_NAME:
+        err = host_stat(q.dir_fd, q.name, out);
+        if (!err)
+            err = check_answer(node, out);
+        host_dir_done(q.parent);
+        inode_put(q.parent->inode);
+        return err ? ask_place(node, out) : 0;
+    case ASK_PLACE:
+        return ask_place(node, out);
     }
-    for (;;) {
-        struct host_place place;
-        int err = host_place_find(node, &place);
-        if (err)
-            return err;
-        err = host_stat(place.dir_fd, place.name, out);
-        if (!err && (out->ino != node->ino || out->dev != node->dev))
-            err = -LINUX_ENOENT; // replaced from outside
-        bool moved = err && host_place_moved(node, &place);
-        host_place_done(&place);
-        if (!moved)
-            return err;
+    return err;
+}
+
+int host_node_readlink(struct host_node *node, char *buf, size_t size, size_t *len)
+{
+    struct host_fs *fs = node->fs;
+    lock_acquire(&fs->node_lock);
+    const char *known = node->target; // never changes once it is there
+    lock_release(&fs->node_lock);
+    if (known) {
+        *len = strlen(known);
+        memcpy(buf, known, *len < size ? *len : size);
+        return 0;
     }
+    char text[LINUX_PATH_MAX];
+    struct host_place place;
+    int err = host_place_find(node, &place);
+    if (err)
+        return err;
+    ssize_t n = host_readlink(place.dir_fd, place.name, text, sizeof text - 1);
+    host_place_done(&place);
+    if (n < 0)
+        return n == -LINUX_EINVAL ? -LINUX_ENOENT : (int)n; // replaced from outside
+    text[n] = 0;
+    *len = (size_t)n;
+    memcpy(buf, text, *len < size ? *len : size);
+    char *copy = fs->owned ? strdup(text) : NULL; // without it, it is read again
+    lock_acquire(&fs->node_lock);
+    if (!node->target) {
+        node->target = copy;
+        copy = NULL;
+    }
+    lock_release(&fs->node_lock);
+    free(copy);
+    return 0;
 }

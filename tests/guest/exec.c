@@ -86,8 +86,7 @@ static void errors(void)
               syscall(SYS_execveat, AT_FDCWD, link, argv, NULL, AT_SYMLINK_NOFOLLOW));
 }
 
-// --- The new program
-// ---------------------------------------------------------------------------------
+// --- The new program -----------------------------------------------------------------------------
 
 // exec'ed again with "show": prints what it was given.
 static int show_self(int argc, char **argv, char **envp)

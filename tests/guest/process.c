@@ -11,8 +11,7 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
-// --- Statuses
-// --------------------------------------------------------------------------------------
+// --- Statuses ------------------------------------------------------------------------------------
 
 static void statuses(void)
 {
@@ -28,8 +27,7 @@ static void statuses(void)
     IN_CHILD("ignored CHLD", raise(SIGCHLD); raise(SIGWINCH); raise(SIGURG); raise(SIGCONT));
 }
 
-// --- wait
-// ------------------------------------------------------------------------------------------
+// --- wait ----------------------------------------------------------------------------------------
 
 static void waiting(void)
 {
@@ -85,8 +83,7 @@ static void waiting(void)
     SHOW("children's time", "%d", us > 20000);
 }
 
-// --- Stop and continue
-// -------------------------------------------------------------------------------
+// --- Stop and continue ---------------------------------------------------------------------------
 
 static volatile sig_atomic_t chld_count, chld_code;
 
@@ -110,6 +107,8 @@ static void stopping(void)
     kill(child, SIGSTOP);
     SHOW("WUNTRACED", "%d", waitpid(child, &status, WUNTRACED) == child);
     SHOW("... status", "%s", status_text(status));
+    while (chld_code != CLD_STOPPED)
+        sched_yield();
     SHOW("... CHLD code", "%d", (int)chld_code);
     show_call("reported once", waitpid(child, &status, WUNTRACED | WNOHANG));
     kill(child, SIGCONT);
@@ -118,7 +117,7 @@ static void stopping(void)
     while (chld_code != CLD_CONTINUED)
         sched_yield();
     SHOW("... CHLD code", "%d", (int)chld_code);
-    kill(child, SIGTSTP);
+    kill(child, SIGSTOP);
     show_call("waitid WSTOPPED", waitid(P_ALL, 0, &info, WSTOPPED | WNOWAIT));
     SHOW("... info", "code %d status %d", info.si_code, info.si_status);
     SHOW("again WSTOPPED", "%ld", (long)waitid(P_ALL, 0, &info, WSTOPPED));
@@ -177,8 +176,7 @@ static void stop_and_pending(void)
     close(out[1]);
 }
 
-// --- Nobody waits
-// ------------------------------------------------------------------------------------
+// --- Nobody waits --------------------------------------------------------------------------------
 
 static void not_waiting(void)
 {
@@ -201,8 +199,7 @@ static void not_waiting(void)
     signal(SIGCHLD, SIG_DFL);
 }
 
-// --- clone
-// -----------------------------------------------------------------------------------------------
+// --- clone ---------------------------------------------------------------------------------------
 
 static int clone_body(void *arg)
 {
@@ -287,8 +284,7 @@ static void vforking(void)
     SHOW("... status", "%s", status_text(status));
 }
 
-// --- Orphans
-// ---------------------------------------------------------------------------------------------
+// --- Orphans -------------------------------------------------------------------------------------
 
 static void orphans(void)
 {
@@ -350,8 +346,7 @@ static void orphans(void)
     }
 }
 
-// --- Groups
-// ------------------------------------------------------------------------------------------------
+// --- Groups --------------------------------------------------------------------------------------
 
 static void groups(void)
 {
@@ -385,7 +380,7 @@ static void groups(void)
     // An orphaned group with a stopped member is hung up.
     child = fork();
     if (child == 0) {
-        setpgid(0, 0);
+        setsid();
         pid_t grand = fork();
         if (grand == 0) {
             setpgid(0, 0);
@@ -413,8 +408,7 @@ static void groups(void)
     }
 }
 
-// --- kill
-// ----------------------------------------------------------------------------------------------------
+// --- kill ----------------------------------------------------------------------------------------
 
 static void killing(void)
 {

@@ -384,8 +384,7 @@ static void altstacks(void)
     );
 }
 
-// --- Waiting
-// ---------------------------------------------------------------------------------------
+// --- Waiting -------------------------------------------------------------------------------------
 
 static void waiting(void)
 {
@@ -449,8 +448,7 @@ static void waiting(void)
     show_seen("... handled");
 }
 
-// --- Restarts
-// ----------------------------------------------------------------------------------------
+// --- Restarts ------------------------------------------------------------------------------------
 
 // Runs `body` while a child sends SIGUSR1 after 20 ms and then does `after`.
 #define INTERRUPTED(name, flags_, after, body)                                                     \

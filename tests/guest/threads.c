@@ -19,8 +19,7 @@ static long futex(_Atomic uint32_t *word, int op, uint32_t val, const void *time
     return syscall(SYS_futex, word, op, val, timeout, word2, val3);
 }
 
-// --- Locks
-// -------------------------------------------------------------------------------------------
+// --- Locks ---------------------------------------------------------------------------------------
 
 enum { THREADS = 8, ROUNDS = 20000 };
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -94,8 +93,7 @@ static void many(void)
     SHOW("threads one after another", "%d", made);
 }
 
-// --- Futex words
-// -------------------------------------------------------------------------------------
+// --- Futex words ---------------------------------------------------------------------------------
 
 static _Atomic uint32_t word, word2, started, woken;
 
@@ -202,8 +200,7 @@ static void shared_words(void)
     fclose(f);
 }
 
-// --- Priority inheritance and robust
-// ---------------------------------------------------------------------
+// --- Priority inheritance and robust -------------------------------------------------------------
 
 static pthread_mutex_t pi, robust;
 static atomic_int phase;
@@ -285,8 +282,7 @@ static void special_mutexes(void)
     waitpid(child, NULL, 0);
 }
 
-// --- Ends
-// ------------------------------------------------------------------------------------------------
+// --- Ends ----------------------------------------------------------------------------------------
 
 static int blocked_pipe[2];
 static void *spin(void *arg)
@@ -392,8 +388,7 @@ static void ends(void)
     SHOW("storm of exits, failures", "%d", failed);
 }
 
-// --- Signals and threads
-// -----------------------------------------------------------------------------------
+// --- Signals and threads -------------------------------------------------------------------------
 
 static atomic_int handled_by, waiting;
 static void on_signal(int sig)
@@ -447,7 +442,7 @@ static void all(void)
 int main(int argc, char **argv)
 {
     if (argc > 2 && !strcmp(argv[1], "exec"))
-        return getpid() == atoi(argv[2]) && gettid() == getpid() ? 21 : 22;
+        return getpid() == strtol(argv[2], NULL, 10) && gettid() == getpid() ? 21 : 22;
     if (argc > 1 && !strcmp(argv[1], "sleep")) {
         sleep_ms(200);
         return 0;

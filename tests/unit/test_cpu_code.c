@@ -128,7 +128,7 @@ static void test_registers(void)
     put(CODE + 0xa40, 0xd51b4400); // msr fpcr, x0
     put(CODE + 0xa44, 0xd53b4400); // mrs x0, fpcr
     put(CODE + 0xa48, SVC);
-    CHECK(&tap, call(CODE + 0xa40) == 0x07c80000, "FPCR has no trap enables");
+    CHECK(&tap, call(CODE + 0xa40) == 0x07ff0000, "FPCR has no trap enables");
     cpu->x[2] = WRITE + 0x45;
     fake_map(f, WRITE + 0x1000, MEM_READ | MEM_WRITE);
     uint64_t *line = fake_host(f, WRITE + 0x1000);

@@ -61,6 +61,8 @@ static void make_things(struct root *r)
     ISH_ASSERT(!env_put(c, "/d/owned", "owned", 0640) && !env_chown(c, "/d/owned", 1000, 50));
     ISH_ASSERT(!env_put(c, "/d/su", "su", 0755) && !env_chmod(c, "/d/su", 04755));
     ISH_ASSERT(!env_put(c, "/d/secret", "secret", 0600) && !env_chmod(c, "/d/secret", 0));
+    ISH_ASSERT(!env_put(c, "/d/closed", "", 0640) && !env_chown(c, "/d/closed", 1, 1) &&
+               !env_chown(c, "/d/closed", 0, 0) && !env_chmod(c, "/d/closed", 0600));
     ISH_ASSERT(!vfs_mknod(c, NULL, "/d/tty", LINUX_S_IFCHR | 0620, vfs_makedev(5, 300)));
     ISH_ASSERT(!vfs_mknod(c, NULL, "/d/pipe", LINUX_S_IFIFO | 0666, 0));
     ISH_ASSERT(!vfs_symlink(c, "../etc/x", NULL, "/d/link"));
@@ -91,6 +93,7 @@ static void check_things(struct tap *t, struct root *r, const char *when)
     CHECK(t, owned(c, "/d/su", 0, 0, 0104755), SAY("set-uid holds"));
     CHECK(t, owned(c, "/d/secret", 0, 0, 0100000) && env_holds(c, "/d/secret", "secret"),
           SAY("mode 0 holds"));
+    CHECK(t, owned(c, "/d/closed", 0, 0, 0100600), SAY("rights taken away stay away"));
     CHECK(t, !env_stat(c, "/d/tty", &st) && st.mode == 020600 && st.rdev == vfs_makedev(5, 300),
           SAY("a device keeps its number"));
     CHECK(t, owned(c, "/d/pipe", 0, 0, 010644), SAY("a fifo is one"));
@@ -129,7 +132,7 @@ static void test_restart(struct tap *t, struct root *r)
           "symlinks are real");
     struct env_list l = {.sink = {env_list_emit}};
     struct file *d = env_open(c, "/d", LINUX_O_RDONLY, 0);
-    CHECK(t, d && !file_readdir(d, &l.sink) && l.count == 11, "every name is listed");
+    CHECK(t, d && !file_readdir(d, &l.sink) && l.count == 12, "every name is listed");
     file_put(d);
 }
 

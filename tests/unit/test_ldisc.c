@@ -423,8 +423,7 @@ static void test_output(void)
           "and is not counted twice");
 }
 
-// --- Any stream of bytes and mode changes keeps these
-// ---------------------------------------------
+// --- Any stream of bytes and mode changes keeps these --------------------------------------------
 
 static uint32_t rng_state = 12345;
 static uint32_t rng(uint32_t n)

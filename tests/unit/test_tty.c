@@ -106,8 +106,7 @@ void signal_kernel_process(struct task *task, int signo)
     atomic_fetch_or(&leader_signals, signal_bit(signo));
 }
 
-// --- A far end that remembers
-// ---------------------------------------------------------------------
+// --- A far end that remembers --------------------------------------------------------------------
 
 struct far {
     struct lock lock;
