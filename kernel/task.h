@@ -12,6 +12,7 @@
 #include "kernel/signal.h"
 #include "kernel/user.h"
 #include "platform/base/list.h"
+#include "platform/host_fault.h"
 #include "platform/lock.h"
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -58,6 +59,7 @@ struct restart_block {
 
 struct task {
     struct cpu cpu;          // self; others only while the task is stopped
+    struct host_fault_thread host_fault; // self
     struct kernel *kernel;   // immutable
     struct process *process; // immutable
     _Atomic uint32_t refs;
