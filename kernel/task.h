@@ -58,10 +58,10 @@ struct restart_block {
 };
 
 struct task {
-    struct cpu cpu;          // self; others only while the task is stopped
+    struct cpu cpu;                      // self; others only while the task is stopped
     struct host_fault_thread host_fault; // self
-    struct kernel *kernel;   // immutable
-    struct process *process; // immutable
+    struct kernel *kernel;               // immutable
+    struct process *process;             // immutable
     _Atomic uint32_t refs;
 
     int32_t pid;  // thread id; changes only in exec of a thread that is not the leader (tasklist)
