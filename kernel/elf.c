@@ -47,7 +47,8 @@ static int read_exact(struct file *file, uint64_t offset, void *buf, size_t n)
 
 static bool header_fits(const struct elf64_ehdr *h)
 {
-    static const uint8_t magic[] = {0x7f, 'E', 'L', 'F', ELF_CLASS64, ELF_DATA2LSB};
+    // Class and byte order are not looked at: the machine says both.
+    static const uint8_t magic[] = {0x7f, 'E', 'L', 'F'};
     return !memcmp(h->ident, magic, sizeof magic) && h->machine == ELF_EM_AARCH64 &&
            (h->type == ELF_ET_EXEC || h->type == ELF_ET_DYN);
 }
@@ -58,8 +59,11 @@ static int elf_open(struct elf *e, struct file *file, int bad)
     memset(e, 0, sizeof *e);
     e->file = file;
     int err = read_exact(file, 0, &e->ehdr, sizeof e->ehdr);
+    // Too short a file is no program; as an interpreter it is an error of reading.
+    if (err == -LINUX_ENOEXEC && bad != -LINUX_ENOEXEC)
+        err = -LINUX_EIO;
     if (err)
-        return err == -LINUX_ENOEXEC ? bad : err;
+        return err;
     size_t bytes = (size_t)e->ehdr.phnum * sizeof *e->phdr;
     if (!header_fits(&e->ehdr) || e->ehdr.phentsize != sizeof *e->phdr || bytes == 0 ||
         bytes > PHDRS_BYTES_MAX)
@@ -67,8 +71,7 @@ static int elf_open(struct elf *e, struct file *file, int bad)
     e->phdr = malloc(bytes);
     if (!e->phdr)
         return -LINUX_ENOMEM;
-    err = read_exact(file, e->ehdr.phoff, e->phdr, bytes);
-    return err == -LINUX_ENOEXEC ? bad : err;
+    return read_exact(file, e->ehdr.phoff, e->phdr, bytes) ? bad : 0;
 }
 
 static void elf_close(struct elf *e)
@@ -146,6 +149,8 @@ static int map_segment(struct mm *mm, const struct elf *e, const struct elf64_ph
     uint64_t anon = p->filesz > 0 ? page_up(file_end) : page_down(start);
     if (page_up(end) <= anon)
         return 0;
+    // Memory without a file is writable whatever the segment says, as in Linux.
+    prot = LINUX_PROT_READ | LINUX_PROT_WRITE | (prot & LINUX_PROT_EXEC);
     int64_t at = mm_map(mm, anon, page_up(end) - anon, prot, fixed | LINUX_MAP_ANONYMOUS, NULL, 0);
     return at < 0 ? (int)at : 0;
 }
