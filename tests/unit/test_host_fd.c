@@ -185,7 +185,6 @@ int main(void)
 {
     signal(SIGPIPE, SIG_IGN);
     kernel = stub_kernel_create();
-    ISH_ASSERT(!poller_create(&kernel->poller));
     task = stub_task_create(kernel, NULL);
     test_pipe_in();
     test_pipe_out();
@@ -193,7 +192,6 @@ int main(void)
     test_file();
     test_others();
     stub_task_destroy(task);
-    poller_destroy(kernel->poller);
     stub_kernel_destroy(kernel);
     return tap_finish(&t);
 }
