@@ -1,126 +1,14 @@
 // execve of programs whose headers are wrong: a small program made here, changed in one place at a
 // time. What the kernel says to each is printed.
-#include "probe.h"
-#include <elf.h>
-#include <fcntl.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
-
-#define TEXT 0x400000ul
-#define DATA 0x500000ul
-
-#if defined(__aarch64__)
-// x0 = word at DATA + 0x1100 (bss, zero) + 42; exit
-static const uint32_t code[] = {
-    0xd2a00a01, // mov x1, #0x500000
-    0x91400421, // add x1, x1, #1, lsl #12
-    0xf9408020, // ldr x0, [x1, #0x100]
-    0x9100a800, // add x0, x0, #42
-    0xd2800ba8, // mov x8, #93
-    0xd4000001, // svc #0
-};
-enum { MACHINE = EM_AARCH64 };
-#else
-static const uint8_t code[] = {
-    0x48, 0x8b, 0x3c, 0x25, 0x00, 0x11, 0x50, 0x00, // mov rdi, [0x501100]
-    0x48, 0x83, 0xc7, 42,                           // add rdi, 42
-    0xb8, 60,   0,    0,    0,                      // mov eax, 60
-    0x0f, 0x05,                                     // syscall
-};
-enum { MACHINE = EM_X86_64 };
-#endif
-
-enum { PHDRS = 4, IMAGE = 0x3000, CODE_AT = 0x800, INTERP_AT = 0x700 };
-
-struct image {
-    Elf64_Ehdr ehdr;
-    Elf64_Phdr phdr[PHDRS];
-    uint8_t rest[IMAGE - sizeof(Elf64_Ehdr) - PHDRS * sizeof(Elf64_Phdr)];
-};
-
-static void make(struct image *m)
-{
-    memset(m, 0, sizeof *m);
-    memcpy(m->ehdr.e_ident, ELFMAG, SELFMAG);
-    m->ehdr.e_ident[EI_CLASS] = ELFCLASS64;
-    m->ehdr.e_ident[EI_DATA] = ELFDATA2LSB;
-    m->ehdr.e_ident[EI_VERSION] = EV_CURRENT;
-    m->ehdr.e_type = ET_EXEC;
-    m->ehdr.e_machine = MACHINE;
-    m->ehdr.e_version = EV_CURRENT;
-    m->ehdr.e_entry = TEXT + CODE_AT;
-    m->ehdr.e_phoff = offsetof(struct image, phdr);
-    m->ehdr.e_ehsize = sizeof m->ehdr;
-    m->ehdr.e_phentsize = sizeof m->phdr[0];
-    m->ehdr.e_phnum = PHDRS;
-    m->phdr[0] = (Elf64_Phdr){.p_type = PT_LOAD,
-                              .p_flags = PF_R | PF_X,
-                              .p_vaddr = TEXT,
-                              .p_paddr = TEXT,
-                              .p_filesz = 0x1000,
-                              .p_memsz = 0x1000,
-                              .p_align = 0x1000};
-    m->phdr[1] = (Elf64_Phdr){.p_type = PT_LOAD,
-                              .p_flags = PF_R | PF_W,
-                              .p_offset = 0x2000,
-                              .p_vaddr = DATA,
-                              .p_paddr = DATA,
-                              .p_filesz = 0x800,
-                              .p_memsz = 0x3000,
-                              .p_align = 0x1000};
-    m->phdr[2] = (Elf64_Phdr){.p_type = PT_GNU_STACK, .p_flags = PF_R | PF_W, .p_align = 16};
-    m->phdr[3] = (Elf64_Phdr){.p_type = PT_NULL};
-    memcpy((uint8_t *)m + CODE_AT, code, sizeof code);
-    memset((uint8_t *)m + 0x2000, 0x55, 0x1000);
-}
+#include "elf_image.h"
 
 static char dir[] = "/tmp/elf-probe-XXXXXX";
 static char program[64];
 
-static void put(const char *path, const void *data, size_t n)
-{
-    unlink(path);
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0755);
-    if (fd < 0 || write(fd, data, n) != (ssize_t)n || close(fd))
-        abort();
-}
-
-// Linux finds some faults only when the old program is gone, and kills; one that looks first says
-// so.
-static const char *outcome(int error, int status)
-{
-    if (error == EINVAL || error == EFAULT || error == ENOMEM || WIFSIGNALED(status))
-        return "does not run";
-    return error ? strerrorname_np(error) : status_text(status);
-}
-
-// What happens when the file is executed.
 static const char *execute(const struct image *m, size_t n)
 {
-    int fds[2];
-    put(program, m, n);
-    if (pipe2(fds, O_CLOEXEC))
-        abort();
-    fflush(stdout);
-    pid_t pid = fork();
-    if (pid == 0) {
-        struct rlimit none = {0, 0};
-        setrlimit(RLIMIT_CORE, &none);
-        alarm(5); // should it loop
-        char *argv[] = {program, NULL}, *envp[] = {NULL};
-        execve(program, argv, envp);
-        int error = errno;
-        write(fds[1], &error, sizeof error);
-        _exit(0);
-    }
-    close(fds[1]);
-    int error = 0, status = 0;
-    ssize_t got = read(fds[0], &error, sizeof error);
-    close(fds[0]);
-    waitpid(pid, &status, 0);
-    return outcome(got > 0 ? error : 0, status);
+    put_file(program, m, n);
+    return execute_file(program);
 }
 
 static void run(const char *name, const struct image *m, size_t n)
@@ -225,9 +113,7 @@ static void interpreter(const char *name, const char *path, size_t n, uint64_t s
 {
     struct image m;
     make(&m);
-    m.phdr[3] =
-        (Elf64_Phdr){.p_type = PT_INTERP, .p_offset = INTERP_AT, .p_filesz = size, .p_memsz = size};
-    memcpy((uint8_t *)&m + INTERP_AT, path, n);
+    set_interp(&m, path, n, size);
     run(name, &m, sizeof m);
 }
 
@@ -243,22 +129,22 @@ static void interpreters(void)
     interpreter("size beyond PATH_MAX", "/x", 3, 5000);
     interpreter("a directory", "/tmp", 5, 5);
     snprintf(path, sizeof path, "%s/interp", dir);
-    put(path, "#!/bin/sh\n", 10);
+    put_file(path, "#!/bin/sh\n", 10);
     interpreter("a script", path, strlen(path) + 1, strlen(path) + 1);
-    put(path, "", 0);
+    put_file(path, "", 0);
     interpreter("an empty file", path, strlen(path) + 1, strlen(path) + 1);
     make(&m);
     m.ehdr.e_machine = EM_MIPS;
-    put(path, &m, sizeof m);
+    put_file(path, &m, sizeof m);
     interpreter("another machine's", path, strlen(path) + 1, strlen(path) + 1);
     make(&m);
     m.ehdr.e_phnum = 0;
-    put(path, &m, sizeof m);
+    put_file(path, &m, sizeof m);
     interpreter("without segments", path, strlen(path) + 1, strlen(path) + 1);
-    put(path, &m, 70);
+    put_file(path, &m, 70);
     interpreter("cut short", path, strlen(path) + 1, strlen(path) + 1);
     make(&m);
-    put(path, &m, sizeof m);
+    put_file(path, &m, sizeof m);
     chmod(path, 0644);
     interpreter("not executable", path, strlen(path) + 1, strlen(path) + 1);
 }
