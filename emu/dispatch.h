@@ -36,7 +36,7 @@ typedef const void *gadget_ref;
 #define PIN_PARAM(i, reg) , uint64_t p##i
 typedef GADGET_CC void gadget_function(GADGET_ARGS);
 typedef gadget_function *gadget_ref;
-#define MUSTTAIL __attribute__((nomerge)) __attribute__((musttail))
+#define MUSTTAIL          __attribute__((nomerge)) __attribute__((musttail))
 #endif
 
 // What the translator puts in a record: the gadget, and the one to use instead when a register that

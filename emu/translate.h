@@ -17,7 +17,7 @@ struct draft {
     struct insn insn[BLOCK_INSNS];
     uint16_t gadgets[BLOCK_INSNS];
     bool reloads[BLOCK_INSNS]; // its stand-alone gadget writes a pin by index and reloads them all
-    bool pooled[BLOCK_INSNS]; // its immediate is an index into pool
+    bool pooled[BLOCK_INSNS];  // its immediate is an index into pool
     uint64_t pool[BLOCK_INSNS];
 };
 

@@ -67,7 +67,8 @@ static void search(const struct candidates *c, unsigned i, unsigned n, unsigned 
         return;
     const struct candidates *next = &c[i + n];
     for (unsigned k = 0; k < next->count; k++) {
-        uint16_t to = variant_find(variant_edges, variant_edges_mask, node << 16 | next->instance[k]);
+        uint16_t to =
+            variant_find(variant_edges, variant_edges_mask, node << 16 | next->instance[k]);
         if (!to)
             continue;
         unsigned sum = cost + next->cost[k];

@@ -1,8 +1,8 @@
 // How the translator finds the gadgets of variants.tbl. Layer 2; tables are generated.
 //
-// An instance is a gadget with some of its registers pinned; a variant runs a sequence of instances.
-// The sequences form a trie: from node 0, each instance leads to another node; a node where a
-// sequence ends has a variant.
+// An instance is a gadget with some of its registers pinned; a variant runs a sequence of
+// instances. The sequences form a trie: from node 0, each instance leads to another node; a node
+// where a sequence ends has a variant.
 #ifndef EMU_VARIANTS_H
 #define EMU_VARIANTS_H
 
