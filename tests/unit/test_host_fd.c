@@ -8,7 +8,6 @@
 #include "platform/abi/linux_errno.h"
 #include "platform/abi/poll.h"
 #include "platform/abi/tty.h"
-#include "platform/poller.h"
 #include "platform/thread.h"
 #include "tests/unit/tap.h"
 #include "tests/unit/task_stub.h"
@@ -185,7 +184,6 @@ int main(void)
 {
     signal(SIGPIPE, SIG_IGN);
     kernel = stub_kernel_create();
-    ISH_ASSERT(!poller_create(&kernel->poller));
     task = stub_task_create(kernel, NULL);
     test_pipe_in();
     test_pipe_out();
@@ -193,7 +191,6 @@ int main(void)
     test_file();
     test_others();
     stub_task_destroy(task);
-    poller_destroy(kernel->poller);
     stub_kernel_destroy(kernel);
     return tap_finish(&t);
 }
