@@ -61,9 +61,11 @@ struct a64_gadget_info {
     uint8_t layout;
     uint8_t count;  // operands
     uint8_t x_mask; // which of them are general registers
+    uint8_t w_mask; // and which of these are written
     uint8_t is;     // A64_IS_ENDS, _COND, _STOP
 };
 extern const struct a64_gadget_info a64_gadget_info[]; // by enum gadget
+extern const char *const a64_gadget_names[];           // for tools
 
 struct a64_operands {
     uint16_t gadget;

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Generates the A64 decoder, gadgets, disassembler and ledgers from a64.tbl.
 
-  a64_gen.py build TABLE OUTDIR PINS OPS_FILE...   everything the build needs, into OUTDIR; PINS is
-                                  a comma-separated list of register numbers to pin, or `none`
+  a64_gen.py build TABLE OUTDIR DISPATCH PINS OPS_FILE...   everything the build needs, into OUTDIR;
+                                  PINS: comma-separated register numbers to pin, or `none`
   a64_gen.py docs TABLE FILE OPS_FILE...      writes docs/INSTRUCTIONS.md
   a64_gen.py check-docs TABLE FILE OPS_FILE...  fails if that file is not current
 """
@@ -14,7 +14,7 @@ import sys
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from gen import decode, disas, docs, features, gadgets, operands  # noqa: E402
+from gen import decode, disas, docs, features, gadgets, operands, variants  # noqa: E402
 from gen.table import Table, TableError, fail  # noqa: E402
 
 OP = re.compile(r"^OP\((\w+)\)", re.M)
@@ -54,7 +54,19 @@ def write(outdir, name, text):
         f.write(text)
 
 
-def build(table, outdir, pins, ops):
+def write_variants(outdir, pins, made, bodies, inline, path):
+    found = variants.Variants(path, made, pins, bodies, inline)
+    write(outdir, "a64_variant_tables.c", found.emit_tables(inline is not None))
+    table, labels = found.emit_goto() if inline is not None else ("", "")
+    write(outdir, "a64_goto_variant_table.inc", table)
+    write(outdir, "a64_goto_variants.inc", labels)
+    write(outdir, "a64_variant_decls.h", variants.emit_decls(len(found.sequences)))
+    for part in range(variants.FILES):
+        text = found.emit_file(part) if inline is None else "// Labels, in this mode.\n"
+        write(outdir, f"a64_variants_{part}.c", text)
+
+
+def build(table, outdir, dispatch, pins, ops):
     pins = [] if pins == "none" else [int(p) for p in pins.split(",")]
     bodies = op_bodies(ops)
     made = operands.Gadgets(table, bodies)
@@ -70,10 +82,13 @@ def build(table, outdir, pins, ops):
     write(outdir, "a64_features.c", features.emit(table))
     write(outdir, "a64_gadget_decls.h", gadgets.emit_decls(made.list, bool(pins)))
     write(outdir, "a64_gadget_table.c", gadgets.emit_table(made, bool(pins)))
+    write(outdir, "a64_gadget_names.c", gadgets.emit_names(made))
     inline = {b for b, p in bodies.items() if os.path.basename(p) in GOTO_INLINE}
     labels_table, labels = gadgets.emit_goto(made.list, inline)
     write(outdir, "a64_goto_table.inc", labels_table)
     write(outdir, "a64_goto_labels.inc", labels)
+    write_variants(outdir, pins, made, bodies, inline if dispatch == "goto" else None,
+                   os.path.join(table.dir, "variants.tbl"))
     for path in ops:
         name = os.path.basename(path)
         mine = [g for g in made.list if bodies[g.body] == path]
@@ -91,7 +106,7 @@ def main(argv):
         for row in table.rows + table.gadgets:
             row.c_name = "A64_" + row.name.upper()
         if command == "build":
-            build(table, target, ops[0], ops[1:])
+            build(table, target, ops[0], ops[1], ops[2:])
             return 0
         text = docs.emit(table)
         if command == "docs":

@@ -193,8 +193,8 @@ static void insert(struct code_space *cs, struct block *b, struct frame *frame)
 
 static void set_target(struct block_exit *x, const struct insn *to)
 {
-    uint64_t wide = insn_pack_target(x->from->r[0], x->from->r[1], to);
-    __atomic_store_n(&x->from->wide, wide, __ATOMIC_RELEASE);
+    uint64_t low = *x->cell & ((1ull << x->shift) - 1);
+    __atomic_store_n(x->cell, (uint64_t)(uintptr_t)to << x->shift | low, __ATOMIC_RELEASE);
 }
 
 static void chain(struct block_exit *x, struct block *to)

@@ -53,7 +53,7 @@ static const struct insn *straddle(struct cpu *cpu, const struct insn *ip)
     const struct block *b = block_of(ip);
     const struct gadget_entry *g = &dispatch_gadgets()[b->gadgets[ip - block_start(b)]];
     tc->replay[0] = *ip;
-    tc->replay[0].fn = g->spill;
+    tc->replay[0].fn = g->reload;
     tc->replay_next = ip + 1;
     // An access of `size` bytes passes the last-page check exactly up to `addr`.
     cpu->last_tag = addr - (MEM_PAGE_SIZE - size);

@@ -36,16 +36,19 @@ typedef const void *gadget_ref;
 #define PIN_PARAM(i, reg) , uint64_t p##i
 typedef GADGET_CC void gadget_function(GADGET_ARGS);
 typedef gadget_function *gadget_ref;
-#define MUSTTAIL          __attribute__((musttail))
+#define MUSTTAIL          __attribute__((nomerge)) __attribute__((musttail))
 #endif
 
-// What the translator puts in a record: the gadget, and the one to use instead when one of its
-// register operands is pinned and no variant exists (it stores the pins, runs, and reloads them).
+// What the translator puts in a record: the gadget, and the one to use instead when a register that
+// it writes is pinned and no variant exists (it reloads the pins afterwards).
 struct gadget_entry {
-    gadget_ref plain, spill;
+    gadget_ref plain, reload;
 };
 // Indexed by enum gadget.
 const struct gadget_entry *dispatch_gadgets(void);
+
+// Indexed by variant_ends[] (emu/variants.h).
+const gadget_ref *dispatch_variants(void);
 
 // Records every block and thread needs; each runs a slow path of core.h.
 enum core_gadget {

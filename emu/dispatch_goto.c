@@ -21,6 +21,10 @@
     }                                                                                              \
     if (e.status == OP_JUMP)                                                                       \
         goto * ip->fn;                                                                             \
+    if (e.status == OP_SKIP) {                                                                     \
+        ip = block_next((const struct block *)(ip + 2));                                           \
+        goto * ip->fn;                                                                             \
+    }                                                                                              \
     if (e.status == OP_MISS)                                                                       \
         goto core_miss;                                                                            \
     if (e.status == OP_POKE)                                                                       \
@@ -28,6 +32,18 @@
     if (e.status == OP_LOOKUP)                                                                     \
         goto core_lookup;                                                                          \
     goto core_trap
+// Sequences: see THEN in gadget.h.
+#define BEGIN_FUSED                                                                                \
+    __label__ out;                                                                                 \
+    BEGIN
+#define THEN                                                                                       \
+    if (UNLIKELY(e.status != OP_NEXT))                                                             \
+        goto out;                                                                                  \
+    e.ip++;
+#define END_FUSED                                                                                  \
+    goto out;                                                                                      \
+    out:                                                                                           \
+    END
 #define CALL_OUT(name) e.status = out_##name(ip, cpu, tag, addend)
 
 #define CORE_LABEL(name)                                                                           \
@@ -40,6 +56,7 @@
 
 struct labels {
     const struct gadget_entry *gadgets;
+    const gadget_ref *variants;
     const void *const *core;
 };
 
@@ -50,6 +67,9 @@ static NO_TSAN struct labels run(struct cpu *cpu, const struct insn *ip)
     static const struct gadget_entry gadgets[] = {
 #include "emu/a64_goto_table.inc"
     };
+    static const gadget_ref variants[] = {
+#include "emu/a64_goto_variant_table.inc"
+    };
     static const void *const core[CORE_COUNT] = {
         [CORE_MISS] = &&core_miss,           [CORE_TRAP] = &&core_trap,
         [CORE_POKE] = &&core_poke,           [CORE_LOOKUP] = &&core_lookup,
@@ -58,12 +78,13 @@ static NO_TSAN struct labels run(struct cpu *cpu, const struct insn *ip)
         [CORE_EMPTY] = &&core_empty,
     };
     if (!cpu)
-        return (struct labels){gadgets, core};
+        return (struct labels){gadgets, variants, core};
     uint64_t tag = cpu->last_tag;
     uintptr_t addend = cpu->last_addend;
     goto * ip->fn;
 
 #include "emu/a64_goto_labels.inc"
+#include "emu/a64_goto_variants.inc"
     CORE_LABEL(miss);
     CORE_LABEL(trap);
     CORE_LABEL(poke);
@@ -73,12 +94,17 @@ static NO_TSAN struct labels run(struct cpu *cpu, const struct insn *ip)
     CORE_LABEL(replay_done);
     CORE_LABEL(step_done);
 core_exit:
-    return (struct labels){NULL, NULL};
+    return (struct labels){NULL, NULL, NULL};
 }
 
 const struct gadget_entry *dispatch_gadgets(void)
 {
     return run(NULL, NULL).gadgets;
+}
+
+const gadget_ref *dispatch_variants(void)
+{
+    return run(NULL, NULL).variants;
 }
 
 gadget_ref dispatch_core(enum core_gadget which)

@@ -33,7 +33,8 @@ GADGET_CC NO_TSAN static void gadget_core_exit(GADGET_ARGS)
     (void)tag;
     (void)addend;
     (void)cpu;
-    PINS(PIN_STORE)
+#define PIN_UNUSED(i, reg) (void)p##i;
+    PINS(PIN_UNUSED)
 }
 
 gadget_ref dispatch_core(enum core_gadget which)

@@ -1,4 +1,5 @@
-// Floating point on the host's own operations, falling back to emu/fp.h. Layer 2; for op bodies.
+// Floating point on the host's own operations, and the way to emu/fp.h where they are not ARM's.
+// Layer 2; for op bodies.
 //
 // A host operation is used while FPCR.FZ is clear and only where value and flags are then ARM's:
 //   - a NaN result is done again in software, which knows whose NaN it must be
@@ -8,7 +9,7 @@
 // Flags of host operations stay in the host's status word until fpenv_collect().
 //
 // Sizes are given as in encodings, by the constant `sz`: 0 single, 1 double, 2 half. Half precision
-// is always software. Values are raw bits.
+// is always software.
 #ifndef EMU_FP_FAST_H
 #define EMU_FP_FAST_H
 
@@ -19,6 +20,8 @@
 #include <smmintrin.h>
 #endif
 
+struct insn;
+
 #if defined(__x86_64__)
 #define FP_TINY_AFTER_ROUNDING 1
 #elif defined(__aarch64__)
@@ -27,18 +30,38 @@
 #error "does this host detect tininess before or after rounding?"
 #endif
 
+// --- The slow path -------------------------------------------------------------------------------
 typedef uint64_t fp_op1(struct cpu *cpu, enum fp_size size, uint64_t a);
 typedef uint64_t fp_op2(struct cpu *cpu, enum fp_size size, uint64_t a, uint64_t b);
 typedef uint64_t fp_op3(struct cpu *cpu, enum fp_size size, uint64_t c, uint64_t a, uint64_t b);
 
-// The same on vectors: lanes of `size`, `n` of them. Cold.
-void fp_lanes1(struct cpu *cpu, fp_op1 *op, enum fp_size size, unsigned n, union vreg *r,
-               const union vreg *a);
-void fp_lanes2(struct cpu *cpu, fp_op2 *op, enum fp_size size, unsigned n, union vreg *r,
-               const union vreg *a, const union vreg *b);
-void fp_lanes3(struct cpu *cpu, fp_op3 *op, enum fp_size size, unsigned n, union vreg *r,
-               const union vreg *c, const union vreg *a, const union vreg *b);
+enum {
+    FP_SLOW_ELEMENT = 1, // every lane meets lane `index` of the second source
+    FP_SLOW_NEGATE_A = 2,
+    FP_SLOW_NEGATE_C = 4,
+    FP_SLOW_NEGATE_RESULT = 8,
+    FP_SLOW_ABS = 16, // of both sources
+    FP_SLOW_ZERO_B = 32,
+};
 
+// A whole instruction in software, operands and result taken from its record, so that a body's
+// fast path keeps nothing alive for it. All of rd is written. ra, rb, rc, rd: which operand of the
+// record.
+struct fp_slow {
+    uint8_t size, lanes, flags;
+    uint8_t rd, ra, rb, rc;
+};
+COLD void fp_slow1(struct cpu *cpu, const struct insn *ip, fp_op1 *op, struct fp_slow how);
+COLD void fp_slow2(struct cpu *cpu, const struct insn *ip, fp_op2 *op, struct fp_slow how,
+                   unsigned index);
+COLD void fp_slow3(struct cpu *cpu, const struct insn *ip, fp_op3 *op, struct fp_slow how,
+                   unsigned index);
+// Neighbouring lanes of ra, then of rb, with each other; a single lane is that of ra's first pair.
+COLD void fp_slow_pairs(struct cpu *cpu, const struct insn *ip, fp_op2 *op, struct fp_slow how);
+// Neighbours first, then the results with each other: the order decides which NaN survives.
+COLD void fp_slow_across(struct cpu *cpu, const struct insn *ip, fp_op2 *op, struct fp_slow how);
+
+// --- Scalars -------------------------------------------------------------------------------------
 static ALWAYS_INLINE enum fp_size fp_size_of(unsigned sz)
 {
     return sz == 0 ? FP_S : sz == 1 ? FP_D : FP_H;
@@ -84,43 +107,22 @@ static ALWAYS_INLINE bool fp_host_ok(const struct cpu *cpu)
 }
 
 // Whether a host result stands. `tiny`: the operation can round up to the smallest normal number.
+// One comparison finds NaNs, zeros and whatever is near that number; zeros stand.
 static ALWAYS_INLINE bool fp_good64(double r, bool tiny)
 {
-    if (UNLIKELY(__builtin_isunordered(r, r)))
-        return false;
-    return !(FP_TINY_AFTER_ROUNDING && tiny) || LIKELY(fp_bits64(r) << 1 != 1ull << 53);
+    if (!FP_TINY_AFTER_ROUNDING || !tiny)
+        return LIKELY(!__builtin_isunordered(r, r));
+    return LIKELY(__builtin_isgreaterequal(__builtin_fabs(r), 0x1p-1021)) || r == 0.0;
 }
 
 static ALWAYS_INLINE bool fp_good32(float r, bool tiny)
 {
-    if (UNLIKELY(__builtin_isunordered(r, r)))
-        return false;
-    return !(FP_TINY_AFTER_ROUNDING && tiny) || LIKELY((uint32_t)(fp_bits32(r) << 1) != 1u << 24);
+    if (!FP_TINY_AFTER_ROUNDING || !tiny)
+        return LIKELY(!__builtin_isunordered(r, r));
+    return LIKELY(__builtin_isgreaterequal(__builtin_fabsf(r), 0x1p-125f)) || r == 0.0f;
 }
 
-// --- Scalars -------------------------------------------------------------------------------------
-// Defines fast_NAME(cpu, sz, a, b): `expr` over x and y, else the software operation fp_NAME.
-#define FP_SCALAR2(name, expr, tiny)                                                               \
-    static ALWAYS_INLINE uint64_t fast_##name(struct cpu *cpu, unsigned sz, uint64_t a,            \
-                                              uint64_t b)                                          \
-    {                                                                                              \
-        if (sz == 1 && fp_host_ok(cpu)) {                                                          \
-            const double x = fp_f64(a), y = fp_f64(b), r = expr;                                   \
-            if (fp_good64(r, tiny))                                                                \
-                return fp_bits64(r);                                                               \
-        }                                                                                          \
-        if (sz == 0 && fp_host_ok(cpu)) {                                                          \
-            const float x = fp_f32(a), y = fp_f32(b), r = expr;                                    \
-            if (fp_good32(r, tiny))                                                                \
-                return fp_bits32(r);                                                               \
-        }                                                                                          \
-        return fp_##name(cpu, fp_size_of(sz), a, b);                                               \
-    }
-FP_SCALAR2(add, x + y, false)
-FP_SCALAR2(sub, x - y, false)
-FP_SCALAR2(mul, x *y, true)
-FP_SCALAR2(div, x / y, true)
-
+// Square root, for lane loops.
 static ALWAYS_INLINE uint64_t fast_sqrt(struct cpu *cpu, unsigned sz, uint64_t a)
 {
     if (sz == 1 && fp_host_ok(cpu)) {
@@ -134,51 +136,6 @@ static ALWAYS_INLINE uint64_t fast_sqrt(struct cpu *cpu, unsigned sz, uint64_t a
             return fp_bits32(r);
     }
     return fp_sqrt(cpu, fp_size_of(sz), a);
-}
-
-// Greater of two numbers, else software (equal numbers included: zeros have signs).
-#define FP_SCALAR_PICK(name, test)                                                                 \
-    static ALWAYS_INLINE uint64_t fast_##name(struct cpu *cpu, unsigned sz, uint64_t a,            \
-                                              uint64_t b)                                          \
-    {                                                                                              \
-        if (sz == 1 && fp_host_ok(cpu)) {                                                          \
-            if (test(fp_f64(a), fp_f64(b)))                                                        \
-                return a;                                                                          \
-            if (test(fp_f64(b), fp_f64(a)))                                                        \
-                return b;                                                                          \
-        }                                                                                          \
-        if (sz == 0 && fp_host_ok(cpu)) {                                                          \
-            if (test(fp_f32(a), fp_f32(b)))                                                        \
-                return a;                                                                          \
-            if (test(fp_f32(b), fp_f32(a)))                                                        \
-                return b;                                                                          \
-        }                                                                                          \
-        return fp_##name(cpu, fp_size_of(sz), a, b);                                               \
-    }
-FP_SCALAR_PICK(max, __builtin_isgreater)
-FP_SCALAR_PICK(min, __builtin_isless)
-FP_SCALAR_PICK(maxnm, __builtin_isgreater)
-FP_SCALAR_PICK(minnm, __builtin_isless)
-
-// Quiet and signalling comparison.
-static ALWAYS_INLINE enum fp_order fast_compare(struct cpu *cpu, unsigned sz, uint64_t a,
-                                                uint64_t b, bool signal)
-{
-    if (sz == 1 && fp_host_ok(cpu)) {
-        const double x = fp_f64(a), y = fp_f64(b);
-        if (LIKELY(!__builtin_isunordered(x, y)))
-            return __builtin_isless(x, y)      ? FP_LESS
-                   : __builtin_isgreater(x, y) ? FP_GREATER
-                                               : FP_EQUAL;
-    }
-    if (sz == 0 && fp_host_ok(cpu)) {
-        const float x = fp_f32(a), y = fp_f32(b);
-        if (LIKELY(!__builtin_isunordered(x, y)))
-            return __builtin_isless(x, y)      ? FP_LESS
-                   : __builtin_isgreater(x, y) ? FP_GREATER
-                                               : FP_EQUAL;
-    }
-    return fp_compare(cpu, fp_size_of(sz), a, b, signal);
 }
 
 // --- Conversions ---------------------------------------------------------------------------------
@@ -212,18 +169,24 @@ static ALWAYS_INLINE uint64_t fast_from_int(struct cpu *cpu, unsigned sz, uint64
     return fp_from_fixed(cpu, fp_size_of(sz), a, 0, is_unsigned);
 }
 
-// Toward zero, saturated, `bits` (32 or 64) wide. The range is checked before the host converts, so
-// that it raises Inexact at most.
+// Whether v, cut off at the point, is an integer of `bits` (32 or 64). Asked before the host
+// converts, so that it raises Inexact at most.
+static ALWAYS_INLINE bool fp_fits_int(double v, bool is_unsigned, unsigned bits)
+{
+    const double low = is_unsigned ? -1.0 : bits == 64 ? -0x1p63 : -2147483649.0;
+    const double high = bits == 64 ? 0x1p63 : is_unsigned ? 0x1p32 : 0x1p31;
+    const bool above =
+        bits == 64 && !is_unsigned ? __builtin_isgreaterequal(v, low) : __builtin_isgreater(v, low);
+    return LIKELY(above) && LIKELY(__builtin_isless(v, high));
+}
+
+// Toward zero, saturated, `bits` wide.
 static ALWAYS_INLINE uint64_t fast_to_int(struct cpu *cpu, unsigned sz, uint64_t a,
                                           bool is_unsigned, unsigned bits)
 {
     if (sz < 2 && fp_host_ok(cpu)) {
         const double v = sz ? fp_f64(a) : (double)fp_f32(a);
-        const double low = is_unsigned ? -1.0 : bits == 64 ? -0x1p63 : -0x1p31 - 1;
-        const double high = bits == 64 ? 0x1p63 : is_unsigned ? 0x1p32 : 0x1p31;
-        const bool above = bits == 64 && !is_unsigned ? __builtin_isgreaterequal(v, low)
-                                                      : __builtin_isgreater(v, low);
-        if (LIKELY(above) && LIKELY(__builtin_isless(v, high))) {
+        if (fp_fits_int(v, is_unsigned, bits)) {
             const uint64_t r = (uint64_t)(int64_t)v;
             return bits == 64 ? r : (uint32_t)r;
         }
@@ -268,10 +231,6 @@ static ALWAYS_INLINE uint64_t fast_round_int(struct cpu *cpu, unsigned sz, uint6
 }
 
 // --- Vectors -------------------------------------------------------------------------------------
-// `q`: 128 bits; else 64, whose upper half reads as 1.0 in the host operation and as zero in the
-// result.
-#define FP_ONES32 0x3f8000003f800000ull
-
 static ALWAYS_INLINE bool fp_any(const union vreg *mask)
 {
 #if defined(__SSE4_1__)
@@ -282,8 +241,14 @@ static ALWAYS_INLINE bool fp_any(const union vreg *mask)
 #endif
 }
 
-// Whether any lane of a host result has to be done again.
-static ALWAYS_INLINE bool fp_bad_lanes(unsigned sz, union vreg r, bool tiny)
+// The unused half of a 64-bit operand, filled with numbers no operation raises a flag for.
+static ALWAYS_INLINE union vreg fp_fill(union vreg a, unsigned q)
+{
+    return q ? a : (union vreg){.vf32 = {a.vf32[0], a.vf32[1], 1.0f, 1.0f}};
+}
+
+// Whether a host result stands; as for scalars, lane by lane.
+static ALWAYS_INLINE bool fp_good_lanes(unsigned sz, union vreg r, bool tiny)
 {
     union vreg bad;
     if (sz) {
@@ -295,87 +260,52 @@ static ALWAYS_INLINE bool fp_bad_lanes(unsigned sz, union vreg r, bool tiny)
         if (FP_TINY_AFTER_ROUNDING && tiny)
             bad.vs32 |= (VREG_TYPE(vs32))(r.vu32 << 1 == (uint32_t)1 << 24);
     }
-    return UNLIKELY(fp_any(&bad));
+    return LIKELY(!fp_any(&bad));
 }
 
-static ALWAYS_INLINE unsigned fp_lanes(unsigned sz, unsigned q)
+// Maximum (minimum) of lanes, none of them a NaN: of equal lanes, zeros have signs and other
+// numbers are the same bits.
+static ALWAYS_INLINE union vreg fp_vpick(union vreg a, union vreg b, unsigned sz, bool max)
 {
-    return (q ? 16u : 8u) >> fp_size_of(sz);
+    union vreg wins, same;
+    if (sz) {
+        wins.vs64 = max ? (VREG_TYPE(vs64))(a.vf64 > b.vf64) : (VREG_TYPE(vs64))(a.vf64 < b.vf64);
+        same.vs64 = (VREG_TYPE(vs64))(a.vf64 == b.vf64);
+    } else {
+        wins.vs32 = max ? (VREG_TYPE(vs32))(a.vf32 > b.vf32) : (VREG_TYPE(vs32))(a.vf32 < b.vf32);
+        same.vs32 = (VREG_TYPE(vs32))(a.vf32 == b.vf32);
+    }
+    const VREG_TYPE(vu64) zeros = max ? a.vu64 & b.vu64 : a.vu64 | b.vu64;
+    return (union vreg){.vu64 = (wins.vu64 & a.vu64) | (~(wins.vu64 | same.vu64) & b.vu64) |
+                                (same.vu64 & zeros)};
 }
 
-#define FP_VECTOR2(name, operator, tiny)                                                           \
-    static ALWAYS_INLINE union vreg fast_v##name(struct cpu *cpu, unsigned sz, unsigned q,         \
-                                                 union vreg a, union vreg b)                       \
-    {                                                                                              \
-        union vreg r = {.d = {0, 0}};                                                              \
-        if (!q)                                                                                    \
-            a.d[1] = b.d[1] = FP_ONES32;                                                           \
-        const bool host = sz < 2 && fp_host_ok(cpu);                                               \
-        if (host && sz)                                                                            \
-            r.vf64 = a.vf64 operator b.vf64;                                                       \
-        else if (host)                                                                             \
-            r.vf32 = a.vf32 operator b.vf32;                                                       \
-        if (!host || fp_bad_lanes(sz, r, tiny))                                                    \
-            fp_lanes2(cpu, fp_##name, fp_size_of(sz), fp_lanes(sz, q), &r, &a, &b);                \
-        if (!q)                                                                                    \
-            r.d[1] = 0;                                                                            \
-        return r;                                                                                  \
-    }
-FP_VECTOR2(add, +, false)
-FP_VECTOR2(sub, -, false)
-FP_VECTOR2(mul, *, true)
-FP_VECTOR2(div, /, true)
+static ALWAYS_INLINE bool fp_any_nan(union vreg a, union vreg b, unsigned sz)
+{
+    union vreg nan;
+    if (sz)
+        nan.vs64 = (VREG_TYPE(vs64))((a.vf64 != a.vf64) | (b.vf64 != b.vf64));
+    else
+        nan.vs32 = (VREG_TYPE(vs32))((a.vf32 != a.vf32) | (b.vf32 != b.vf32));
+    return UNLIKELY(fp_any(&nan));
+}
 
-// Maximum and minimum: of equal lanes, zeros have signs and other numbers are the same bits. Any
-// NaN sends all lanes to software.
-#define FP_VECTOR_PICK(name, above, equal)                                                         \
-    static ALWAYS_INLINE union vreg fast_v##name(struct cpu *cpu, unsigned sz, unsigned q,         \
-                                                 union vreg a, union vreg b)                       \
-    {                                                                                              \
-        union vreg r = {.d = {0, 0}}, wins, same, nan;                                             \
-        if (!q)                                                                                    \
-            a.d[1] = b.d[1] = 0;                                                                   \
-        bool host = sz < 2 && fp_host_ok(cpu);                                                     \
-        if (host && sz) {                                                                          \
-            nan.vs64 = (VREG_TYPE(vs64))((a.vf64 != a.vf64) | (b.vf64 != b.vf64));                 \
-        } else if (host) {                                                                         \
-            nan.vs32 = (VREG_TYPE(vs32))((a.vf32 != a.vf32) | (b.vf32 != b.vf32));                 \
-        }                                                                                          \
-        if (!host || UNLIKELY(fp_any(&nan))) {                                                     \
-            fp_lanes2(cpu, fp_##name, fp_size_of(sz), fp_lanes(sz, q), &r, &a, &b);                \
-            return r;                                                                              \
-        }                                                                                          \
-        if (sz) {                                                                                  \
-            wins.vs64 = (VREG_TYPE(vs64))(a.vf64 above b.vf64);                                    \
-            same.vs64 = (VREG_TYPE(vs64))(a.vf64 == b.vf64);                                       \
-        } else {                                                                                   \
-            wins.vs32 = (VREG_TYPE(vs32))(a.vf32 above b.vf32);                                    \
-            same.vs32 = (VREG_TYPE(vs32))(a.vf32 == b.vf32);                                       \
-        }                                                                                          \
-        r.vu64 = (wins.vu64 & a.vu64) | (~(wins.vu64 | same.vu64) & b.vu64) |                      \
-                 (same.vu64 & (a.vu64 equal b.vu64));                                              \
-        return r;                                                                                  \
-    }
-FP_VECTOR_PICK(max, >, &)
-FP_VECTOR_PICK(min, <, |)
-FP_VECTOR_PICK(maxnm, >, &)
-FP_VECTOR_PICK(minnm, <, |)
+static ALWAYS_INLINE VREG_TYPE(vu64) fp_signs(unsigned sz)
+{
+    const uint64_t s = sz == 1   ? 1ull << 63
+                       : sz == 0 ? 0x8000000080000000ull
+                                 : 0x8000800080008000ull;
+    return (VREG_TYPE(vu64)){s, s};
+}
 
-// Every lane with its sign changed.
 static ALWAYS_INLINE union vreg fp_vneg(union vreg a, unsigned sz)
 {
-    const uint64_t sign = sz == 1   ? 1ull << 63
-                          : sz == 0 ? 0x8000000080000000ull
-                                    : 0x8000800080008000ull;
-    return (union vreg){.vu64 = a.vu64 ^ (VREG_TYPE(vu64)){sign, sign}};
+    return (union vreg){.vu64 = a.vu64 ^ fp_signs(sz)};
 }
 
 static ALWAYS_INLINE union vreg fp_vabs(union vreg a, unsigned sz)
 {
-    const uint64_t sign = sz == 1   ? 1ull << 63
-                          : sz == 0 ? 0x8000000080000000ull
-                                    : 0x8000800080008000ull;
-    return (union vreg){.vu64 = a.vu64 & ~(VREG_TYPE(vu64)){sign, sign}};
+    return (union vreg){.vu64 = a.vu64 & ~fp_signs(sz)};
 }
 
 #endif

@@ -12,7 +12,7 @@
 #define DECLARE_GADGET(name)                                                                       \
     enum op_status out_##name(const struct insn *ip, struct cpu *cpu, uint64_t tag,                \
                               uintptr_t addend);
-#define DECLARE_SPILL(name)
+#define DECLARE_RELOAD(name)
 #include "emu/a64_gadget_decls.h"
 
 #define GADGET(name)                                                                               \
@@ -24,23 +24,22 @@
 #else
 
 #define DECLARE_GADGET(name) gadget_function gadget_##name;
-#define DECLARE_SPILL(name)  gadget_function spill_##name;
+#define DECLARE_RELOAD(name) gadget_function reload_##name;
 #include "emu/a64_gadget_decls.h"
+#include "emu/a64_variant_decls.h"
 gadget_function gadget_core_miss, gadget_core_trap, gadget_core_poke, gadget_core_lookup;
 gadget_function gadget_core_empty;
 
-#define GADGET(name)       GADGET_CC NO_TSAN void gadget_##name(GADGET_ARGS)
-#define GADGET_SPILL(name) GADGET_CC NO_TSAN void spill_##name(GADGET_ARGS)
+#define GADGET(name)        GADGET_CC NO_TSAN void gadget_##name(GADGET_ARGS)
+#define GADGET_RELOAD(name) GADGET_CC NO_TSAN void reload_##name(GADGET_ARGS)
+
+#define VARIANT(n) GADGET_CC NO_TSAN void variant_##n(GADGET_ARGS)
 
 #define PIN_INIT(i, reg)   , .p##i = p##i
 #define PIN_PASS(i, reg)   , e.p##i
-#define PIN_STORE(i, reg)  cpu->x[reg] = p##i;
 #define PIN_RELOAD(i, reg) e.p##i = e.cpu->x[reg];
 #define ENTER              struct env e = {.ip = ip, .cpu = cpu, .tag = tag, .addend = addend PINS(PIN_INIT)}
-#define ENTER_SPILL                                                                                \
-    ENTER;                                                                                         \
-    PINS(PIN_STORE)
-#define GO(where) MUSTTAIL return (where)(e.ip, e.cpu, e.tag, e.addend PINS(PIN_PASS))
+#define GO(where)          MUSTTAIL return (where)(e.ip, e.cpu, e.tag, e.addend PINS(PIN_PASS))
 #define LEAVE                                                                                      \
     if (e.status == OP_NEXT) {                                                                     \
         e.ip++;                                                                                    \
@@ -48,6 +47,10 @@ gadget_function gadget_core_empty;
     }                                                                                              \
     if (e.status == OP_JUMP)                                                                       \
         GO(e.ip->fn);                                                                              \
+    if (e.status == OP_SKIP) {                                                                     \
+        e.ip = block_next((const struct block *)(e.ip + 2));                                       \
+        GO(e.ip->fn);                                                                              \
+    }                                                                                              \
     if (e.status == OP_MISS)                                                                       \
         GO(gadget_core_miss);                                                                      \
     if (e.status == OP_POKE)                                                                       \
@@ -55,7 +58,18 @@ gadget_function gadget_core_empty;
     if (e.status == OP_LOOKUP)                                                                     \
         GO(gadget_core_lookup);                                                                    \
     GO(gadget_core_trap)
-#define LEAVE_SPILL                                                                                \
+// Between the instances of a sequence: the first that does not simply end is where the record that
+// runs it stands, so that a miss, a trap or a poke is exactly there.
+#define THEN                                                                                       \
+    if (UNLIKELY(e.status != OP_NEXT))                                                             \
+        goto out;                                                                                  \
+    e.ip++;
+#define LEAVE_THEN                                                                                 \
+    goto out;                                                                                      \
+    out:                                                                                           \
+    LEAVE
+// After a body that wrote registers without knowing which of them are pins.
+#define LEAVE_RELOAD                                                                               \
     PINS(PIN_RELOAD)                                                                               \
     LEAVE
 

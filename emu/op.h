@@ -39,6 +39,7 @@
 enum op_status {
     OP_NEXT,   // continue with the next record
     OP_JUMP,   // continue with e->ip
+    OP_SKIP,   // a branch not taken: continue with what follows the block
     OP_MISS,   // memory access needs the slow path; cpu->miss_* say which
     OP_TRAP,   // cpu->trap says why to leave
     OP_POKE,   // leave, somebody poked
@@ -67,7 +68,8 @@ struct env {
 #define OP(name) static ALWAYS_INLINE NO_TSAN void op_##name(OP_PARAMS_##name)
 
 // --- Operands ------------------------------------------------------------------------------------
-// Where a general register operand is: byte n of the record names its slot, or (negative) pin ~n.
+// Where a general register operand is: byte n of the record names its slot, or it is register
+// n - 8, or (negative) pin ~n.
 struct xreg {
     int n;
 };
@@ -77,12 +79,26 @@ struct vreg_ref {
 };
 
 #define XREF(i)          ((struct xreg){i})
+#define XFIXED(reg)      op_fixed((struct xreg){8 + (reg)})
 #define XPIN(i)          ((struct xreg){~(i)})
 #define VREF(i)          ((struct vreg_ref){i})
 #define IMM32            ((int64_t)e.ip->imm)
 #define IMM56            ((int64_t)e.ip->wide >> 8)
 #define IMM_POOL         (*(const uint64_t *)((const char *)e.ip + e.ip->imm))
 #define PACKED(at, mask) (((uint32_t)e.ip->imm >> (at)) & (mask))
+
+// A register known when the gadget was made (bytes 8 and up of no record).
+static ALWAYS_INLINE struct xreg op_fixed(struct xreg r)
+{
+    switch (r.n - 8) {
+#define PIN_FIXED(i, reg)                                                                          \
+    case reg:                                                                                      \
+        return XPIN(i);
+        PINS(PIN_FIXED)
+    default:
+        return r;
+    }
+}
 
 static ALWAYS_INLINE NO_TSAN uint64_t op_get_x(const struct env *e, struct xreg r)
 {
@@ -92,20 +108,25 @@ static ALWAYS_INLINE NO_TSAN uint64_t op_get_x(const struct env *e, struct xreg 
         return e->p##i;
         PINS(PIN_GET)
     default:
-        return e->cpu->x[e->ip->r[r.n]];
+        return r.n >= 8 ? e->cpu->x[r.n - 8] : e->cpu->x[e->ip->r[r.n]];
     }
 }
 
+// A pin is a copy: cpu->x is always current, so any gadget may read a pinned register there.
 static ALWAYS_INLINE NO_TSAN void op_set_x(struct env *e, struct xreg r, uint64_t v)
 {
     switch (~r.n) {
 #define PIN_SET(i, reg)                                                                            \
     case i:                                                                                        \
         e->p##i = v;                                                                               \
+        e->cpu->x[reg] = v;                                                                        \
         return;
         PINS(PIN_SET)
     default:
-        e->cpu->x[e->ip->r[r.n]] = v;
+        if (r.n >= 8)
+            e->cpu->x[r.n - 8] = v;
+        else
+            e->cpu->x[e->ip->r[r.n]] = v;
     }
 }
 
@@ -122,10 +143,15 @@ static ALWAYS_INLINE NO_TSAN void op_set_x(struct env *e, struct xreg r, uint64_
 // SIMD and FP registers. V(r) is the 128-bit register by value; SET_V writes all of it. VR(r) and
 // VW(r) are pointers for lane access (VW: the destination; other lanes keep their value). Writes of
 // a B/H/S/D scalar clear the rest of the register.
-#define V(r)         (*op_v(e, r))
-#define VR(r)        ((const union vreg *)op_v(e, r))
-#define VW(r)        op_v(e, r)
-#define SET_V(r, v)  (*op_v(e, r) = (v))
+#define V(r)  (*op_v(e, r))
+#define VR(r) ((const union vreg *)op_v(e, r))
+#define VW(r) op_v(e, r)
+#define SET_V(r, v)                                                                                \
+    do {                                                                                           \
+        /* As one vector store, which later loads of any part can be forwarded from. */            \
+        const union vreg set_v_ = (v);                                                             \
+        op_v(e, r)->vu64 = set_v_.vu64;                                                            \
+    } while (0)
 #define VQ(r)        (op_v(e, r)->q)
 #define VD(r)        (op_v(e, r)->d[0])
 #define VS(r)        (op_v(e, r)->s[0])
@@ -137,11 +163,16 @@ static ALWAYS_INLINE NO_TSAN void op_set_x(struct env *e, struct xreg r, uint64_
 #define SET_VH(r, v) op_set_d(e, r, (uint16_t)(v))
 #define SET_VB(r, v) op_set_d(e, r, (uint8_t)(v))
 // The i-th register after r, modulo 32 (lists of LD1..LD4, TBL).
-#define VNEXT(reg, i) (&e->cpu->v[(e->ip->r[(reg).n] + (i)) & 31])
+#define VNEXT(reg, i) op_v_slot(e, (e->ip->r[(reg).n] + 2 * (i)) & 63)
+
+static ALWAYS_INLINE NO_TSAN union vreg *op_v_slot(const struct env *e, unsigned slot)
+{
+    return (union vreg *)(void *)((char *)e->cpu->v + slot * 8u);
+}
 
 static ALWAYS_INLINE NO_TSAN union vreg *op_v(const struct env *e, struct vreg_ref r)
 {
-    return &e->cpu->v[e->ip->r[r.n]];
+    return op_v_slot(e, e->ip->r[r.n]);
 }
 
 static ALWAYS_INLINE NO_TSAN void op_set_d(const struct env *e, struct vreg_ref r, uint64_t v)
@@ -251,12 +282,8 @@ static ALWAYS_INLINE NO_TSAN uint64_t op_logic_flags(struct env *e, bool sf, uin
 
 static ALWAYS_INLINE NO_TSAN bool op_cond_base(const struct env *e, unsigned which)
 {
-    if (e->flags == FLAGS_SUB64 || e->flags == FLAGS_SUB32) {
-        bool wide = e->flags == FLAGS_SUB64;
-        int64_t sa = wide ? (int64_t)e->flag_a : (int32_t)e->flag_a;
-        int64_t sb = wide ? (int64_t)e->flag_b : (int32_t)e->flag_b;
-        uint64_t a = wide ? e->flag_a : (uint32_t)e->flag_a;
-        uint64_t b = wide ? e->flag_b : (uint32_t)e->flag_b;
+    if (e->flags == FLAGS_SUB64) {
+        uint64_t a = e->flag_a, b = e->flag_b;
         switch (which) {
         case 0:
             return a == b;
@@ -265,9 +292,26 @@ static ALWAYS_INLINE NO_TSAN bool op_cond_base(const struct env *e, unsigned whi
         case 4:
             return a > b;
         case 5:
-            return sa >= sb;
+            return (int64_t)a >= (int64_t)b;
         case 6:
-            return sa > sb;
+            return (int64_t)a > (int64_t)b;
+        default:
+            break;
+        }
+    }
+    if (e->flags == FLAGS_SUB32) {
+        uint32_t a = (uint32_t)e->flag_a, b = (uint32_t)e->flag_b;
+        switch (which) {
+        case 0:
+            return a == b;
+        case 1:
+            return a >= b;
+        case 4:
+            return a > b;
+        case 5:
+            return (int32_t)a >= (int32_t)b;
+        case 6:
+            return (int32_t)a > (int32_t)b;
         default:
             break;
         }
@@ -423,8 +467,13 @@ static ALWAYS_INLINE NO_TSAN void *op_at(struct env *e, uint64_t addr, unsigned 
         return (void *)(uintptr_t)(addr + e->addend);
     const struct tlb_entry *t = &e->cpu->tlb->entry[tlb_index(addr)];
     uint64_t tag = access == MEM_READ ? t->read_tag : t->write_tag;
-    if (LIKELY(((addr + size - 1) & ~MEM_PAGE_MASK) == tag))
+    if (LIKELY(((addr + size - 1) & ~MEM_PAGE_MASK) == tag)) {
+        if (LIKELY(t->read_tag == t->write_tag)) {
+            e->tag = tag;
+            e->addend = t->addend;
+        }
         return (void *)(uintptr_t)(addr + t->addend);
+    }
     e->cpu->miss_addr = addr;
     e->cpu->miss_size = size;
     e->cpu->miss_access = access;
@@ -456,29 +505,38 @@ static ALWAYS_INLINE NO_TSAN void op_trap(struct env *e, enum trap_kind kind, ui
         return;                                                                                    \
     } while (0)
 
+// A volatile access where a relaxed atomic one is meant: compilers compare it in place.
+static ALWAYS_INLINE NO_TSAN bool op_poked(const struct env *e)
+{
+    const volatile void *poke = &e->cpu->poke;
+    return *(const volatile uint32_t *)poke != 0;
+}
+
 // Leaves if somebody poked; comes first in the body, because the instruction is run again.
 #define POLL()                                                                                     \
     do {                                                                                           \
-        if (UNLIKELY(atomic_load_explicit(&e->cpu->poke, memory_order_relaxed))) {                 \
+        if (UNLIKELY(op_poked(e))) {                                                               \
             e->status = OP_POKE;                                                                   \
             return;                                                                                \
         }                                                                                          \
     } while (0)
 
-// Direct branches (rows with `target`). `poll` is the constant that says it goes backward.
+// Direct branches (rows with `target`). The body sees two constants: `poll` says that it goes
+// backward; `direct`, of no concern to it, how the record holds the successor.
 #define JUMP()                                                                                     \
     do {                                                                                           \
-        e->ip = insn_target(e->ip);                                                                \
+        e->ip = direct ? insn_direct(e->ip) : insn_target(e->ip);                                  \
         e->status = OP_JUMP;                                                                       \
     } while (0)
 // Not taken: what follows the block, which the next record knows.
 #define BRANCH_IF(c)                                                                               \
     do {                                                                                           \
-        if (c)                                                                                     \
-            e->ip = insn_target(e->ip);                                                            \
-        else                                                                                       \
-            e->ip = insn_target(e->ip + 1);                                                        \
-        e->status = OP_JUMP;                                                                       \
+        if (c) {                                                                                   \
+            e->ip = direct ? insn_direct(e->ip) : insn_target(e->ip);                              \
+            e->status = OP_JUMP;                                                                   \
+        } else {                                                                                   \
+            e->status = OP_SKIP;                                                                   \
+        }                                                                                          \
     } while (0)
 
 // Address of the instruction behind a BL, BLR or conditional branch.
@@ -495,7 +553,7 @@ static ALWAYS_INLINE NO_TSAN void op_push_return(struct env *e)
     uint32_t top = (tc->return_top + 1) & (RETURN_STACK - 1);
     tc->return_top = top;
     tc->returns[top].pc = RETURN_ADDRESS();
-    tc->returns[top].ip = insn_target(e->ip + 1);
+    tc->returns[top].ip = block_next((const struct block *)(e->ip + 2));
 }
 
 static ALWAYS_INLINE NO_TSAN void op_branch_to(struct env *e, uint64_t pc)

@@ -38,7 +38,7 @@ static ALWAYS_INLINE union vreg simd_in(const union vreg *v, unsigned q)
 {
     if (q == 1)
         return *v;
-    return (union vreg){.d = {v->d[0], 0}};
+    return (union vreg){.vu64 = {v->d[0], 0}};
 }
 #define SIMD_IN(reg) simd_in(VR(reg), q)
 
@@ -46,7 +46,7 @@ static ALWAYS_INLINE union vreg simd_out(union vreg r, unsigned size, unsigned q
 {
     if (q == 1)
         return r;
-    return (union vreg){.d = {q == 2 ? r.d[0] & simd_mask(size) : r.d[0], 0}};
+    return (union vreg){.vu64 = {q == 2 ? r.d[0] & simd_mask(size) : r.d[0], 0}};
 }
 #define SIMD_OUT(reg, value) SET_V(reg, simd_out(value, size, q))
 
@@ -84,7 +84,7 @@ static ALWAYS_INLINE union vreg simd_dup(unsigned size, uint64_t x)
         : size == 1 ? (x & 0xffff) * 0x0001000100010001ull
         : size == 2 ? (x & 0xffffffff) * 0x0000000100000001ull
                     : x;
-    return (union vreg){.d = {x, x}};
+    return (union vreg){.vu64 = {x, x}};
 }
 
 // The register is written as a whole: a later load of it need not wait for two stores.
@@ -201,10 +201,10 @@ static ALWAYS_INLINE union vreg simd_unzip(union vreg a, union vreg b, unsigned 
         r.vu32 = __builtin_shufflevector(a.vu32, b.vu32, 1, 3, 5, 7);
         break;
     case 6:
-        r = (union vreg){.d = {a.d[0], b.d[0]}};
+        r = (union vreg){.vu64 = {a.d[0], b.d[0]}};
         break;
     default:
-        r = (union vreg){.d = {a.d[1], b.d[1]}};
+        r = (union vreg){.vu64 = {a.d[1], b.d[1]}};
         break;
     }
     return r;
@@ -236,10 +236,10 @@ static ALWAYS_INLINE union vreg simd_zip(union vreg a, union vreg b, unsigned si
         r.vu32 = __builtin_shufflevector(a.vu32, b.vu32, 2, 6, 3, 7);
         break;
     case 6:
-        r = (union vreg){.d = {a.d[0], b.d[0]}};
+        r = (union vreg){.vu64 = {a.d[0], b.d[0]}};
         break;
     default:
-        r = (union vreg){.d = {a.d[1], b.d[1]}};
+        r = (union vreg){.vu64 = {a.d[1], b.d[1]}};
         break;
     }
     return r;
@@ -251,8 +251,8 @@ static ALWAYS_INLINE union vreg simd_pairs(union vreg a, union vreg b, unsigned 
 {
     if (q)
         return simd_unzip(a, b, size, odd);
-    const union vreg both = {.d = {a.d[0], b.d[0]}};
-    return simd_unzip(both, (union vreg){.d = {0, 0}}, size, odd);
+    const union vreg both = {.vu64 = {a.d[0], b.d[0]}};
+    return simd_unzip(both, (union vreg){.vu64 = {0, 0}}, size, odd);
 }
 
 // The lower (upper) half of a with lanes of `size`, each extended to twice that.
@@ -290,7 +290,7 @@ static ALWAYS_INLINE union vreg simd_put_half(union vreg rd, union vreg low, uns
                                               unsigned q)
 {
     if (q == 1)
-        return (union vreg){.d = {rd.d[0], low.d[0]}};
+        return (union vreg){.vu64 = {rd.d[0], low.d[0]}};
     return simd_out(low, size, q);
 }
 

@@ -19,12 +19,13 @@ enum {
     MAX_ACCESS = 64, // bytes of the largest memory access of one instruction
 };
 
-// A direct way out of a block. While it is not chained, the record `from` leads to `stub`, which
-// finds the block at `pc` and chains to it.
+// A direct way out of a block. While it is not chained, `cell` leads to `stub`, which finds the
+// block at `pc` and chains to it.
 struct block_exit {
     struct insn stub; // CORE_RESOLVE
     uint64_t pc;
-    struct insn *from; // its target is this exit's
+    uint64_t *cell; // holds the successor, from bit `shift` on; the bits below stay
+    unsigned shift;
     struct block *block, *to;
     struct block_exit *next, **link; // in to->incoming
 };
@@ -32,8 +33,10 @@ struct block_exit {
 // Memory of a block: n + 1 records (the last one is the end record), then this, then exits, the
 // literal pool, and the stand-alone gadget number of each record.
 struct block {
-    uint64_t end_pc; // first: gadgets read it behind the end record
-    uint16_t count;  // guest instructions
+    // First: gadgets read these behind the end record.
+    uint64_t end_pc;
+    uint64_t next;  // address of the record at end_pc, once known; cell of the fall-through exit
+    uint16_t count; // guest instructions
     uint8_t exits;
     bool dead;      // dropped; reached only by those still inside
     uint32_t bytes; // of its memory
@@ -53,6 +56,11 @@ static inline const struct insn *block_start(const struct block *b)
 static inline uint64_t block_pc(const struct block *b)
 {
     return b->end_pc - 4u * b->count;
+}
+
+static inline const struct insn *block_next(const struct block *b)
+{
+    return insn_load_target(&b->next, 0);
 }
 
 // The block that a record belongs to. Other threads may be chaining it; they keep byte 0.

@@ -23,19 +23,22 @@ static uint32_t pool_index(struct draft *d, uint64_t value)
     return d->pool_count++;
 }
 
-static gadget_ref pick_gadget(const struct a64_gadget_info *info, const struct insn *in,
-                              unsigned gadget)
+unsigned pin_of(uint8_t r)
 {
-    const struct gadget_entry *g = &dispatch_gadgets()[gadget];
-    for (unsigned i = 0; i < info->count; i++) {
-        if (info->x_mask >> i & 1) {
 #define PIN_TEST(n, reg)                                                                           \
-    if (in->r[i] == (reg))                                                                         \
-        return g->spill;
-            PINS(PIN_TEST)
-        }
+    if (r == (reg))                                                                                \
+        return (n) + 1u;
+    PINS(PIN_TEST)
+    return 0;
+}
+
+static bool writes_pin(const struct a64_gadget_info *info, const struct insn *in)
+{
+    for (unsigned i = 0; i < info->count; i++) {
+        if (info->w_mask >> i & 1 && pin_of(in->r[i]))
+            return true;
     }
-    return g->plain;
+    return false;
 }
 
 // Adds one instruction; returns the facts that may end the block.
@@ -78,7 +81,9 @@ static unsigned add_insn(struct draft *d, uint32_t word, uint64_t pc)
         break;
     }
     d->gadgets[d->count] = (uint16_t)gadget;
-    in->fn = pick_gadget(info, in, gadget);
+    const struct gadget_entry *g = &dispatch_gadgets()[gadget];
+    d->reloads[d->count] = writes_pin(info, in);
+    in->fn = d->reloads[d->count] ? g->reload : g->plain;
     d->count++;
     return info->is;
 }
@@ -102,6 +107,8 @@ void translate(struct draft *d, uint64_t pc, const void *host, unsigned limit)
         if (is)
             break;
     }
+    if (limit > 1)
+        variants_pick(d);
 }
 
 static unsigned exit_count(const struct draft *d)
@@ -117,11 +124,14 @@ size_t draft_size(const struct draft *d)
     return (n + 15) & ~(size_t)15;
 }
 
-static void place_exit(struct block *b, struct insn *from, uint64_t pc, gadget_ref stub)
+static void place_exit(struct block *b, uint64_t *cell, unsigned shift, uint64_t pc,
+                       gadget_ref stub)
 {
     struct block_exit *x = &b->exit[b->exits++];
-    *x = (struct block_exit){.stub = {.fn = stub}, .pc = pc, .from = from, .block = b};
-    from->wide = insn_pack_target(from->r[0], from->r[1], &x->stub);
+    *x = (struct block_exit){
+        .stub = {.fn = stub}, .pc = pc, .cell = cell, .shift = shift, .block = b};
+    uint64_t low = *cell & ((1ull << shift) - 1);
+    *cell = (uint64_t)(uintptr_t)&x->stub << shift | low;
 }
 
 struct block *draft_place(const struct draft *d, void *memory, gadget_ref stub)
@@ -136,9 +146,10 @@ struct block *draft_place(const struct draft *d, void *memory, gadget_ref stub)
     b->count = (uint16_t)d->count;
     b->end_pc = d->pc + 4u * d->count;
     if (d->falls_through)
-        place_exit(b, end, b->end_pc, stub);
+        place_exit(b, &b->next, 0, b->end_pc, stub);
     if (d->has_target)
-        place_exit(b, end - 1, d->target, stub);
+        place_exit(b, &end[-1].wide, a64_gadget_info[d->gadgets[d->count - 1]].count ? 16 : 0,
+                   d->target, stub);
     uint64_t *pool = (uint64_t *)(void *)&b->exit[b->exits];
     memcpy(pool, d->pool, d->pool_count * sizeof(uint64_t));
     b->gadgets = (uint16_t *)(void *)(pool + d->pool_count);

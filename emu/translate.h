@@ -16,13 +16,19 @@ struct draft {
     uint64_t target; // of the branch that ends it
     struct insn insn[BLOCK_INSNS];
     uint16_t gadgets[BLOCK_INSNS];
-    bool pooled[BLOCK_INSNS]; // its immediate is an index into pool
+    bool reloads[BLOCK_INSNS]; // its stand-alone gadget writes a pin by index and reloads them all
+    bool pooled[BLOCK_INSNS];  // its immediate is an index into pool
     uint64_t pool[BLOCK_INSNS];
 };
 
 // Translates from the code at `host` until the block ends: at a branch, the page's end, or after
 // `limit` instructions. `host` stays within one page.
 void translate(struct draft *d, uint64_t pc, const void *host, unsigned limit);
+
+// Replaces gadgets by those of variants.tbl, so that the block runs with the least work.
+void variants_pick(struct draft *d);
+// The pin that holds a register slot, plus one; 0 if none does.
+unsigned pin_of(uint8_t slot);
 
 // Bytes draft_place() needs.
 size_t draft_size(const struct draft *d);

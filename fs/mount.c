@@ -349,6 +349,26 @@ void vfs_each_mount(struct vfs *vfs, const struct path *root,
     free(all);
 }
 
+void vfs_sync(struct vfs *vfs)
+{
+    struct mount_snapshot *all;
+    size_t count = snapshot_mounts(vfs, &all);
+    for (size_t i = 0; i < count; i++) {
+        struct super *super = all[i].mount->super;
+        bool seen = false;
+        for (size_t j = 0; j < i && !seen; j++)
+            seen = all[j].mount->super == super;
+        // sync(2) has no way to tell of a failure.
+        if (!seen && super->ops->sync && super->ops->sync(super))
+            continue;
+    }
+    for (size_t i = 0; i < count; i++) {
+        path_put(&all[i].at);
+        mount_put(all[i].mount);
+    }
+    free(all);
+}
+
 // --- Host objects no mount shows -----------------------------------------------------------------
 
 int vfs_hide(struct vfs *vfs, uint64_t dev, uint64_t ino)

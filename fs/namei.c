@@ -75,7 +75,8 @@ static int create_in(struct walk *w, const struct creation *what)
         struct dentry *d;
         int err = dir_lookup(w->c, w->cur.dentry, w->last, w->last_len, false, &d);
         if (!err) {
-            err = d->inode ? -LINUX_EEXIST : -LINUX_EPERM;
+            bool fixed = dir->super->flags & SUPER_FIXED_NAMES;
+            err = d->inode ? -LINUX_EEXIST : fixed ? -LINUX_ENOENT : -LINUX_EPERM;
             dentry_put(d);
         }
         return err;

@@ -184,7 +184,7 @@ static int find_or_create(struct walk *w, uint32_t mode, struct dentry **out, bo
     dentry_put(*out);
     *out = NULL;
     if (!dir->inode->ops->create)
-        return -LINUX_EACCES;
+        return dir->super->flags & SUPER_FIXED_NAMES ? -LINUX_ENOENT : -LINUX_EACCES;
     return create_locked(w, mode, out, created);
 }
 

@@ -39,9 +39,12 @@ static bool grow(struct sparse_map *map, uint64_t index)
         if (map->root) {
             top->slot[0] = map->root;
             top->used = 1;
+            map->levels++;
+        } else {
+            while (!covers(map->levels, index) || map->levels == 0)
+                map->levels++; // an empty tree is as high as it must be
         }
         map->root = top;
-        map->levels++;
     }
     return true;
 }

@@ -194,6 +194,8 @@ NODISCARD int vfs_mount(struct vfs *vfs, const struct path *at, struct super *su
 NODISCARD int vfs_bind(struct vfs *vfs, const struct path *from, const struct path *at,
                        unsigned flags);
 NODISCARD int vfs_umount(struct vfs *vfs, const struct path *at, bool lazy);
+// sync(2): every mounted file system, one after the other.
+void vfs_sync(struct vfs *vfs);
 void vfs_root(struct vfs *vfs, struct path *out); // referenced
 unsigned vfs_mount_flags(const struct path *p);   // MOUNT_*, e.g. MOUNT_NOEXEC for exec
 // Calls `each` for every mount in order, without locks held; text fields are copies.
@@ -227,7 +229,8 @@ struct super {
     struct lock rename_lock; // renames across directories, one at a time
 };
 enum {
-    SUPER_NO_DCACHE = 1 << 0, // names appear and vanish by themselves: look every one up (procfs)
+    SUPER_NO_DCACHE = 1 << 0,   // names appear and vanish by themselves: look every one up (procfs)
+    SUPER_FIXED_NAMES = 1 << 1, // making a name that is not there is ENOENT (procfs)
 };
 
 // The kinds of change a directory op makes are each one op; `name` has no slash, is not "." or

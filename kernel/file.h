@@ -51,8 +51,8 @@ bool file_is_writable(const struct file *file);
 // Sets and clears bits of file->flags and tells the file. Any thread.
 void file_change_flags(struct file *file, uint32_t set, uint32_t clear);
 
-// RLIMIT_FSIZE for a regular file of `old_size` that becomes `size`: growth beyond it is SIGXFSZ and
-// -LINUX_EFBIG.
+// RLIMIT_FSIZE for a regular file of `old_size` that becomes `size`: growth beyond it is SIGXFSZ
+// and -LINUX_EFBIG.
 NODISCARD int file_check_size_limit(struct task *task, uint64_t old_size, uint64_t size);
 
 // A write from `it` with everything write(2) adds to file_write: the size limit and O_SYNC.

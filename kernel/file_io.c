@@ -226,6 +226,12 @@ int64_t sys_syncfs(struct task *task, int32_t fd)
     return err;
 }
 
+int64_t sys_sync(struct task *task)
+{
+    vfs_sync(task->kernel->vfs);
+    return 0;
+}
+
 int64_t sys_sync_file_range(struct task *task, int32_t fd, int64_t offset, int64_t len,
                             uint32_t flags)
 {

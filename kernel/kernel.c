@@ -11,6 +11,7 @@
 #include "kernel/tty/tty.h"
 #include "platform/abi/linux_errno.h"
 #include "platform/clock.h"
+#include "platform/host_fault.h"
 #include "platform/poller.h"
 #include "platform/thread.h"
 #include <stdio.h>
@@ -30,7 +31,10 @@ static void make_clocks(struct kernel *k)
 
 static int make_parts(struct kernel *k, const struct kernel_config *config)
 {
-    int err = frame_pool_create(config->memory_limit, &k->frames);
+    int err = host_fault_acquire();
+    k->has_fault_hook = !err;
+    if (!err)
+        err = frame_pool_create(config->memory_limit, &k->frames);
     if (!err)
         err = run_tokens_create(k->cpu_count, &k->run_tokens);
     if (!err)
@@ -106,6 +110,8 @@ void kernel_destroy(struct kernel *k)
         run_tokens_destroy(k->run_tokens);
     if (k->frames)
         frame_pool_destroy(k->frames);
+    if (k->has_fault_hook)
+        host_fault_release();
     cred_put(k->root_cred);
     cond_destroy(&k->task_gone);
     lock_destroy(&k->tasklist);

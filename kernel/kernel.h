@@ -31,6 +31,7 @@ struct kernel {
     // Immutable after kernel_create().
     struct log log;
     struct cpu_host cpu_host;
+    bool has_fault_hook; // a reference to platform/host_fault.h
     struct frame_pool *frames;
     struct run_tokens *run_tokens;
     struct vfs *vfs;

@@ -71,11 +71,21 @@ static void answer_fault(struct task *task, const struct trap *trap)
     }
 }
 
+// Worth a warning when it ends the program; one that catches SIGILL is asking what the CPU can do.
 static void answer_undefined(struct task *task, uint32_t word)
 {
-    log_printf(&task->kernel->log, LOG_WARN, "%s[%d]: undefined instruction %08x at %016llx",
+    enum log_channel channel = signal_caught(task, LINUX_SIGILL) ? LOG_INSN : LOG_WARN;
+    log_printf(&task->kernel->log, channel, "%s[%d]: undefined instruction %08x at %016llx",
                task->comm, task->pid, word, (unsigned long long)task->cpu.pc);
     force_fault(task, LINUX_SIGILL, LINUX_ILL_ILLOPC, task->cpu.pc, 0);
+}
+
+// Something outside cut a host file under one of our mappings, and the thread touched what is no
+// longer there: some instructions ago, so where in the guest is not known.
+static void answer_lost_page(struct task *task)
+{
+    if (UNLIKELY(atomic_exchange_explicit(&task->host_fault.hit, false, memory_order_acq_rel)))
+        force_fault(task, LINUX_SIGBUS, LINUX_BUS_ADRERR, 0, 0);
 }
 
 static void answer(struct task *task, const struct trap *trap)
@@ -105,6 +115,8 @@ static void answer(struct task *task, const struct trap *trap)
         force_fault(task, LINUX_SIGTRAP, LINUX_TRAP_BRKPT, pc, 0);
         break;
     case TRAP_POKE: // work_pending says what for; run tokens look after themselves
+        answer_lost_page(task);
+        break;
     case TRAP_STEP:
         break;
     }
@@ -127,6 +139,8 @@ void task_run(struct task *task)
 void task_thread(struct task *task)
 {
     usage_start_clock(task);
+    task->host_fault.poke = &task->cpu.poke;
+    host_fault_set_thread(&task->host_fault);
     if (task->set_child_tid) {
         int32_t tid = task->pid;
         (void)!user_put(task, task->set_child_tid, &tid);
@@ -135,6 +149,7 @@ void task_thread(struct task *task)
     while (atomic_load_explicit(&task->work_pending, memory_order_acquire) && !task->exiting)
         signal_deliver(task);
     task_run(task);
+    host_fault_set_thread(NULL);
     task_exit(task);
     task_put(task);
 }

@@ -384,6 +384,17 @@ void signal_force(struct task *task, const struct siginfo *info)
     lock_release(&p->lock);
 }
 
+bool signal_caught(struct task *task, int signo)
+{
+    struct process *p = task->process;
+    lock_acquire(&p->lock);
+    uint64_t handler = signal_action(p, signo).handler;
+    bool result =
+        !signal_in(task->blocked, signo) && handler != LINUX_SIG_DFL && handler != LINUX_SIG_IGN;
+    lock_release(&p->lock);
+    return result;
+}
+
 bool signal_blocked_or_ignored(struct task *task, int signo)
 {
     struct process *p = task->process;
@@ -482,8 +493,8 @@ void signal_mask_temporarily(struct task *task, uint64_t mask)
     lock_acquire(&p->lock);
     task->saved_blocked = task->blocked;
     task->restore_blocked = true;
-    // If nothing interrupts the call, syscall_dispatch() restores the mask. work_pending stays what it
-    // says: a thread that sleeps with it set looks as if it had a signal already (wants()).
+    // If nothing interrupts the call, syscall_dispatch() restores the mask. work_pending stays what
+    // it says: a thread that sleeps with it set looks as if it had a signal already (wants()).
     signal_set_blocked(task, mask);
     lock_release(&p->lock);
 }

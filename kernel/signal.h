@@ -60,6 +60,9 @@ void signal_kernel_pgrp(struct pgrp *pgrp, int signo);
 // A fault of the task itself: delivered now even if blocked or ignored (then it kills).
 void signal_force(struct task *task, const struct siginfo *info);
 
+// Would the signal, forced upon the calling task, run a handler of the guest?
+bool signal_caught(struct task *task, int signo);
+
 // Would the signal do nothing to the calling task (blocked or ignored)? For terminal job control.
 bool signal_blocked_or_ignored(struct task *task, int signo);
 

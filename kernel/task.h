@@ -12,6 +12,7 @@
 #include "kernel/signal.h"
 #include "kernel/user.h"
 #include "platform/base/list.h"
+#include "platform/host_fault.h"
 #include "platform/lock.h"
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -57,9 +58,10 @@ struct restart_block {
 };
 
 struct task {
-    struct cpu cpu;          // self; others only while the task is stopped
-    struct kernel *kernel;   // immutable
-    struct process *process; // immutable
+    struct cpu cpu;                      // self; others only while the task is stopped
+    struct host_fault_thread host_fault; // self
+    struct kernel *kernel;               // immutable
+    struct process *process;             // immutable
     _Atomic uint32_t refs;
 
     int32_t pid;  // thread id; changes only in exec of a thread that is not the leader (tasklist)

@@ -17,7 +17,7 @@ ERROR_NUMBERS = "platform/abi/linux_errno.h"
 # System headers that mean the same on every host, and those of the processor: the only ones the
 # layers above platform/ may use.
 PORTABLE = re.compile(r"(assert|ctype|float|inttypes|limits|math|fenv|stdalign|stdarg|stdatomic|stdbool|"
-                      r"stddef|stdint|stdio|stdlib|string|sys/types|cpuid|[a-z]+intrin|arm_\w+|sqlite3)\.h$")
+                      r"stddef|stdint|stdio|stdlib|string|sys/types|cpuid|[a-z]+intrin|arm_\w+|sqlite3|archive|archive_entry)\.h$")
 
 
 def layer_of(name):

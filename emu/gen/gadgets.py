@@ -14,6 +14,8 @@ def params_of(gadget):
             continue
         kind = "x" if o.is_x else "v"
         out.append((o.name, C_TYPE[kind], f"{kind.upper()}REF({i})"))
+    for name, number in gadget.fixed:
+        out.append((name, C_TYPE["x"], f"XFIXED({number})"))
     for name, value in gadget.consts:
         out.append((name, C_TYPE["const"], str(value)))
     if gadget.imm:
@@ -31,6 +33,7 @@ def params_of(gadget):
             out.append(("imm", C_TYPE["const64"], arg))
         elif kind == "target":
             out.append(("poll", C_TYPE["target"], "1" if gadget.form == "back" else "0"))
+            out.append(("direct", C_TYPE["target"], "0" if gadget.operands else "1"))
     return sorted(out)
 
 
@@ -52,8 +55,8 @@ def call_of(g):
     return f"op_{g.body}({args});"
 
 
-def has_x(g):
-    return any(o.is_x for o in g.operands)
+def writes_x(g):
+    return any(o.is_x and "w" in o.access for o in g.operands)
 
 
 def emit_wrappers(source, gadgets, pinned):
@@ -62,8 +65,8 @@ def emit_wrappers(source, gadgets, pinned):
            '#include "emu/gadget.h"', ""]
     for g in gadgets:
         out.append(f"GADGET({g.name}) {{ ENTER; {call_of(g)} LEAVE; }}")
-        if has_x(g) and pinned:
-            out.append(f"GADGET_SPILL({g.name}) {{ ENTER_SPILL; {call_of(g)} LEAVE_SPILL; }}")
+        if writes_x(g) and pinned:
+            out.append(f"GADGET_RELOAD({g.name}) {{ ENTER; {call_of(g)} LEAVE_RELOAD; }}")
     return "\n".join(out + [""])
 
 
@@ -83,8 +86,8 @@ def emit_decls(gadgets, pinned):
     out = ["// Generated from a64.tbl: every gadget."]
     for g in gadgets:
         out.append(f"DECLARE_GADGET({g.name})")
-        if has_x(g) and pinned:
-            out.append(f"DECLARE_SPILL({g.name})")
+        if writes_x(g) and pinned:
+            out.append(f"DECLARE_RELOAD({g.name})")
     return "\n".join(out + [""])
 
 
@@ -101,18 +104,19 @@ def emit_table(gadgets, pinned):
         if kind == "const":
             layout = "A64_CONST56" if len(g.operands) <= 1 else "A64_CONST32"
         xmask = sum(1 << i for i, o in enumerate(g.operands) if o.is_x)
+        wmask = sum(1 << i for i, o in enumerate(g.operands) if o.is_x and "w" in o.access)
         bits = " | ".join(f"A64_IS_{f.upper()}" for f in sorted(g.facts)
                           if f in ("ends", "cond", "stop")) or "0"
-        out.append(f"    {{{layout}, {len(g.operands)}, {xmask:#x}, {bits}}}, // {g.name}")
+        out.append(f"    {{{layout}, {len(g.operands)}, {xmask:#x}, {wmask:#x}, {bits}}}, // {g.name}")
     out += ["};", "", "#if EMU_DISPATCH != DISPATCH_GOTO",
             "#define DECLARE_GADGET(name) gadget_function gadget_##name;",
-            "#define DECLARE_SPILL(name)  gadget_function spill_##name;",
+            "#define DECLARE_RELOAD(name) gadget_function reload_##name;",
             '#include "emu/a64_gadget_decls.h"', "",
             "const struct gadget_entry *dispatch_gadgets(void)", "{",
             "    static const struct gadget_entry gadgets[] = {"]
     for g in gadgets.list:
-        spill = f"spill_{g.name}" if has_x(g) and pinned else f"gadget_{g.name}"
-        out.append(f"        {{gadget_{g.name}, {spill}}},")
+        again = f"reload_{g.name}" if writes_x(g) and pinned else f"gadget_{g.name}"
+        out.append(f"        {{gadget_{g.name}, {again}}},")
     return "\n".join(out + ["    };", "    return gadgets;", "}", "#endif", ""])
 
 
@@ -123,3 +127,11 @@ def emit_pins(pins):
         "// Generated: guest registers that tail-called gadgets keep in host registers.",
         "#ifndef EMU_PINS_H", "#define EMU_PINS_H", "",
         f"#define PIN_COUNT {len(pins)}", f"#define PINS(F) {text}".rstrip(), "", "#endif", ""])
+
+
+def emit_names(gadgets):
+    """For tools that choose variants or print counts."""
+    out = ["// Generated from a64.tbl: names of gadgets.", '#include "emu/a64.h"', "",
+           "const char *const a64_gadget_names[] = {"]
+    out += [f'    "{g.name}",' for g in gadgets.list]
+    return "\n".join(out + ["};", ""])

@@ -9,10 +9,10 @@ from gen.table import PRAGMA, TableError, names_in, to_python
 class Gadget:
     """One instance of a body. key is what makes two of them the same."""
 
-    def __init__(self, key, body, consts, operands, imm, form):
-        self.key, self.body, self.consts = key, body, consts
-        self.operands, self.imm, self.form = operands, imm, form
-        self.name = body
+    def __init__(self, key, ex, consts, form):
+        self.key, self.body, self.consts = key, ex.body, consts
+        self.operands, self.fixed, self.imm, self.form = ex.operands, ex.fixed, ex.imm, form
+        self.name = ex.body
         for _, v in consts:
             self.name += f"_{v}"
         self.number = None
@@ -41,6 +41,8 @@ class Gadgets:
         kind = ex.imm[0] if ex.imm else None
         layout = tuple((o.name, i, o.is_x) for i, o in enumerate(ex.operands))
         params = [(o.name, {"V": "v", "N": "n"}.get(o.kind, "x")) for o in ex.operands]
+        params += [(n, "x") for n, _ in ex.fixed]
+        layout += tuple(ex.fixed)
         params += [(n, "const") for n, _, _, _ in ex.expand]
         if kind == "pack":
             params += [(n, "pack") for n, _, _ in ex.imm[1]]
@@ -63,7 +65,7 @@ class Gadgets:
                 key = (ex.body, tuple(sorted(consts)), layout, kind, form)
                 g = self.by_key.get(key)
                 if not g:
-                    g = Gadget(key, ex.body, consts, ex.operands, ex.imm, form)
+                    g = Gadget(key, ex, consts, form)
                     g.number = len(self.list)
                     g.facts = set()
                     if form:
@@ -118,7 +120,7 @@ def connected(conds, names):
 def slot_expr(op):
     number = f"({op.expr})" if op.expr != op.name else op.name
     if op.kind == "V":
-        return f"(uint8_t)({number} & 31)"
+        return f"INSN_V_SLOT({number})"
     if op.kind == "N" or op.kind.endswith("S"):
         return f"(uint8_t){number}"
     fn = {"r": "slot_read", "w": "slot_write", "rw": "slot_read"}[op.access]
@@ -170,7 +172,8 @@ def exec_body(row, ex, gadgets, indent):
 
 def emit(table, gadgets):
     out = ["// Generated from a64.tbl: operand extraction.", PRAGMA, '#include "emu/a64.h"',
-           '#include "emu/a64_imm.h"', '#include "emu/cpu.h"', '#include "emu/host_cpu.h"', "",
+           '#include "emu/a64_imm.h"', '#include "emu/cpu.h"', '#include "emu/host_cpu.h"',
+           '#include "emu/insn.h"', "",
            "static inline uint8_t slot_read(uint32_t r)", "{",
            "    return (uint8_t)(r == 31 ? CPU_ZERO : r);", "}", "",
            "static inline uint8_t slot_write(uint32_t r)", "{",

@@ -43,6 +43,7 @@ class Exec:
         self.cond = None
         self.body = None
         self.operands = []
+        self.fixed = []      # (name, register number) of operands that are always that register
         self.expand = []     # (name, expr, first value, count)
         self.imm = None      # (kind, value)
         self.given = set()
@@ -104,6 +105,7 @@ class Table:
         self.files = []
         self.ready = set()
         self.dir = os.path.dirname(path)
+        self.path = path
         self.read(path)
         names = set()
         for row in self.rows + self.gadgets:
@@ -223,7 +225,10 @@ class Table:
                 name, _, expr = name.partition("=")
                 if kind not in KINDS:
                     raise TableError(f"{where}: bad operand `{word}`")
-                ex.operands.append(Operand(name, expr or name, kind, access))
+                if expr.isdigit():
+                    ex.fixed.append((name, int(expr)))
+                else:
+                    ex.operands.append(Operand(name, expr or name, kind, access))
         elif key == "expand":
             for word in items(value):
                 name, _, rest = word.partition("=")
@@ -258,7 +263,7 @@ class Table:
             raise TableError(f"{row.where}: unknown feature {row.feat}")
         for ex in row.forms:
             if not ex.given & {"write", "read", "update"}:
-                ex.operands = row.main.operands
+                ex.operands, ex.fixed = row.main.operands, row.main.fixed
             if "expand" not in ex.given:
                 ex.expand = row.main.expand
         for expr in (row.valid, row.unpred):

@@ -40,7 +40,7 @@ OP(sha1h)
 
 OP(sha1su0)
 {
-    const union vreg d = V(rd), moved = {.d = {d.d[1], VD(rn)}};
+    const union vreg d = V(rd), moved = {.vu64 = {d.d[1], VD(rn)}};
     SET_V(rd, ((union vreg){.vu64 = moved.vu64 ^ d.vu64 ^ V(rm).vu64}));
 }
 

@@ -10,5 +10,6 @@ OP(undefined)
 OP(fallthrough)
 {
     POLL();
-    JUMP();
+    e->ip = block_next((const struct block *)(e->ip + 1));
+    e->status = OP_JUMP;
 }

@@ -3,9 +3,40 @@
 #include "emu/fp_fast.h"
 #include "emu/op.h"
 
-// Lane 0, and the whole register written with the rest zero.
-#define F(r)        (sz == 1 ? VD(r) : sz == 0 ? (uint64_t)VS(r) : (uint64_t)VH(r))
-#define SET_F(r, v) SET_VD(r, v)
+// Lane 0, and the whole register written with the rest zero. As host numbers, the bits never pass
+// through a general register: that would cost more than the operation.
+#define F(r)          (sz == 1 ? VD(r) : sz == 0 ? (uint64_t)VS(r) : (uint64_t)VH(r))
+#define SET_F(r, v)   SET_VD(r, v)
+#define F64(r)        op_f64(VD(r))
+#define F32(r)        op_f32(VS(r))
+#define SET_F64(r, v) SET_V(r, ((union vreg){.vf64 = {v, 0.0}}))
+#define SET_F32(r, v) SET_V(r, ((union vreg){.vf32 = {v, 0.0f, 0.0f, 0.0f}}))
+
+#define SLOW(a, b, c, f)                                                                           \
+    ((struct fp_slow){(uint8_t)fp_size_of(sz), 1, f, (uint8_t)rd.n, (uint8_t)(a).n,                \
+                      (uint8_t)(b).n, (uint8_t)(c).n})
+
+// Ends the body with the host's result where that is ARM's (emu/fp_fast.h); the software operation
+// follows. `d` and `s`: expressions over x and y, double and single. `tiny`: can round up to the
+// smallest normal number.
+#define TRY_HOST(d, s, tiny, a, b)                                                                 \
+    if (sz == 1 && fp_host_ok(e->cpu)) {                                                           \
+        const double x = F64(a), y MAYBE_UNUSED = F64(b), r = d;                                   \
+        if (fp_good64(r, tiny)) {                                                                  \
+            SET_F64(rd, r);                                                                        \
+            return;                                                                                \
+        }                                                                                          \
+    }                                                                                              \
+    if (sz == 0 && fp_host_ok(e->cpu)) {                                                           \
+        const float x = F32(a), y MAYBE_UNUSED = F32(b), r = s;                                    \
+        if (fp_good32(r, tiny)) {                                                                  \
+            SET_F32(rd, r);                                                                        \
+            return;                                                                                \
+        }                                                                                          \
+    }
+#define BINARY(expr, soft, tiny, flags)                                                            \
+    TRY_HOST(expr, expr, tiny, rn, rm)                                                             \
+    fp_slow2(e->cpu, e->ip, soft, SLOW(rn, rm, rn, flags), 0)
 
 // --- One source ----------------------------------------------------------------------------------
 OP(fmov_f)
@@ -30,7 +61,8 @@ OP(fneg_f)
 
 OP(fsqrt_f)
 {
-    SET_F(rd, fast_sqrt(e->cpu, sz, F(rn)));
+    TRY_HOST(__builtin_sqrt(x), __builtin_sqrtf(x), false, rn, rn)
+    fp_slow1(e->cpu, e->ip, fp_sqrt, SLOW(rn, rn, rn, 0));
 }
 
 OP(frint_f)
@@ -40,88 +72,136 @@ OP(frint_f)
 
 OP(fcvt_f)
 {
-    if (src == 0 && dst == 1) {
-        SET_VD(rd, fast_single_to_double(e->cpu, VS(rn)));
-    } else if (src == 1 && dst == 0) {
-        SET_VD(rd, fast_double_to_single(e->cpu, VD(rn)));
-    } else {
-        const uint64_t v = src == 0 ? VS(rn) : src == 1 ? VD(rn) : VH(rn);
-        SET_VD(rd, fp_convert(e->cpu, fp_size_of(src == 3 ? 2 : src),
-                              fp_size_of(dst == 3 ? 2 : dst), v));
+    if (src == 0 && dst == 1 && fp_host_ok(e->cpu)) {
+        const double r = (double)F32(rn);
+        if (fp_good64(r, false)) {
+            SET_F64(rd, r);
+            return;
+        }
     }
+    if (src == 1 && dst == 0 && fp_host_ok(e->cpu)) {
+        const float r = (float)F64(rn);
+        if (fp_good32(r, true)) {
+            SET_F32(rd, r);
+            return;
+        }
+    }
+    const uint64_t v = src == 0 ? VS(rn) : src == 1 ? VD(rn) : VH(rn);
+    SET_VD(rd,
+           fp_convert(e->cpu, fp_size_of(src == 3 ? 2 : src), fp_size_of(dst == 3 ? 2 : dst), v));
 }
 
 // --- Two and three sources -----------------------------------------------------------------------
 OP(fadd_f)
 {
-    SET_F(rd, fast_add(e->cpu, sz, F(rn), F(rm)));
+    BINARY(x + y, fp_add, false, 0);
 }
 
 OP(fsub_f)
 {
-    SET_F(rd, fast_sub(e->cpu, sz, F(rn), F(rm)));
+    BINARY(x - y, fp_sub, false, 0);
 }
 
 OP(fmul_f)
 {
-    SET_F(rd, fast_mul(e->cpu, sz, F(rn), F(rm)));
+    BINARY(x * y, fp_mul, true, 0);
 }
 
 OP(fnmul_f)
 {
-    SET_F(rd, fast_mul(e->cpu, sz, F(rn), F(rm)) ^ fp_sign_of(sz));
+    BINARY(-(x * y), fp_mul, true, FP_SLOW_NEGATE_RESULT);
 }
 
 OP(fdiv_f)
 {
-    SET_F(rd, fast_div(e->cpu, sz, F(rn), F(rm)));
+    BINARY(x / y, fp_div, true, 0);
 }
+
+// The operand that wins is the result; equal ones are left to software, zeros have signs.
+#define PICK(test, soft)                                                                           \
+    if (sz == 1 && fp_host_ok(e->cpu)) {                                                           \
+        const double x = F64(rn), y = F64(rm);                                                     \
+        if (test(x, y) || test(y, x)) {                                                            \
+            SET_F64(rd, test(x, y) ? x : y);                                                       \
+            return;                                                                                \
+        }                                                                                          \
+    }                                                                                              \
+    if (sz == 0 && fp_host_ok(e->cpu)) {                                                           \
+        const float x = F32(rn), y = F32(rm);                                                      \
+        if (test(x, y) || test(y, x)) {                                                            \
+            SET_F32(rd, test(x, y) ? x : y);                                                       \
+            return;                                                                                \
+        }                                                                                          \
+    }                                                                                              \
+    fp_slow2(e->cpu, e->ip, soft, SLOW(rn, rm, rn, 0), 0)
 
 OP(fmax_f)
 {
-    SET_F(rd, fast_max(e->cpu, sz, F(rn), F(rm)));
+    PICK(__builtin_isgreater, fp_max);
 }
 
 OP(fmin_f)
 {
-    SET_F(rd, fast_min(e->cpu, sz, F(rn), F(rm)));
+    PICK(__builtin_isless, fp_min);
 }
 
 OP(fmaxnm_f)
 {
-    SET_F(rd, fast_maxnm(e->cpu, sz, F(rn), F(rm)));
+    PICK(__builtin_isgreater, fp_maxnm);
 }
 
 OP(fminnm_f)
 {
-    SET_F(rd, fast_minnm(e->cpu, sz, F(rn), F(rm)));
+    PICK(__builtin_isless, fp_minnm);
 }
 
-// Operands are negated before NaNs are looked at, as the architecture says.
 OP(fmuladd_f_soft)
 {
-    const uint64_t sign = fp_sign_of(sz);
-    SET_F(rd, fp_muladd(e->cpu, fp_size_of(sz), F(ra) ^ (o1 ? sign : 0),
-                        F(rn) ^ (o1 != o0 ? sign : 0), F(rm)));
+    fp_slow3(e->cpu, e->ip, fp_muladd,
+             SLOW(rn, rm, ra, (o1 != o0 ? FP_SLOW_NEGATE_A : 0) | (o1 ? FP_SLOW_NEGATE_C : 0)), 0);
 }
 
 // --- Comparison, selection -----------------------------------------------------------------------
-static ALWAYS_INLINE void set_order(struct env *e, enum fp_order order)
+// Flags of operand `a` of the record against operand `b`, or against zero if `b` is negative.
+static COLD void compare_slow(struct cpu *cpu, const struct insn *ip, enum fp_size size, int a,
+                              int b, bool signal)
 {
+    struct env env = {.ip = ip, .cpu = cpu}, *e = &env;
+    const uint64_t x = simd_u(VR(VREF(a)), size, 0), y = b < 0 ? 0 : simd_u(VR(VREF(b)), size, 0);
+    const enum fp_order order = fp_compare(cpu, size, x, y, signal);
     SET_NZCV(order == FP_LESS, order == FP_EQUAL, order != FP_LESS, order == FP_UNORDERED);
 }
 
+// Flags of rn against rm, or zero. The host compares once; its carry and zero flags are ours.
+#define COMPARE_AS(type, x, y)                                                                     \
+    {                                                                                              \
+        const type x_ = x, y_ = y;                                                                 \
+        if (LIKELY(!__builtin_isunordered(x_, y_))) {                                              \
+            const bool not_below = __builtin_isgreaterequal(x_, y_);                               \
+            SET_NZCV(!not_below, !__builtin_islessgreater(x_, y_), not_below, 0);                  \
+            return;                                                                                \
+        }                                                                                          \
+    }
+#define COMPARE(zero, signal)                                                                      \
+    if (sz == 1 && fp_host_ok(e->cpu))                                                             \
+        COMPARE_AS(double, F64(rn), zero ? 0.0 : F64(rm))                                          \
+    if (sz == 0 && fp_host_ok(e->cpu))                                                             \
+        COMPARE_AS(float, F32(rn), zero ? 0.0f : F32(rm))                                          \
+    compare_slow(e->cpu, e->ip, fp_size_of(sz), rn.n, zero ? -1 : rm.n, signal);                   \
+    e->flags = FLAGS_STORED
+
 OP(fcmp_f)
 {
-    set_order(e, fast_compare(e->cpu, sz, F(rn), z ? 0 : F(rm), sig));
+    COMPARE(z, sig);
 }
 
 OP(fccmp_f)
 {
-    if (COND(cond))
-        set_order(e, fast_compare(e->cpu, sz, F(rn), F(rm), sig));
-    else
+    if (!COND(cond)) {
         SET_NZCV(nzcv >> 3 & 1, nzcv >> 2 & 1, nzcv >> 1 & 1, nzcv & 1);
+        return;
+    }
+    COMPARE(false, sig);
 }
 
 OP(fcsel_f)
@@ -131,19 +211,46 @@ OP(fcsel_f)
 }
 
 // --- Integers ------------------------------------------------------------------------------------
+struct to_int {
+    int operand;
+    uint8_t size, is_unsigned, bits, round;
+};
+static COLD uint64_t to_int_slow(struct cpu *cpu, const struct insn *ip, struct to_int how)
+{
+    const struct env env = {.ip = ip, .cpu = cpu}, *e = &env;
+    const uint64_t v = simd_u(VR(VREF(how.operand)), how.size, 0);
+    return fp_to_fixed(cpu, (enum fp_size)how.size, v, 0, how.is_unsigned, how.bits,
+                       (enum fp_round)how.round);
+}
+
 OP(fcvt_int)
 {
     const unsigned bits = sf ? 64 : 32;
-    if (rmode == FP_ROUND_ZERO)
-        SET_X(rd, fast_to_int(e->cpu, sz, F(rn), u, bits));
-    else
-        SET_X(rd, fp_to_fixed(e->cpu, fp_size_of(sz), F(rn), 0, u, bits, (enum fp_round)rmode));
+    if (rmode == FP_ROUND_ZERO && sz < 2 && fp_host_ok(e->cpu)) {
+        const double v = sz ? F64(rn) : (double)F32(rn);
+        if (fp_fits_int(v, u, bits)) {
+            const uint64_t r = (uint64_t)(int64_t)v;
+            SET_X(rd, sf ? r : (uint32_t)r);
+            return;
+        }
+    }
+    SET_X(rd, to_int_slow(e->cpu, e->ip,
+                          (struct to_int){rn.n, (uint8_t)fp_size_of(sz), (uint8_t)u, (uint8_t)bits,
+                                          (uint8_t)rmode}));
 }
 
 OP(cvtf_int)
 {
     const uint64_t v = u ? XW(rn) : (uint64_t)SXW(rn);
-    SET_F(rd, fast_from_int(e->cpu, sz, v, u));
+    // Never tiny, never NaN: FZ does not matter.
+    if (sz < 2 && (!u || !sf || LIKELY(!(v >> 63)))) {
+        if (sz)
+            SET_F64(rd, (double)(int64_t)v);
+        else
+            SET_F32(rd, (float)(int64_t)v);
+    } else {
+        SET_F(rd, fp_from_fixed(e->cpu, fp_size_of(sz), v, 0, u));
+    }
 }
 
 OP(fcvt_fixed)

@@ -3,28 +3,86 @@
 #include "emu/fp_fma.h"
 #include "emu/op.h"
 
-#define F(r) (sz == 1 ? VD(r) : (uint64_t)VS(r))
+#define SLOW(count, bits)                                                                          \
+    ((struct fp_slow){.size = (uint8_t)fp_size_of(sz),                                             \
+                      .lanes = (uint8_t)(count),                                                   \
+                      .flags = (uint8_t)(bits),                                                    \
+                      .rd = (uint8_t)rd.n,                                                         \
+                      .ra = (uint8_t)rn.n,                                                         \
+                      .rb = (uint8_t)rm.n})
 
+// Operands are negated before NaNs are looked at, as the architecture says.
 OP(fmuladd_f)
 {
-    const uint64_t sign = fp_sign_of(sz);
-    SET_VD(rd,
-           fast_muladd(e->cpu, sz, F(ra) ^ (o1 ? sign : 0), F(rn) ^ (o1 != o0 ? sign : 0), F(rm)));
+    if (sz && fp_host_ok(e->cpu)) {
+        const double a = op_f64(VD(rn)), c = op_f64(VD(ra));
+        const double r = fma_double(o1 != o0 ? -a : a, op_f64(VD(rm)), o1 ? -c : c);
+        if (fp_good64(r, true)) {
+            SET_V(rd, ((union vreg){.vf64 = {r, 0.0}}));
+            return;
+        }
+    }
+    if (!sz && fp_host_ok(e->cpu)) {
+        const float a = op_f32(VS(rn)), c = op_f32(VS(ra));
+        const float r = fma_single(o1 != o0 ? -a : a, op_f32(VS(rm)), o1 ? -c : c);
+        if (fp_good32(r, true)) {
+            SET_V(rd, ((union vreg){.vf32 = {r, 0.0f, 0.0f, 0.0f}}));
+            return;
+        }
+    }
+    struct fp_slow how = SLOW(1, (o1 != o0 ? FP_SLOW_NEGATE_A : 0) | (o1 ? FP_SLOW_NEGATE_C : 0));
+    how.rc = (uint8_t)ra.n;
+    fp_slow3(e->cpu, e->ip, fp_muladd, how, 0);
+}
+
+// rd + rn * b, or rd - rn * b if `subtract`; false where software has to.
+static ALWAYS_INLINE bool fmla(struct env *e, struct vreg_ref rd, struct vreg_ref rn, union vreg b,
+                               unsigned sz, unsigned q, bool subtract)
+{
+    if (!fp_host_ok(e->cpu))
+        return false;
+    const union vreg a = subtract ? fp_vneg(V(rn), sz) : V(rn);
+    const union vreg r = fma_vector(fp_fill(a, q), fp_fill(b, q), fp_fill(V(rd), q), sz);
+    if (!fp_good_lanes(sz, r, true))
+        return false;
+    SET_V(rd, simd_out(r, sz + 2, q));
+    return true;
 }
 
 // s: the product is subtracted.
 OP(fmla_v)
 {
-    const union vreg a = s ? fp_vneg(V(rn), sz) : V(rn);
-    SET_V(rd, fast_vmuladd(e->cpu, sz, q, V(rd), a, V(rm)));
+    if (fmla(e, rd, rn, V(rm), sz, q, s))
+        return;
+    struct fp_slow how = SLOW(simd_lanes(sz + 2, q), s ? FP_SLOW_NEGATE_A : 0);
+    how.rc = (uint8_t)rd.n;
+    fp_slow3(e->cpu, e->ip, fp_muladd, how, 0);
 }
 
 OP(fmla_e)
 {
     const uint64_t element = simd_u(VR(rm), sz + 2, index);
-    const union vreg a = s ? fp_vneg(V(rn), sz) : V(rn);
-    if (q == 2)
-        SET_VD(rd, fast_muladd(e->cpu, sz, F(rd), sz ? a.d[0] : a.s[0], element));
-    else
-        SET_V(rd, fast_vmuladd(e->cpu, sz, q, V(rd), a, simd_dup(sz + 2, element)));
+    if (q != 2) {
+        if (fmla(e, rd, rn, simd_dup(sz + 2, element), sz, q, s))
+            return;
+    } else if (fp_host_ok(e->cpu)) {
+        if (sz) {
+            const double a = op_f64(VD(rn));
+            const double r = fma_double(s ? -a : a, op_f64(element), op_f64(VD(rd)));
+            if (fp_good64(r, true)) {
+                SET_V(rd, ((union vreg){.vf64 = {r, 0.0}}));
+                return;
+            }
+        } else {
+            const float a = op_f32(VS(rn));
+            const float r = fma_single(s ? -a : a, op_f32((uint32_t)element), op_f32(VS(rd)));
+            if (fp_good32(r, true)) {
+                SET_V(rd, ((union vreg){.vf32 = {r, 0.0f, 0.0f, 0.0f}}));
+                return;
+            }
+        }
+    }
+    struct fp_slow how = SLOW(simd_lanes(sz + 2, q), FP_SLOW_ELEMENT | (s ? FP_SLOW_NEGATE_A : 0));
+    how.rc = (uint8_t)rd.n;
+    fp_slow3(e->cpu, e->ip, fp_muladd, how, index);
 }

@@ -21,7 +21,7 @@
 
 OP(set_v)
 {
-    SET_V(rd, ((union vreg){.d = {imm, q ? imm : 0}}));
+    SET_V(rd, ((union vreg){.vu64 = {imm, q ? imm : 0}}));
 }
 
 // --- Arithmetic ----------------------------------------------------------------------------------
@@ -210,9 +210,9 @@ OP(logic_imm_v)
 {
     const uint64_t d = VD(rd), h = VR(rd)->d[1];
     if (op)
-        SET_V(rd, ((union vreg){.d = {d & ~imm, q ? h & ~imm : 0}}));
+        SET_V(rd, ((union vreg){.vu64 = {d & ~imm, q ? h & ~imm : 0}}));
     else
-        SET_V(rd, ((union vreg){.d = {d | imm, q ? h | imm : 0}}));
+        SET_V(rd, ((union vreg){.vu64 = {d | imm, q ? h | imm : 0}}));
 }
 
 // --- Bits ----------------------------------------------------------------------------------------
@@ -263,7 +263,7 @@ OP(cnt_v)
 OP(clz_v)
 {
     const union vreg a = V(rn);
-    union vreg r = {.d = {0, 0}};
+    union vreg r = {.vu64 = {0, 0}};
     const unsigned bits = 8u << size;
     FOR_LANES(i)
     {
@@ -276,7 +276,7 @@ OP(clz_v)
 OP(cls_v)
 {
     const union vreg a = V(rn);
-    union vreg r = {.d = {0, 0}};
+    union vreg r = {.vu64 = {0, 0}};
     FOR_LANES(i)
     {
         const int64_t v = simd_s(&a, size, i);
@@ -363,9 +363,9 @@ OP(addv)
 {
     const union vreg a = SIMD_IN(rn);
     // Folding halves of what remains adds every lane once; carries stay below the lane read.
-    union vreg r = simd_add(a, (union vreg){.d = {a.d[1], 0}}, size);
+    union vreg r = simd_add(a, (union vreg){.vu64 = {a.d[1], 0}}, size);
     for (unsigned bits = 32; bits >= 8u << size; bits >>= 1)
-        r = simd_add(r, (union vreg){.d = {r.d[0] >> bits, 0}}, size);
+        r = simd_add(r, (union vreg){.vu64 = {r.d[0] >> bits, 0}}, size);
     SET_VD(rd, r.d[0] & simd_mask(size));
 }
 
@@ -380,7 +380,7 @@ OP(addlv)
 
 static ALWAYS_INLINE uint64_t fold(union vreg a, unsigned size, unsigned q, unsigned u, bool max)
 {
-    union vreg b = {.d = {q ? a.d[1] : a.d[0], 0}};
+    union vreg b = {.vu64 = {q ? a.d[1] : a.d[0], 0}};
     for (unsigned bits = 64; bits >= 8u << size; bits >>= 1) {
         if (bits < 64)
             b.d[0] = a.d[0] >> bits;
@@ -404,7 +404,7 @@ OP(minv)
 OP(urecpe)
 {
     const union vreg a = V(rn);
-    union vreg r = {.d = {0, 0}};
+    union vreg r = {.vu64 = {0, 0}};
     for (unsigned i = 0; i < (q ? 4 : 2); i++)
         r.s[i] = fp_urecpe(a.s[i]);
     SET_V(rd, r);
@@ -413,7 +413,7 @@ OP(urecpe)
 OP(ursqrte)
 {
     const union vreg a = V(rn);
-    union vreg r = {.d = {0, 0}};
+    union vreg r = {.vu64 = {0, 0}};
     for (unsigned i = 0; i < (q ? 4 : 2); i++)
         r.s[i] = fp_ursqrte(a.s[i]);
     SET_V(rd, r);

@@ -8,20 +8,13 @@
 #define SIGN         fp_sign_of(sz)
 #define LANES        simd_lanes(SIZE, q)
 #define OUT(reg, v)  SET_V(reg, simd_out(v, SIZE, q))
-#define ZERO         ((union vreg){.d = {0, 0}})
+#define ZERO         ((union vreg){.vu64 = {0, 0}})
 #define ELEMENT(reg) simd_u(VR(reg), SIZE, index)
 
-// In software, lane by lane.
-#define SOFT1(op)                                                                                  \
-    const union vreg a = V(rn);                                                                    \
-    union vreg r = ZERO;                                                                           \
-    fp_lanes1(e->cpu, op, (enum fp_size)SIZE, LANES, &r, &a);                                      \
-    SET_V(rd, r)
-#define SOFT2(op, second)                                                                          \
-    const union vreg a = V(rn), b = second;                                                        \
-    union vreg r = ZERO;                                                                           \
-    fp_lanes2(e->cpu, op, (enum fp_size)SIZE, LANES, &r, &a, &b);                                  \
-    SET_V(rd, r)
+#define SLOW(b, count, bits)                                                                       \
+    ((struct fp_slow){(uint8_t)SIZE, (uint8_t)(count), bits, (uint8_t)rd.n, (uint8_t)rn.n,         \
+                      (uint8_t)(b).n, (uint8_t)rd.n})
+
 // Lane by lane; `expr` over x, the bits of one lane.
 #define EACH(expr)                                                                                 \
     const union vreg a = V(rn);                                                                    \
@@ -33,186 +26,236 @@
     SET_V(rd, r)
 
 // --- Arithmetic ----------------------------------------------------------------------------------
+// Ends the body with the host's result where that is ARM's.
+#define TRY_HOST(first, operator, second, tiny)                                                    \
+    if (sz < 2 && fp_host_ok(e->cpu)) {                                                            \
+        const union vreg a = fp_fill(first, q), b = fp_fill(second, q);                            \
+        union vreg r;                                                                              \
+        if (sz)                                                                                    \
+            r.vf64 = a.vf64 operator b.vf64;                                                       \
+        else                                                                                       \
+            r.vf32 = a.vf32 operator b.vf32;                                                       \
+        if (fp_good_lanes(sz, r, tiny)) {                                                          \
+            OUT(rd, r);                                                                            \
+            return;                                                                                \
+        }                                                                                          \
+    }
+#define BINARY(operator, tiny, soft)                                                               \
+    TRY_HOST(V(rn), operator, V(rm), tiny)                                                         \
+    fp_slow2(e->cpu, e->ip, soft, SLOW(rm, LANES, 0), 0)
+// A scalar with only its lane of the operands, so that the others raise nothing.
+#define TRY_SCALAR(operator, second, tiny, finish)                                                 \
+    if (sz == 1 && fp_host_ok(e->cpu)) {                                                           \
+        const double r = op_f64(VD(rn)) operator op_f64(second);                                   \
+        if (fp_good64(r, tiny)) {                                                                  \
+            SET_V(rd, ((union vreg){.vf64 = {finish(r), 0.0}}));                                   \
+            return;                                                                                \
+        }                                                                                          \
+    }                                                                                              \
+    if (sz == 0 && fp_host_ok(e->cpu)) {                                                           \
+        const float r = op_f32(VS(rn)) operator op_f32((uint32_t)(second));                        \
+        if (fp_good32(r, tiny)) {                                                                  \
+            SET_V(rd, ((union vreg){.vf32 = {finish(r), 0.0f, 0.0f, 0.0f}}));                      \
+            return;                                                                                \
+        }                                                                                          \
+    }
+
 OP(fadd_v)
 {
-    SET_V(rd, fast_vadd(e->cpu, sz, q, V(rn), V(rm)));
+    BINARY(+, false, fp_add);
 }
 
 OP(fsub_v)
 {
-    SET_V(rd, fast_vsub(e->cpu, sz, q, V(rn), V(rm)));
+    BINARY(-, false, fp_sub);
 }
 
 OP(fmul_v)
 {
-    SET_V(rd, fast_vmul(e->cpu, sz, q, V(rn), V(rm)));
+    BINARY(*, true, fp_mul);
 }
 
 OP(fdiv_v)
 {
-    SET_V(rd, fast_vdiv(e->cpu, sz, q, V(rn), V(rm)));
+    BINARY(/, true, fp_div);
 }
 
 OP(fmul_e)
 {
-    if (q == 2)
-        SET_VD(rd, fast_mul(e->cpu, sz, simd_u(VR(rn), SIZE, 0), ELEMENT(rm)));
-    else
-        SET_V(rd, fast_vmul(e->cpu, sz, q, V(rn), simd_dup(SIZE, ELEMENT(rm))));
+    const uint64_t element = ELEMENT(rm);
+    if (q == 2) {
+        TRY_SCALAR(*, element, true, )
+    } else {
+        TRY_HOST(V(rn), *, simd_dup(SIZE, element), true)
+    }
+    fp_slow2(e->cpu, e->ip, fp_mul, SLOW(rm, LANES, FP_SLOW_ELEMENT), index);
+}
+
+static uint64_t soft_abd(struct cpu *cpu, enum fp_size size, uint64_t a, uint64_t b)
+{
+    return fp_sub(cpu, size, a, b) & ~(1ull << ((8u << size) - 1));
 }
 
 OP(fabd)
 {
-    union vreg r;
-    if (q == 2)
-        r = (union vreg){
-            .d = {fast_sub(e->cpu, sz, simd_u(VR(rn), SIZE, 0), simd_u(VR(rm), SIZE, 0)), 0}};
-    else
-        r = fast_vsub(e->cpu, sz, q, V(rn), V(rm));
-    OUT(rd, fp_vabs(r, sz));
+    if (q == 2) {
+        TRY_SCALAR(-, sz ? VD(rm) : VS(rm), false, __builtin_fabs)
+    } else if (sz < 2 && fp_host_ok(e->cpu)) {
+        const union vreg a = fp_fill(V(rn), q), b = fp_fill(V(rm), q);
+        union vreg r;
+        if (sz)
+            r.vf64 = a.vf64 - b.vf64;
+        else
+            r.vf32 = a.vf32 - b.vf32;
+        if (fp_good_lanes(sz, r, false)) {
+            OUT(rd, fp_vabs(r, sz));
+            return;
+        }
+    }
+    fp_slow2(e->cpu, e->ip, soft_abd, SLOW(rm, LANES, 0), 0);
 }
 
 OP(fmulx)
 {
-    SOFT2(fp_mulx, V(rm));
+    fp_slow2(e->cpu, e->ip, fp_mulx, SLOW(rm, LANES, 0), 0);
 }
 
 OP(fmulx_e)
 {
-    SOFT2(fp_mulx, simd_dup(SIZE, ELEMENT(rm)));
+    fp_slow2(e->cpu, e->ip, fp_mulx, SLOW(rm, LANES, FP_SLOW_ELEMENT), index);
 }
 
 OP(frecps)
 {
-    SOFT2(fp_recip_step, V(rm));
+    fp_slow2(e->cpu, e->ip, fp_recip_step, SLOW(rm, LANES, 0), 0);
 }
 
 OP(frsqrts)
 {
-    SOFT2(fp_rsqrt_step, V(rm));
+    fp_slow2(e->cpu, e->ip, fp_rsqrt_step, SLOW(rm, LANES, 0), 0);
 }
 
 // s: the product is subtracted.
 OP(fmla_v_soft)
 {
-    const union vreg a = s ? fp_vneg(V(rn), sz) : V(rn), b = V(rm), c = V(rd);
-    union vreg r = ZERO;
-    fp_lanes3(e->cpu, fp_muladd, (enum fp_size)SIZE, LANES, &r, &c, &a, &b);
-    SET_V(rd, r);
+    fp_slow3(e->cpu, e->ip, fp_muladd, SLOW(rm, LANES, s ? FP_SLOW_NEGATE_A : 0), 0);
 }
 
 OP(fmla_e_soft)
 {
-    const union vreg a = s ? fp_vneg(V(rn), sz) : V(rn), b = simd_dup(SIZE, ELEMENT(rm)), c = V(rd);
-    union vreg r = ZERO;
-    fp_lanes3(e->cpu, fp_muladd, (enum fp_size)SIZE, LANES, &r, &c, &a, &b);
-    SET_V(rd, r);
+    fp_slow3(e->cpu, e->ip, fp_muladd,
+             SLOW(rm, LANES, FP_SLOW_ELEMENT | (s ? FP_SLOW_NEGATE_A : 0)), index);
 }
+
+#define TRY_PICK(first, second, max)                                                               \
+    if (sz < 2 && fp_host_ok(e->cpu)) {                                                            \
+        const union vreg a = fp_fill(first, q), b = fp_fill(second, q);                            \
+        if (!fp_any_nan(a, b, sz)) {                                                               \
+            OUT(rd, fp_vpick(a, b, sz, max));                                                      \
+            return;                                                                                \
+        }                                                                                          \
+    }
+#define PICK(max, soft)                                                                            \
+    TRY_PICK(V(rn), V(rm), max)                                                                    \
+    fp_slow2(e->cpu, e->ip, soft, SLOW(rm, LANES, 0), 0)
 
 OP(fmax_v)
 {
-    SET_V(rd, fast_vmax(e->cpu, sz, q, V(rn), V(rm)));
+    PICK(true, fp_max);
 }
 
 OP(fmin_v)
 {
-    SET_V(rd, fast_vmin(e->cpu, sz, q, V(rn), V(rm)));
+    PICK(false, fp_min);
 }
 
 OP(fmaxnm_v)
 {
-    SET_V(rd, fast_vmaxnm(e->cpu, sz, q, V(rn), V(rm)));
+    PICK(true, fp_maxnm);
 }
 
 OP(fminnm_v)
 {
-    SET_V(rd, fast_vminnm(e->cpu, sz, q, V(rn), V(rm)));
+    PICK(false, fp_minnm);
 }
 
-// --- Pairs ---------------------------------------------------------------------------------------
+// --- Pairs and all lanes -------------------------------------------------------------------------
 #define EVEN simd_pairs(V(rn), V(rm), SIZE, q, false)
 #define ODD  simd_pairs(V(rn), V(rm), SIZE, q, true)
+#define PICK_PAIRS(max, soft)                                                                      \
+    TRY_PICK(EVEN, ODD, max)                                                                       \
+    fp_slow_pairs(e->cpu, e->ip, soft, SLOW(rm, LANES, 0))
 
 OP(faddp)
 {
-    SET_V(rd, fast_vadd(e->cpu, sz, q, EVEN, ODD));
+    TRY_HOST(EVEN, +, ODD, false)
+    fp_slow_pairs(e->cpu, e->ip, fp_add, SLOW(rm, LANES, 0));
 }
 
 OP(fmaxp)
 {
-    SET_V(rd, fast_vmax(e->cpu, sz, q, EVEN, ODD));
+    PICK_PAIRS(true, fp_max);
 }
 
 OP(fminp)
 {
-    SET_V(rd, fast_vmin(e->cpu, sz, q, EVEN, ODD));
+    PICK_PAIRS(false, fp_min);
 }
 
 OP(fmaxnmp)
 {
-    SET_V(rd, fast_vmaxnm(e->cpu, sz, q, EVEN, ODD));
+    PICK_PAIRS(true, fp_maxnm);
 }
 
 OP(fminnmp)
 {
-    SET_V(rd, fast_vminnm(e->cpu, sz, q, EVEN, ODD));
+    PICK_PAIRS(false, fp_minnm);
 }
-
-#define PAIR(op) SET_VD(rd, op(e->cpu, sz, simd_u(VR(rn), SIZE, 0), simd_u(VR(rn), SIZE, 1)))
 
 OP(faddp_pair)
 {
-    PAIR(fast_add);
+    TRY_SCALAR(+, sz ? VR(rn)->d[1] : VR(rn)->s[1], false, )
+    fp_slow_pairs(e->cpu, e->ip, fp_add, SLOW(rn, 1, 0));
 }
 
 OP(fmaxp_pair)
 {
-    PAIR(fast_max);
+    fp_slow_pairs(e->cpu, e->ip, fp_max, SLOW(rn, 1, 0));
 }
 
 OP(fminp_pair)
 {
-    PAIR(fast_min);
+    fp_slow_pairs(e->cpu, e->ip, fp_min, SLOW(rn, 1, 0));
 }
 
 OP(fmaxnmp_pair)
 {
-    PAIR(fast_maxnm);
+    fp_slow_pairs(e->cpu, e->ip, fp_maxnm, SLOW(rn, 1, 0));
 }
 
 OP(fminnmp_pair)
 {
-    PAIR(fast_minnm);
+    fp_slow_pairs(e->cpu, e->ip, fp_minnm, SLOW(rn, 1, 0));
 }
-
-// Neighbours first, then the results with each other: the order decides which NaN survives.
-#define ACROSS(op)                                                                                 \
-    union vreg a = V(rn);                                                                          \
-    for (unsigned n = LANES / 2; n > 0; n /= 2) {                                                  \
-        for (unsigned i = 0; i < n; i++)                                                           \
-            simd_put(&a, SIZE, i,                                                                  \
-                     op(e->cpu, sz, simd_u(&a, SIZE, 2 * i), simd_u(&a, SIZE, 2 * i + 1)));        \
-    }                                                                                              \
-    SET_VD(rd, simd_u(&a, SIZE, 0))
 
 OP(fmaxv)
 {
-    ACROSS(fast_max);
+    fp_slow_across(e->cpu, e->ip, fp_max, SLOW(rn, LANES, 0));
 }
 
 OP(fminv)
 {
-    ACROSS(fast_min);
+    fp_slow_across(e->cpu, e->ip, fp_min, SLOW(rn, LANES, 0));
 }
 
 OP(fmaxnmv)
 {
-    ACROSS(fast_maxnm);
+    fp_slow_across(e->cpu, e->ip, fp_maxnm, SLOW(rn, LANES, 0));
 }
 
 OP(fminnmv)
 {
-    ACROSS(fast_minnm);
+    fp_slow_across(e->cpu, e->ip, fp_minnm, SLOW(rn, LANES, 0));
 }
 
 // --- Comparison ----------------------------------------------------------------------------------
@@ -232,55 +275,67 @@ static uint64_t soft_gt(struct cpu *cpu, enum fp_size size, uint64_t a, uint64_t
     return -(uint64_t)(fp_compare(cpu, size, a, b, true) == FP_GREATER);
 }
 
-// A scalar's other lanes are cleared first, lest they raise flags.
-#define COMPARE(first, operator, second, soft)                                                     \
-    const union vreg a = simd_out(first, SIZE, q), b = simd_out(second, SIZE, q);                  \
-    union vreg r = ZERO;                                                                           \
-    if (sz == 1 && fp_host_ok(e->cpu))                                                             \
-        r.vs64 = (VREG_TYPE(vs64))(a.vf64 operator b.vf64);                                        \
-    else if (sz == 0 && fp_host_ok(e->cpu))                                                        \
-        r.vs32 = (VREG_TYPE(vs32))(a.vf32 operator b.vf32);                                        \
-    else                                                                                           \
-        fp_lanes2(e->cpu, soft, (enum fp_size)SIZE, LANES, &r, &a, &b);                            \
-    OUT(rd, r)
+static uint64_t soft_le(struct cpu *cpu, enum fp_size size, uint64_t a, uint64_t b)
+{
+    return soft_ge(cpu, size, b, a);
+}
+
+static uint64_t soft_lt(struct cpu *cpu, enum fp_size size, uint64_t a, uint64_t b)
+{
+    return soft_gt(cpu, size, b, a);
+}
+
+// Lanes outside the shape are cleared first, lest they raise flags.
+#define COMPARE(first, operator, second, soft, with, how)                                          \
+    if (sz < 2 && fp_host_ok(e->cpu)) {                                                            \
+        const union vreg a = simd_out(first, SIZE, q), b = simd_out(second, SIZE, q);              \
+        union vreg r;                                                                              \
+        if (sz)                                                                                    \
+            r.vs64 = (VREG_TYPE(vs64))(a.vf64 operator b.vf64);                                    \
+        else                                                                                       \
+            r.vs32 = (VREG_TYPE(vs32))(a.vf32 operator b.vf32);                                    \
+        OUT(rd, r);                                                                                \
+        return;                                                                                    \
+    }                                                                                              \
+    fp_slow2(e->cpu, e->ip, soft, SLOW(with, LANES, how), 0)
 
 OP(fcm_eq)
 {
-    COMPARE(V(rn), ==, V(rm), soft_eq);
+    COMPARE(V(rn), ==, V(rm), soft_eq, rm, 0);
 }
 
 OP(fcm_ge)
 {
-    COMPARE(V(rn), >=, V(rm), soft_ge);
+    COMPARE(V(rn), >=, V(rm), soft_ge, rm, 0);
 }
 
 OP(fcm_gt)
 {
-    COMPARE(V(rn), >, V(rm), soft_gt);
+    COMPARE(V(rn), >, V(rm), soft_gt, rm, 0);
 }
 
 OP(fac_ge)
 {
-    COMPARE(fp_vabs(V(rn), sz), >=, fp_vabs(V(rm), sz), soft_ge);
+    COMPARE(fp_vabs(V(rn), sz), >=, fp_vabs(V(rm), sz), soft_ge, rm, FP_SLOW_ABS);
 }
 
 OP(fac_gt)
 {
-    COMPARE(fp_vabs(V(rn), sz), >, fp_vabs(V(rm), sz), soft_gt);
+    COMPARE(fp_vabs(V(rn), sz), >, fp_vabs(V(rm), sz), soft_gt, rm, FP_SLOW_ABS);
 }
 
 OP(fcm_zero)
 {
     if (op == 0) {
-        COMPARE(V(rn), >, ZERO, soft_gt);
+        COMPARE(V(rn), >, ZERO, soft_gt, rn, FP_SLOW_ZERO_B);
     } else if (op == 1) {
-        COMPARE(V(rn), >=, ZERO, soft_ge);
+        COMPARE(V(rn), >=, ZERO, soft_ge, rn, FP_SLOW_ZERO_B);
     } else if (op == 2) {
-        COMPARE(V(rn), ==, ZERO, soft_eq);
+        COMPARE(V(rn), ==, ZERO, soft_eq, rn, FP_SLOW_ZERO_B);
     } else if (op == 3) {
-        COMPARE(ZERO, >=, V(rn), soft_ge);
+        COMPARE(V(rn), <=, ZERO, soft_le, rn, FP_SLOW_ZERO_B);
     } else {
-        COMPARE(ZERO, >, V(rn), soft_gt);
+        COMPARE(V(rn), <, ZERO, soft_lt, rn, FP_SLOW_ZERO_B);
     }
 }
 
@@ -302,17 +357,17 @@ OP(fsqrt_v)
 
 OP(frecpe)
 {
-    SOFT1(fp_recip_estimate);
+    fp_slow1(e->cpu, e->ip, fp_recip_estimate, SLOW(rn, LANES, 0));
 }
 
 OP(frsqrte)
 {
-    SOFT1(fp_rsqrt_estimate);
+    fp_slow1(e->cpu, e->ip, fp_rsqrt_estimate, SLOW(rn, LANES, 0));
 }
 
 OP(frecpx)
 {
-    SOFT1(fp_recip_exponent);
+    fp_slow1(e->cpu, e->ip, fp_recip_exponent, SLOW(rn, LANES, 0));
 }
 
 OP(frint_v)

@@ -3,20 +3,28 @@
 #include "emu/op.h"
 #include "emu/simd.h"
 
-typedef VREG_TYPE(vu8) vector;
+typedef VREG_TYPE(vu64) vector;
 
-// A register's worth, or what is less, from memory; the rest of the register is zero.
-static ALWAYS_INLINE NO_TSAN union vreg get(const char *p, unsigned size)
+// A register's worth, or what is less, from memory; the rest of the register is zero. Numbers where
+// possible, so that they go straight to a vector register.
+static ALWAYS_INLINE NO_TSAN vector get(const char *p, unsigned size)
 {
-    if (size == 4)
-        return (union vreg){.vu8 = GUEST_GET(vector, p)};
-    return (union vreg){.d = {op_get(p, size), 0}};
+    switch (size) {
+    case 4:
+        return GUEST_GET(vector, p);
+    case 3:
+        return (vector)(VREG_TYPE(vf64)){GUEST_GET(double, p), 0.0};
+    case 2:
+        return (vector)(VREG_TYPE(vf32)){GUEST_GET(float, p), 0.0f, 0.0f, 0.0f};
+    default:
+        return (vector){op_get(p, size), 0};
+    }
 }
 
 static ALWAYS_INLINE NO_TSAN void put(char *p, unsigned size, const union vreg *v)
 {
     if (size == 4)
-        GUEST_PUT(vector, p, v->vu8);
+        GUEST_PUT(vector, p, v->vu64);
     else
         op_put(p, size, v->d[0]);
 }
@@ -25,7 +33,7 @@ static ALWAYS_INLINE NO_TSAN void put(char *p, unsigned size, const union vreg *
     do {                                                                                           \
         const char *at_;                                                                           \
         READ_AT(at_, addr, 1u << size);                                                            \
-        SET_V(reg, get(at_, size));                                                                \
+        op_v(e, reg)->vu64 = get(at_, size);                                                       \
     } while (0)
 #define STORE_V(addr, reg)                                                                         \
     do {                                                                                           \
@@ -86,9 +94,9 @@ OP(load_v_literal)
     do {                                                                                           \
         const char *at_;                                                                           \
         READ_AT(at_, addr, 2u << size);                                                            \
-        const union vreg first_ = get(at_, size), second_ = get(at_ + (1u << size), size);         \
-        SET_V(rt, first_);                                                                         \
-        SET_V(rt2, second_);                                                                       \
+        const vector first_ = get(at_, size), second_ = get(at_ + (1u << size), size);             \
+        op_v(e, rt)->vu64 = first_;                                                                \
+        op_v(e, rt2)->vu64 = second_;                                                              \
     } while (0)
 #define STORE_PAIR(addr)                                                                           \
     do {                                                                                           \
@@ -124,15 +132,16 @@ OP(store_pair_v_index)
 
 // --- Consecutive registers -----------------------------------------------------------------------
 #define BYTES (count * (q ? 16u : 8u))
-// The i-th register of the list.
-#define REG(i) (*VNEXT(rt, i))
+// The i-th register of the list; written as one vector.
+#define REG(i)        (*VNEXT(rt, i))
+#define SET_REG(i, v) ((void)(VNEXT(rt, i)->vu64 = (v)))
 
 #define LOAD_MULTI(addr)                                                                           \
     do {                                                                                           \
         const char *at_;                                                                           \
         READ_AT(at_, addr, BYTES);                                                                 \
         for (unsigned i = 0; i < count; i++)                                                       \
-            REG(i) = get(at_ + i * (q ? 16 : 8), q ? 4 : 3);                                       \
+            SET_REG(i, get(at_ + i * (q ? 16 : 8), q ? 4 : 3));                                    \
     } while (0)
 #define STORE_MULTI(addr)                                                                          \
     do {                                                                                           \
@@ -207,7 +216,7 @@ static ALWAYS_INLINE void merge3(union vreg m[4], const union vreg r[3], unsigne
 static ALWAYS_INLINE void split(union vreg r[4], const union vreg m[4], unsigned size, unsigned q,
                                 unsigned count)
 {
-    const union vreg zero = {.d = {0, 0}};
+    const union vreg zero = {.vu64 = {0, 0}};
     if (count == 2) {
         r[0] = simd_unzip(m[0], q ? m[1] : zero, size, false);
         r[1] = simd_unzip(m[0], q ? m[1] : zero, size, true);
@@ -253,14 +262,14 @@ static ALWAYS_INLINE void merge(union vreg m[4], const union vreg r[4], unsigned
         READ_AT(at_, addr, BYTES);                                                                 \
         union vreg m_[4], r_[4];                                                                   \
         for (unsigned i = 0; i < 4; i++)                                                           \
-            m_[i] = r_[i] = (union vreg){.d = {0, 0}};                                             \
+            m_[i] = r_[i] = (union vreg){.vu64 = {0, 0}};                                          \
         for (unsigned i = 0; i < BYTES / 16; i++)                                                  \
-            m_[i] = get(at_ + 16 * i, 4);                                                          \
+            m_[i].vu64 = get(at_ + 16 * i, 4);                                                     \
         if (BYTES % 16)                                                                            \
-            m_[BYTES / 16] = get(at_ + BYTES / 16 * 16, 3);                                        \
+            m_[BYTES / 16].vu64 = get(at_ + BYTES / 16 * 16, 3);                                   \
         split(r_, m_, size, q, count);                                                             \
         for (unsigned i = 0; i < count; i++)                                                       \
-            REG(i) = simd_out(r_[i], size, q);                                                     \
+            SET_REG(i, simd_out(r_[i], size, q).vu64);                                             \
     } while (0)
 #define STORE_MERGED(addr)                                                                         \
     do {                                                                                           \
@@ -268,7 +277,7 @@ static ALWAYS_INLINE void merge(union vreg m[4], const union vreg r[4], unsigned
         WRITE_AT(at_, addr, BYTES);                                                                \
         union vreg m_[4], r_[4];                                                                   \
         for (unsigned i = 0; i < 4; i++)                                                           \
-            m_[i] = r_[i] = (union vreg){.d = {0, 0}};                                             \
+            m_[i] = r_[i] = (union vreg){.vu64 = {0, 0}};                                          \
         for (unsigned i = 0; i < count; i++)                                                       \
             r_[i] = REG(i);                                                                        \
         merge(m_, r_, size, q, count);                                                             \
@@ -314,7 +323,7 @@ OP(store_interleaved_reg)
         const char *at_;                                                                           \
         READ_AT(at_, addr, count << size);                                                         \
         for (unsigned i = 0; i < count; i++)                                                       \
-            REG(i) = simd_with_lane(REG(i), size, index, op_get(at_ + (i << size), size));         \
+            SET_REG(i, simd_with_lane(REG(i), size, index, op_get(at_ + (i << size), size)).vu64); \
     } while (0)
 #define STORE_LANES(addr)                                                                          \
     do {                                                                                           \
@@ -365,7 +374,7 @@ OP(store_lane_reg)
         const char *at_;                                                                           \
         READ_AT(at_, addr, count << size);                                                         \
         for (unsigned i = 0; i < count; i++)                                                       \
-            REG(i) = simd_out(simd_dup(size, op_get(at_ + (i << size), size)), size, q);           \
+            SET_REG(i, simd_out(simd_dup(size, op_get(at_ + (i << size), size)), size, q).vu64);   \
     } while (0)
 
 OP(load_dup)

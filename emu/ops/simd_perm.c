@@ -85,7 +85,7 @@ OP(ext)
 OP(tbl)
 {
     const union vreg index = SIMD_IN(rm), d = V(rd);
-    union vreg r = {.d = {0, 0}};
+    union vreg r = {.vu64 = {0, 0}};
     for (unsigned i = 0; i <= len; i++) {
         const union vreg at = {.vu8 = index.vu8 - (uint8_t)(16 * i)};
         r.vu64 |= simd_table(*VNEXT(rn, i), at).vu64;

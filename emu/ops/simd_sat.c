@@ -36,7 +36,7 @@ static ALWAYS_INLINE int64_t lane64(const union vreg *v, unsigned size, unsigned
 // Lanes of rn and rm combined by `expr` over x and y, clamped.
 #define SATURATING(expr, u)                                                                        \
     const union vreg a = V(rn), b = V(rm);                                                         \
-    union vreg r = {.d = {0, 0}};                                                                  \
+    union vreg r = {.vu64 = {0, 0}};                                                               \
     bool sat = false;                                                                              \
     FOR_LANES(i)                                                                                   \
     {                                                                                              \
@@ -65,7 +65,7 @@ OP(qsub)
 OP(uqadd)
 {
     const union vreg a = V(rn), d = V(rd);
-    union vreg r = {.d = {0, 0}};
+    union vreg r = {.vu64 = {0, 0}};
     bool sat = false;
     FOR_LANES(i)
     {
@@ -79,7 +79,7 @@ OP(uqadd)
 OP(qabs)
 {
     const union vreg a = V(rn);
-    union vreg r = {.d = {0, 0}};
+    union vreg r = {.vu64 = {0, 0}};
     bool sat = false;
     FOR_LANES(i)
     {
@@ -105,7 +105,7 @@ static ALWAYS_INLINE uint64_t doubled_high(int64_t acc, int64_t a, int64_t b, un
 static ALWAYS_INLINE union vreg qdmulh(struct env *e, union vreg a, union vreg b, unsigned size,
                                        unsigned q, bool round)
 {
-    union vreg r = {.d = {0, 0}};
+    union vreg r = {.vu64 = {0, 0}};
     bool sat = false;
     FOR_LANES(i)
     simd_put(&r, size, i,
@@ -127,7 +127,7 @@ OP(qdmulh_e)
 static ALWAYS_INLINE union vreg qrdmlah(struct env *e, union vreg d, union vreg a, union vreg b,
                                         unsigned size, unsigned q, bool subtract)
 {
-    union vreg r = {.d = {0, 0}};
+    union vreg r = {.vu64 = {0, 0}};
     bool sat = false;
     FOR_LANES(i)
     simd_put(&r, size, i,
@@ -151,7 +151,7 @@ OP(qrdmlah_e)
 static ALWAYS_INLINE union vreg qdmull(union vreg a, union vreg b, unsigned size, unsigned q,
                                        bool *sat)
 {
-    union vreg r = {.d = {0, 0}};
+    union vreg r = {.vu64 = {0, 0}};
     const unsigned n = q == 2 ? 1 : 8u >> size, from = q == 1 ? n : 0;
     for (unsigned i = 0; i < n; i++) {
         const int64_t p = simd_s(&a, size, from + i) * simd_s(&b, size, from + i);
@@ -168,7 +168,7 @@ static ALWAYS_INLINE union vreg qdmlal(struct env *e, union vreg d, union vreg a
 {
     bool sat = false;
     const union vreg p = qdmull(a, b, size, q, &sat);
-    union vreg r = {.d = {0, 0}};
+    union vreg r = {.vu64 = {0, 0}};
     for (unsigned i = 0; i < (q == 2 ? 1 : 8u >> size); i++) {
         const __int128 x = simd_s(&d, size + 1, i), y = simd_s(&p, size + 1, i);
         simd_put(&r, size + 1, i, CLAMP(__int128, subtract ? x - y : x + y, size + 1, 0, sat));
@@ -207,7 +207,7 @@ OP(qdmlal_e)
 static ALWAYS_INLINE union vreg narrow(struct env *e, union vreg a, unsigned size, unsigned q,
                                        unsigned su, unsigned du)
 {
-    union vreg r = {.d = {0, 0}};
+    union vreg r = {.vu64 = {0, 0}};
     bool sat = false;
     for (unsigned i = 0; i < (q == 2 ? 1 : 8u >> size); i++)
         simd_put(&r, size, i,
@@ -281,7 +281,7 @@ OP(sqshrun)
 OP(shl_reg)
 {
     const union vreg a = V(rn), b = V(rm);
-    union vreg out = {.d = {0, 0}};
+    union vreg out = {.vu64 = {0, 0}};
     bool sat = false;
     FOR_LANES(i)
     {
@@ -301,7 +301,7 @@ OP(shl_reg)
 OP(qshl_imm)
 {
     const union vreg a = V(rn);
-    union vreg r = {.d = {0, 0}};
+    union vreg r = {.vu64 = {0, 0}};
     bool sat = false;
     FOR_LANES(i)
     {
@@ -315,7 +315,7 @@ OP(qshl_imm)
 OP(sqshlu)
 {
     const union vreg a = V(rn);
-    union vreg r = {.d = {0, 0}};
+    union vreg r = {.vu64 = {0, 0}};
     bool sat = false;
     FOR_LANES(i)
     {

@@ -56,7 +56,7 @@ OP(sli)
 // The low halves of lanes of twice `size`.
 static ALWAYS_INLINE union vreg narrow(union vreg a, unsigned size)
 {
-    return simd_unzip(a, (union vreg){.d = {0, 0}}, size, false);
+    return simd_unzip(a, (union vreg){.vu64 = {0, 0}}, size, false);
 }
 
 OP(shrn)

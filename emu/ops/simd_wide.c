@@ -84,7 +84,7 @@ static ALWAYS_INLINE union vreg high_half(union vreg v, unsigned size, bool roun
 {
     if (round)
         v = simd_add(v, simd_dup(size + 1, 1ull << ((8u << size) - 1)), size + 1);
-    return simd_unzip(v, (union vreg){.d = {0, 0}}, size, true);
+    return simd_unzip(v, (union vreg){.vu64 = {0, 0}}, size, true);
 }
 
 OP(addhn)

@@ -140,6 +140,11 @@ int store_commit(struct store *s, uint64_t seq)
     enum { BULK_BATCH = 4096 };
     if (atomic_load_explicit(&s->bulk, memory_order_relaxed) && seq % BULK_BATCH != 0)
         return 0;
+    return store_flush(s, seq);
+}
+
+int store_flush(struct store *s, uint64_t seq)
+{
     lock_acquire(&s->queue_lock);
     while (s->durable_seq < seq && !atomic_load_explicit(&s->failed, memory_order_relaxed)) {
         if (s->leader)

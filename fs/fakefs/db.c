@@ -21,6 +21,7 @@ enum statement {
     ST_DELETE_XATTR,
     ST_LOG_RENAME,
     ST_EACH_ROW,
+    ST_GET_HINT,
     ST_GET_XATTR,
     ST_LIST_XATTR,
     ST_EACH_RENAME,
@@ -57,6 +58,7 @@ static const char *const statement_text[ST_COUNT] = {
     [ST_LOG_RENAME] = "INSERT OR REPLACE INTO rename_log(seq,old,new) VALUES(?1,?2,?3)",
     [ST_EACH_ROW] = "SELECT ino,gen,mode,uid,gid,rdev,xattrs,hint,hint_seq FROM inode "
                     "WHERE ino BETWEEN ?1 AND ?2",
+    [ST_GET_HINT] = "SELECT hint,hint_seq FROM inode WHERE ino=?1",
     [ST_GET_XATTR] = "SELECT val FROM xattr WHERE ino=?1 AND name=?2",
     [ST_LIST_XATTR] = "SELECT name FROM xattr WHERE ino=?1 ORDER BY name",
     [ST_EACH_RENAME] = "SELECT seq,old,new FROM rename_log ORDER BY seq",
@@ -345,6 +347,38 @@ int db_each_quarantined(struct db *db,
     return err ? err : each_row(st, each, ctx);
 }
 
+static char *column_string(sqlite3_stmt *st, int at)
+{
+    const void *blob = sqlite3_column_blob(st, at);
+    size_t len = (size_t)sqlite3_column_bytes(st, at);
+    char *s = malloc(len + 1);
+    if (!s)
+        return NULL;
+    if (len > 0)
+        memcpy(s, blob, len);
+    s[len] = 0;
+    return s;
+}
+
+int db_get_hint(struct db *db, uint64_t ino, char **raw, struct db_hint *out)
+{
+    sqlite3_stmt *st;
+    *raw = NULL;
+    *out = (struct db_hint){NULL, 0, 0};
+    int err = prepare(db, ST_GET_HINT, &st);
+    if (err)
+        return err;
+    sqlite3_bind_int64(st, 1, (int64_t)ino);
+    int rc = sqlite3_step(st);
+    if (rc == SQLITE_ROW && sqlite3_column_type(st, 0) == SQLITE_BLOB) {
+        *raw = column_string(st, 0);
+        err = *raw ? 0 : -LINUX_ENOMEM;
+        *out = (struct db_hint){*raw, (size_t)sqlite3_column_bytes(st, 0),
+                                (uint64_t)sqlite3_column_int64(st, 1)};
+    }
+    return query_done(st, rc, err);
+}
+
 ssize_t db_get_xattr(struct db *db, uint64_t ino, const char *name, void *buf, size_t size)
 {
     sqlite3_stmt *st;
@@ -387,19 +421,6 @@ ssize_t db_list_xattr(struct db *db, uint64_t ino, char *buf, size_t size)
     if (err)
         return err;
     return size > 0 && len > size ? -LINUX_ERANGE : (ssize_t)len;
-}
-
-static char *column_string(sqlite3_stmt *st, int at)
-{
-    const void *blob = sqlite3_column_blob(st, at);
-    size_t len = (size_t)sqlite3_column_bytes(st, at);
-    char *s = malloc(len + 1);
-    if (!s)
-        return NULL;
-    if (len > 0)
-        memcpy(s, blob, len);
-    s[len] = 0;
-    return s;
 }
 
 int db_each_rename(struct db *db,

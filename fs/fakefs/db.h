@@ -66,6 +66,8 @@ NODISCARD int db_each_row(struct db *db, uint64_t first, uint64_t last,
                           int (*each)(void *ctx, const struct db_row *row,
                                       const struct db_hint *hint),
                           void *ctx);
+// The hint of a row; its text is in a new buffer (*raw, to be freed). No row: no text.
+NODISCARD int db_get_hint(struct db *db, uint64_t ino, char **raw, struct db_hint *out);
 // -LINUX_ENODATA, -LINUX_ERANGE; size 0 queries.
 ssize_t db_get_xattr(struct db *db, uint64_t ino, const char *name, void *buf, size_t size);
 ssize_t db_list_xattr(struct db *db, uint64_t ino, char *buf, size_t size);

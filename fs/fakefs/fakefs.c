@@ -3,6 +3,7 @@
 #include "fs/fakefs/root.h"
 #include "fs/fakefs/store.h"
 #include "fs/host/host_fs.h"
+#include "fs/sparse_map.h"
 #include "platform/abi/fs.h"
 #include "platform/abi/linux_errno.h"
 #include <stdio.h>
@@ -14,6 +15,9 @@ struct fakefs {
     struct host_fs host;
     struct store *store;
     struct root_dir root;
+    // Recorded objects of which no name is known any more (hard links): looked for at the end, so
+    // that a copy of the root finds them. Guarded by host.names_lock.
+    struct sparse_map homeless;
 };
 
 static struct store *store_of(const struct host_fs *fs)
@@ -87,21 +91,20 @@ struct hint_text {
     char *text;
 };
 
+// Kept NUL-terminated beyond its length.
 static int append_path(struct hint_text *h, size_t *room, const char *path)
 {
-    size_t n = strlen(path), used = h->hint.text ? h->hint.len + 1 : 0; // with a NUL between
-    if (!h->text || used + n > *room) {
-        char *grown = realloc(h->text, (used + n) * 2 + 64);
+    size_t size = strlen(path) + 1, used = h->hint.text ? h->hint.len + 1 : 0;
+    if (!h->text || used + size > *room) {
+        char *grown = realloc(h->text, (used + size) * 2 + 64);
         if (!grown)
             return -LINUX_ENOMEM;
-        *room = (used + n) * 2 + 64;
+        *room = (used + size) * 2 + 64;
         h->text = grown;
     }
-    if (used > 0)
-        h->text[used - 1] = 0;
-    memcpy(h->text + used, path, n);
+    memcpy(h->text + used, path, size);
     h->hint.text = h->text;
-    h->hint.len = used + n;
+    h->hint.len = used + size - 1;
     return 0;
 }
 
@@ -120,8 +123,48 @@ static int child_path(struct host_node *dir, const char *name, char path[LINUX_P
     return 0;
 }
 
-// Every known path of a node; none is fine.
-static int make_hint(struct host_node *node, struct hint_text *out)
+static bool has_path(const struct hint_text *h, const char *path)
+{
+    for (size_t at = 0; h->hint.text && at <= h->hint.len; at += strlen(h->text + at) + 1)
+        if (strcmp(h->text + at, path) == 0)
+            return true;
+    return false;
+}
+
+// Names of a hard link that the node does not know, but an earlier hint did.
+static int add_recorded_paths(struct host_node *node, const char *gone, struct hint_text *out,
+                              size_t *room)
+{
+    size_t len;
+    char *old;
+    int err = store_current_hint(store_of(node->fs), node->ino, &old, &len);
+    if (err)
+        return err;
+    for (size_t at = 0; at < len && !err; at += strlen(old + at) + 1)
+        if (strcmp(old + at, gone) != 0 && !has_path(out, old + at))
+            err = append_path(out, room, old + at);
+    free(old);
+    return err;
+}
+
+static struct fakefs *fakefs_of(struct host_fs *fs)
+{
+    return CONTAINER_OF(fs, struct fakefs, host);
+}
+
+static void note_homeless(struct host_node *node, bool homeless)
+{
+    struct sparse_map *map = &fakefs_of(node->fs)->homeless;
+    if (!homeless)
+        sparse_map_remove(map, node->ino);
+    else if (sparse_map_set(map, node->ino, node->fs))
+        log_printf(node->fs->log, LOG_ERROR, "out of memory: a copy may lose an owner");
+}
+
+// Every known path of a node but `gone` ("": none). Under names_lock, until the hint is queued: so
+// that the last hint queued is the latest, and the renames it does not know of are those logged
+// after it.
+static int make_hint(struct host_node *node, const char *gone, struct hint_text *out)
 {
     struct store *store = store_of(node->fs);
     *out = (struct hint_text){.hint = {.seq = store_rename_seq(store)}};
@@ -137,6 +180,10 @@ static int make_hint(struct host_node *node, struct hint_text *out)
         if (child_path(names.parent[i], names.name[i], path) == 0)
             err = append_path(out, &room, path);
     host_names_done(&names);
+    if (!err && node->linked)
+        err = add_recorded_paths(node, gone, out, &room);
+    if (!err)
+        note_homeless(node, !out->hint.text);
     return err;
 }
 
@@ -164,29 +211,36 @@ static struct db_row make_row(uint64_t ino, int64_t gen, const struct host_meta 
     return (struct db_row){ino, gen, meta->mode, meta->uid, meta->gid, meta->rdev, xattrs};
 }
 
+static int put_new_row(struct host_fs *fs, const struct db_row *row, const struct host_place *place,
+                       uint64_t *seq)
+{
+    struct hint_text hint;
+    lock_acquire(&fs->names_lock);
+    int err = make_place_hint(fs, place, &hint);
+    if (!err)
+        err = store_put(store_of(fs), row, &hint.hint, seq);
+    lock_release(&fs->names_lock);
+    free(hint.text);
+    return err;
+}
+
 // Puts the row of a new object, or makes sure that there is none.
 static int record_new(struct host_fs *fs, const struct host_stat *st, const struct host_meta *meta,
                       const struct host_place *place, uint64_t *recorded)
 {
     struct store *store = store_of(fs);
     uint64_t seq = 0;
-    int err;
     *recorded = 0;
+    // What a former object with this number left, xattrs included, goes.
+    int err = store_has_rows(store) ? store_delete(store, st->ino, 0, &seq) : 0;
     if (!needs_row(meta)) {
-        err = store_has_rows(store) ? store_delete(store, st->ino, 0, &seq) : 0;
         if (err == -LINUX_EROFS)
             err = 0; // a store that is read-only has nothing queued either
         return err ? err : store_commit(store, seq);
     }
-    struct hint_text hint;
-    err = make_place_hint(fs, place, &hint);
-    // Xattrs of a former object with this number go, too.
-    if (!err)
-        err = store_delete(store, st->ino, 0, &seq);
     const struct db_row row = make_row(st->ino, st->btime, meta, false);
     if (!err)
-        err = store_put(store, &row, &hint.hint, &seq);
-    free(hint.text);
+        err = put_new_row(fs, &row, place, &seq);
     if (err)
         return err;
     *recorded = seq;
@@ -239,11 +293,15 @@ static bool has_xattrs(struct host_node *node)
 static int put_row(struct host_node *node, const struct host_meta *meta, bool xattrs, uint64_t *seq)
 {
     struct hint_text hint;
-    int err = make_hint(node, &hint);
     const struct db_row row =
         make_row(node->ino, atomic_load_explicit(&node->btime, memory_order_relaxed), meta, xattrs);
+    lock_acquire(&node->fs->names_lock);
+    int err = make_hint(node, "", &hint);
     if (!err)
         err = store_put(store_of(node->fs), &row, &hint.hint, seq);
+    if (!err) // seen by renames from here on
+        atomic_store_explicit(&node->recorded, *seq, memory_order_relaxed);
+    lock_release(&node->fs->names_lock);
     free(hint.text);
     return err;
 }
@@ -261,10 +319,7 @@ static int fakefs_change(struct host_node *node, const struct host_meta *from,
         err = put_row(node, to, xattrs, &seq);
         if (!err)
             err = store_commit(store, seq);
-        if (err)
-            return err;
-        atomic_store_explicit(&node->recorded, seq, memory_order_relaxed);
-        return set_host_bits(node, to->mode);
+        return err ? err : set_host_bits(node, to->mode);
     }
     err = set_host_bits(node, to->mode);
     if (err || !recorded)
@@ -288,37 +343,44 @@ static void fakefs_removed(struct host_node *node)
         log_printf(node->fs->log, LOG_FS, "the row of a removed object stays");
 }
 
-static int log_dir_rename(struct host_node *node, struct host_node *old_dir, const char *old_name,
-                          struct host_node *new_dir, const char *new_name, bool exchange)
+static int fakefs_dir_moved(struct host_fs *fs, struct host_node *old_dir, const char *old_name,
+                            struct host_node *new_dir, const char *new_name, bool exchange,
+                            uint64_t *note)
 {
-    struct store *store = store_of(node->fs);
     char from[LINUX_PATH_MAX], to[LINUX_PATH_MAX];
-    uint64_t seq;
-    if (!store_has_rows(store))
+    if (!store_has_rows(store_of(fs)))
         return 0;
     int err = child_path(old_dir, old_name, from);
     if (!err)
         err = child_path(new_dir, new_name, to);
-    if (!err)
-        err = store_log_rename(store, from, to, exchange, &seq);
-    return err ? err : store_commit(store, seq);
+    return err ? err : store_log_rename(store_of(fs), from, to, exchange, note);
 }
 
-static int fakefs_named(struct host_node *node, struct host_node *old_dir, const char *old_name,
-                        struct host_node *new_dir, const char *new_name, bool exchange)
+static int fakefs_settled(struct host_fs *fs, uint64_t note)
 {
-    if (LINUX_S_ISDIR(node->host_type) && old_dir && new_dir)
-        return log_dir_rename(node, old_dir, old_name, new_dir, new_name, exchange);
-    if (!atomic_load_explicit(&node->recorded, memory_order_relaxed))
-        return 0;
+    return store_commit(store_of(fs), note);
+}
+
+static int fakefs_named(struct host_node *node, struct host_node *gone_dir, const char *gone,
+                        bool wait)
+{
     struct store *store = store_of(node->fs);
     struct hint_text hint;
     uint64_t seq;
-    int err = make_hint(node, &hint);
+    char path[LINUX_PATH_MAX] = "";
+    lock_acquire(&node->fs->names_lock);
+    if (!atomic_load_explicit(&node->recorded, memory_order_relaxed)) {
+        lock_release(&node->fs->names_lock);
+        return 0;
+    }
+    if (gone_dir && child_path(gone_dir, gone, path))
+        path[0] = 0; // the directory is gone, too
+    int err = make_hint(node, path, &hint);
     if (!err)
         err = store_put_hint(store, node->ino, &hint.hint, &seq);
+    lock_release(&node->fs->names_lock);
     free(hint.text);
-    return err || !new_dir ? err : store_commit(store, seq);
+    return err || !wait ? err : store_commit(store, seq);
 }
 
 static void fakefs_times_set(struct host_node *node)
@@ -338,9 +400,7 @@ static void fakefs_times_set(struct host_node *node)
     int err = put_row(node, &meta, has_xattrs(node), &seq);
     if (!err)
         err = store_commit(store_of(node->fs), seq);
-    if (!err)
-        atomic_store_explicit(&node->recorded, seq, memory_order_relaxed);
-    else
+    if (err)
         log_printf(node->fs->log, LOG_ERROR, "a row keeps an old birth time");
     lock_release(&inode->lock);
 }
@@ -376,19 +436,15 @@ static int fakefs_setxattr(struct host_node *node, const char *name, const void 
         return -LINUX_EEXIST;
     if (old < 0 && flags & LINUX_XATTR_REPLACE)
         return -LINUX_ENODATA;
-    uint64_t row_seq = 0, seq;
+    uint64_t seq;
     int err = 0;
     if (!has_xattrs(node)) {
         const struct host_meta meta = meta_of(node);
-        err = put_row(node, &meta, true, &row_seq);
+        err = put_row(node, &meta, true, &seq);
     }
     if (!err)
         err = store_put_xattr(store, node->ino, name, value, size, &seq);
-    if (!err)
-        err = store_commit(store, seq);
-    if (!err && row_seq)
-        atomic_store_explicit(&node->recorded, row_seq, memory_order_relaxed);
-    return err;
+    return err ? err : store_commit(store, seq);
 }
 
 static int fakefs_removexattr(struct host_node *node, const char *name)
@@ -405,17 +461,12 @@ static int fakefs_removexattr(struct host_node *node, const char *name)
         return err;
     // It was the last one: the row may not be needed any more.
     const struct host_meta meta = meta_of(node);
-    uint64_t recorded = 0;
-    if (needs_row(&meta)) {
-        err = put_row(node, &meta, false, &seq);
-        recorded = seq;
-    } else {
-        err = store_delete(store, node->ino, 0, &seq);
-    }
+    bool needed = needs_row(&meta);
+    err = needed ? put_row(node, &meta, false, &seq) : store_delete(store, node->ino, 0, &seq);
     if (!err)
         err = store_commit(store, seq);
-    if (!err)
-        atomic_store_explicit(&node->recorded, recorded, memory_order_relaxed);
+    if (!err && !needed)
+        atomic_store_explicit(&node->recorded, 0, memory_order_relaxed);
     return err;
 }
 
@@ -431,6 +482,8 @@ static const struct host_policy fakefs_policy = {
     .change = fakefs_change,
     .removed = fakefs_removed,
     .named = fakefs_named,
+    .dir_moved = fakefs_dir_moved,
+    .settled = fakefs_settled,
     .times_set = fakefs_times_set,
     .dirent_type = fakefs_dirent_type,
     .getxattr = fakefs_getxattr,
@@ -461,12 +514,39 @@ static int hide_parts(struct vfs *vfs, const struct root_dir *r, bool hide)
     return err;
 }
 
+// Gives one of the homeless a path.
+static int find_home(void *ctx, int dir_fd, const char *path, const struct host_dirent *e,
+                     bool *descend)
+{
+    (void)dir_fd;
+    struct fakefs *f = ctx;
+    uint64_t seq;
+    *descend = e->type == LINUX_DT_DIR;
+    if (!sparse_map_get(&f->homeless, e->ino))
+        return 0;
+    const struct db_hint hint = {path, strlen(path), store_rename_seq(f->store)};
+    sparse_map_remove(&f->homeless, e->ino);
+    return store_put_hint(f->store, e->ino, &hint, &seq);
+}
+
+static void find_homes(struct fakefs *f)
+{
+    uint64_t ino = 0;
+    if (!sparse_map_next(&f->homeless, &ino))
+        return;
+    if (root_walk(&f->root, find_home, f))
+        log_printf(f->host.log, LOG_WARN, "a copy of the root may lose an owner");
+    sparse_map_free(&f->homeless);
+}
+
 static void fakefs_destroy(struct super *s)
 {
-    struct fakefs *f = CONTAINER_OF(s->private, struct fakefs, host);
+    struct fakefs *f = fakefs_of(s->private);
     inode_put(s->root);
-    if (f->store)
+    if (f->store) {
+        find_homes(f);
         store_destroy(f->store);
+    }
     hide_parts(s->vfs, &f->root, false);
     host_fs_free(&f->host);
     root_dir_close(&f->root);

@@ -25,6 +25,7 @@ struct check {
     struct root_dir root;
     struct db *db;
     uint64_t dev;
+    struct root_renames renames;
     struct sparse_map found; // struct found by inode number
     bool cancelled;
 };
@@ -65,15 +66,15 @@ static int note_object(struct check *c, const struct host_stat *st, const char *
     return err;
 }
 
-// One object of a directory; `path` is its path.
-static int visit(struct check *c, int dir_fd, const char *name, const char *path, bool *descend)
+static int visit(void *ctx, int dir_fd, const char *path, const struct host_dirent *e,
+                 bool *descend)
 {
+    struct check *c = ctx;
     struct host_stat st;
-    int err = host_stat(dir_fd, name, &st);
+    int err = host_stat(dir_fd, e->name, &st);
     if (err)
         return err;
     uint32_t type = st.mode & LINUX_S_IFMT;
-    *descend = false;
     if (st.dev != c->dev) {
         say(c, false, "%s is on another file system of the host: it cannot be part of a root",
             path);
@@ -83,88 +84,21 @@ static int visit(struct check *c, int dir_fd, const char *name, const char *path
         say(c, false, "%s is a device, socket or fifo of the host", path);
     uint32_t need = type == LINUX_S_IFDIR ? 0700 : 0600;
     if ((type == LINUX_S_IFDIR || type == LINUX_S_IFREG) && (st.mode & need) != need) {
-        bool fixed = c->f->repair && !host_chmod(dir_fd, name, (st.mode & 0777) | need);
+        bool fixed = c->f->repair && !host_chmod(dir_fd, e->name, (st.mode & 0777) | need);
         say(c, fixed, "%s cannot be read and written by its owner on the host", path);
     }
     *descend = type == LINUX_S_IFDIR;
     return note_object(c, &st, path);
 }
 
-// A directory still to be read. Paths, not descriptors, so that depth costs no descriptors.
-struct pending {
-    struct pending *next;
-    char path[];
-};
-
-static int push(struct pending **stack, const char *path)
-{
-    size_t len = strlen(path);
-    struct pending *p = malloc(sizeof *p + len + 1);
-    if (!p)
-        return -LINUX_ENOMEM;
-    memcpy(p->path, path, len + 1);
-    p->next = *stack;
-    *stack = p;
-    return 0;
-}
-
-static int read_dir(struct check *c, const char *path, struct pending **stack)
-{
-    struct host_dir *dir;
-    int fd = root_open_dir(&c->root, path);
-    int copy = fd < 0 ? fd : host_dup(fd);
-    int err = copy < 0 ? copy : host_dir_open(copy, &dir);
-    if (err) {
-        host_close(fd);
-        if (copy >= 0)
-            host_close(copy);
-        return err;
-    }
-    struct host_dirent e;
-    while (!err && (err = host_dir_next(dir, &e)) > 0) {
-        err = 0;
-        if (strcmp(e.name, ".") == 0 || strcmp(e.name, "..") == 0)
-            continue;
-        size_t size = strlen(path) + strlen(e.name) + 2;
-        char *child = malloc(size);
-        if (!child) {
-            err = -LINUX_ENOMEM;
-            break;
-        }
-        snprintf(child, size, "%s%s%s", path, *path ? "/" : "", e.name);
-        bool descend;
-        err = visit(c, fd, e.name, child, &descend);
-        if (!err && descend)
-            err = push(stack, child);
-        free(child);
-    }
-    host_dir_close(dir);
-    host_close(fd);
-    return err;
-}
-
 static int walk_tree(struct check *c)
 {
     struct host_stat st;
-    struct pending *stack = NULL;
     int err = host_fstat(c->root.data_fd, &st);
     c->dev = st.dev;
     if (!err)
         err = note_object(c, &st, "");
-    if (!err)
-        err = push(&stack, "");
-    while (!err && stack) {
-        struct pending *p = stack;
-        stack = p->next;
-        err = read_dir(c, p->path, &stack);
-        free(p);
-    }
-    while (stack) {
-        struct pending *p = stack;
-        stack = p->next;
-        free(p);
-    }
-    return err;
+    return err ? err : root_walk(&c->root, visit, c);
 }
 
 // --- Rows ----------------------------------------------------------------------------------------
@@ -199,15 +133,14 @@ static int plan_add(struct plan *p, uint64_t ino, enum remedy remedy)
 static bool follow_hint(const struct check *c, const struct db_hint *hint, uint64_t ino, bool any)
 {
     struct host_stat st;
+    size_t len;
     if (!hint->text)
         return false;
-    char *text = malloc(hint->len + 1);
-    bool leads = false;
-    if (!text)
-        return true; // not a finding
-    memcpy(text, hint->text, hint->len);
-    text[hint->len] = 0;
-    for (size_t at = 0; at <= hint->len && !leads; at += strlen(text + at) + 1)
+    if (hint->len == 0) // the root of the tree
+        return !host_fstat(c->root.data_fd, &st) && (any || st.ino == ino);
+    char *text = root_current_hint(&c->renames, hint, &len);
+    bool leads = !text; // out of memory is not a finding
+    for (size_t at = 0; !leads && at < len; at += strlen(text + at) + 1)
         leads = !root_find(&c->root, text + at, &st) && (any || st.ino == ino);
     free(text);
     return leads;
@@ -248,7 +181,8 @@ static int check_row(void *ctx, const struct db_row *row, const struct db_hint *
     }
     o->has_row = true;
     if (!hint_leads_to(c, hint, row->ino)) {
-        say(c, repair, "%s: its owner would be lost in a copy", o->path);
+        say(c, repair, "%s: its owner would be lost in a copy (noted: %.*s)", o->path,
+            (int)(hint->text ? hint->len : 0), hint->text ? hint->text : "");
         return plan_add(p, row->ino, CORRECT_HINT);
     }
     return 0;
@@ -373,13 +307,16 @@ int fsck_run(struct fsck *f, const char *root)
     if (err == -LINUX_EAGAIN) {
         err = 0;
     } else if (!err) {
-        err = walk_tree(&c);
+        err = root_renames_load(c.db, &c.renames);
+        if (!err)
+            err = walk_tree(&c);
         if (!err)
             err = check_rows(&c);
         if (err && err != -LINUX_ECANCELED)
             say(&c, false, "%s: %s", root, errno_text(-err));
     }
     free_found(&c);
+    root_renames_free(&c.renames);
     db_close(c.db);
     root_dir_close(&c.root);
     return err;

@@ -8,33 +8,32 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct renames {
-    struct {
-        uint64_t seq;
-        char *from, *to;
-    } *all;
-    size_t count, room;
-};
-
 // A row on its way: `found` is its new object.
 struct moving {
     struct db_row row;
-    char *hint; // paths, each ended by NUL
-    size_t hint_len;
-    uint64_t hint_seq;
+    struct db_hint hint; // text owned
 };
 
 struct rebuild {
     const struct root_dir *root;
     struct db *db;
-    struct renames renames;
+    struct root_renames renames;
     struct moving *rows;
     size_t count, room;
 };
 
+void root_renames_free(struct root_renames *r)
+{
+    for (size_t i = 0; i < r->count; i++) {
+        free(r->all[i].from);
+        free(r->all[i].to);
+    }
+    free(r->all);
+}
+
 static int add_rename(void *ctx, uint64_t seq, const char *from, const char *to)
 {
-    struct renames *r = ctx;
+    struct root_renames *r = ctx;
     if (r->count == r->room) {
         size_t room = r->room ? r->room * 2 : 64;
         void *grown = realloc(r->all, room * sizeof *r->all);
@@ -52,6 +51,15 @@ static int add_rename(void *ctx, uint64_t seq, const char *from, const char *to)
     return 0;
 }
 
+int root_renames_load(struct db *db, struct root_renames *out)
+{
+    *out = (struct root_renames){NULL, 0, 0};
+    int err = db_each_rename(db, add_rename, out);
+    if (err)
+        root_renames_free(out);
+    return err;
+}
+
 static int add_row(void *ctx, const struct db_row *row, const struct db_hint *hint)
 {
     struct rebuild *b = ctx;
@@ -63,25 +71,20 @@ static int add_row(void *ctx, const struct db_row *row, const struct db_hint *hi
         b->rows = grown;
         b->room = room;
     }
-    char *text = malloc(hint->len + 1);
-    if (!text)
+    char *text = hint->text ? malloc(hint->len + 1) : NULL;
+    if (hint->text && !text)
         return -LINUX_ENOMEM;
     if (hint->len > 0)
         memcpy(text, hint->text, hint->len);
-    text[hint->len] = 0;
-    b->rows[b->count++] = (struct moving){*row, text, hint->text ? hint->len + 1 : 0, hint->seq};
+    b->rows[b->count++] = (struct moving){*row, {text, hint->len, hint->seq}};
     return 0;
 }
 
 static void free_all(struct rebuild *b)
 {
-    for (size_t i = 0; i < b->renames.count; i++) {
-        free(b->renames.all[i].from);
-        free(b->renames.all[i].to);
-    }
-    free(b->renames.all);
+    root_renames_free(&b->renames);
     for (size_t i = 0; i < b->count; i++)
-        free(b->rows[i].hint);
+        free((void *)(uintptr_t)b->rows[i].hint.text);
     free(b->rows);
 }
 
@@ -101,7 +104,7 @@ static bool follow_rename(char *path, const char *from, const char *to)
 }
 
 // Where the object called `hint` is now.
-static bool current_path(const struct renames *r, const char *hint, uint64_t seq,
+static bool current_path(const struct root_renames *r, const char *hint, uint64_t seq,
                          char path[LINUX_PATH_MAX])
 {
     if (strlen(hint) >= LINUX_PATH_MAX)
@@ -113,17 +116,21 @@ static bool current_path(const struct renames *r, const char *hint, uint64_t seq
     return true;
 }
 
-// All paths of a hint as they are now, in a new buffer. NULL without memory.
-static char *current_hint(const struct renames *r, const struct moving *m, size_t *len)
+char *root_current_hint(const struct root_renames *r, const struct db_hint *hint, size_t *len)
 {
-    char *out = malloc(LINUX_PATH_MAX), path[LINUX_PATH_MAX];
-    size_t used = 0, room = LINUX_PATH_MAX;
-    for (size_t at = 0; out && at < m->hint_len; at += strlen(m->hint + at) + 1) {
-        if (!current_path(r, m->hint + at, m->hint_seq, path))
+    char *out = malloc(LINUX_PATH_MAX), one[LINUX_PATH_MAX], path[LINUX_PATH_MAX];
+    size_t used = 0, room = LINUX_PATH_MAX, n;
+    for (size_t at = 0; out && hint->text && at < hint->len; at += n + 1) {
+        n = strnlen(hint->text + at, hint->len - at);
+        if (n >= sizeof one)
             continue;
-        size_t n = strlen(path) + 1;
-        if (used + n > room) {
-            room = (used + n) * 2;
+        memcpy(one, hint->text + at, n);
+        one[n] = 0;
+        if (!current_path(r, one, hint->seq, path))
+            continue;
+        size_t size = strlen(path) + 1;
+        if (used + size > room) {
+            room = (used + size) * 2;
             char *grown = realloc(out, room);
             if (!grown) {
                 free(out);
@@ -131,8 +138,8 @@ static char *current_hint(const struct renames *r, const struct moving *m, size_
             }
             out = grown;
         }
-        memcpy(out + used, path, n);
-        used += n;
+        memcpy(out + used, path, size);
+        used += size;
     }
     *len = used > 0 ? used - 1 : 0; // the last NUL only ends
     return out;
@@ -197,12 +204,12 @@ int root_open_dir(const struct root_dir *r, const char *path)
 static int move_row(struct rebuild *b, const struct moving *m, size_t *lost)
 {
     size_t len;
-    char *hint = current_hint(&b->renames, m, &len);
+    char *hint = root_current_hint(&b->renames, &m->hint, &len);
     if (!hint)
         return -LINUX_ENOMEM;
     bool found = false;
     struct host_stat st;
-    bool is_root = m->hint_len == 1; // an empty path
+    bool is_root = m->hint.text && m->hint.len == 0; // an empty path
     for (size_t at = 0; !found && (at < len || (is_root && at == 0)); at += strlen(hint + at) + 1)
         found = !root_find(b->root, is_root ? "" : hint + at, &st) &&
                 root_kinds_fit(st.mode, m->row.mode);
@@ -268,10 +275,10 @@ int root_compact(struct db *db)
         err = db_begin(db);
     for (size_t i = 0; !err && i < b.count; i++) {
         size_t len;
-        char *hint = current_hint(&b.renames, &b.rows[i], &len);
+        char *hint = root_current_hint(&b.renames, &b.rows[i].hint, &len);
         const struct db_hint new_hint = {len ? hint : NULL, len, 0};
         err = hint ? 0 : -LINUX_ENOMEM;
-        if (!err && b.rows[i].hint_len > 1)
+        if (!err && b.rows[i].hint.len > 0)
             err = db_put_hint(db, b.rows[i].row.ino, &new_hint);
         free(hint);
     }

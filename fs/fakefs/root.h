@@ -37,12 +37,30 @@ NODISCARD int root_is_copy(const struct root_dir *r, struct db *db, bool *copy);
 // Finds the objects of all rows again by their hints, after a copy (rebuild.c). The old database is
 // kept beside the new one.
 NODISCARD int root_rebuild(const struct root_dir *r, struct db *db, const struct log *log);
+// The renames of directories that hints may not know of.
+struct root_renames {
+    struct {
+        uint64_t seq;
+        char *from, *to;
+    } *all;
+    size_t count, room;
+};
+NODISCARD int root_renames_load(struct db *db, struct root_renames *out);
+void root_renames_free(struct root_renames *r);
+// All paths of a hint as they are now, joined by NUL, in a new buffer. NULL without memory.
+char *root_current_hint(const struct root_renames *r, const struct db_hint *hint, size_t *len);
+
 // Brings hints up to date and empties the log of renames.
 NODISCARD int root_compact(struct db *db);
 // The host object at a path below data/ (no symlink is followed). -LINUX_ENOENT.
 NODISCARD int root_find(const struct root_dir *r, const char *path, struct host_stat *out);
 // A directory below data/ by its path. Returns a descriptor.
 NODISCARD int root_open_dir(const struct root_dir *r, const char *path);
+// Calls `each` for every name below data/, until it fails. `descend`: set for what is to be
+// entered.
+typedef int root_walk_each(void *ctx, int dir_fd, const char *path, const struct host_dirent *e,
+                           bool *descend);
+NODISCARD int root_walk(const struct root_dir *r, root_walk_each *each, void *ctx);
 // Could an object of this host mode carry a row of that mode?
 bool root_kinds_fit(uint32_t host_mode, uint32_t row_mode);
 

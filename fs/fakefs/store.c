@@ -1,4 +1,5 @@
 // Rows in memory; the queue of changes is in commit.c.
+#include "fs/fakefs/root.h"
 #include "fs/fakefs/store_private.h"
 #include "platform/abi/linux_errno.h"
 #include <stdlib.h>
@@ -335,6 +336,38 @@ int store_log_rename(struct store *s, const char *from, const char *to, bool exc
 bool store_has_rows(struct store *s)
 {
     return atomic_load_explicit(&s->has_rows, memory_order_relaxed);
+}
+
+static int read_hint(struct db *db, uint64_t ino, char **text, size_t *len)
+{
+    struct root_renames renames;
+    struct db_hint hint;
+    int err = root_renames_load(db, &renames);
+    if (err)
+        return err;
+    char *raw;
+    err = db_get_hint(db, ino, &raw, &hint);
+    if (!err) {
+        *text = root_current_hint(&renames, &hint, len);
+        err = *text ? 0 : -LINUX_ENOMEM;
+        free(raw);
+    }
+    root_renames_free(&renames);
+    return err;
+}
+
+int store_current_hint(struct store *s, uint64_t ino, char **text, size_t *len)
+{
+    lock_acquire(&s->queue_lock);
+    uint64_t seq = s->next_seq;
+    lock_release(&s->queue_lock);
+    int err = store_flush(s, seq); // the database then knows what is queued
+    if (err)
+        return err;
+    lock_acquire(&s->db_lock);
+    err = read_hint(s->db, ino, text, len);
+    lock_release(&s->db_lock);
+    return err;
 }
 
 ssize_t store_get_xattr(struct store *s, uint64_t ino, const char *name, void *buf, size_t size)

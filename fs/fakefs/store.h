@@ -40,6 +40,9 @@ NODISCARD int store_put_xattr(struct store *s, uint64_t ino, const char *name, c
 NODISCARD int store_delete_xattr(struct store *s, uint64_t ino, const char *name, uint64_t *seq);
 NODISCARD int store_log_rename(struct store *s, const char *from, const char *to, bool exchange,
                                uint64_t *seq);
+// All paths of the row's hint as they are now, joined by NUL, in a new buffer (*len without the
+// last NUL).
+NODISCARD int store_current_hint(struct store *s, uint64_t ino, char **text, size_t *len);
 // For hints: read before the path is put together.
 uint64_t store_rename_seq(struct store *s);
 

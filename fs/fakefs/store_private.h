@@ -72,6 +72,8 @@ void store_chunk_remove(struct store_chunk *c, struct store_row *row);
 
 struct store_op *store_op_new(enum store_op_kind kind, uint64_t ino); // NULL without memory
 void store_op_free(struct store_op *op);
+// store_commit, also in bulk mode.
+NODISCARD int store_flush(struct store *s, uint64_t seq);
 // Appends; returns the sequence number. A shard's lock may be held.
 uint64_t store_queue(struct store *s, struct store_op *op);
 

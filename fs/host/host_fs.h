@@ -15,11 +15,11 @@
 struct host_fs;
 struct host_node;
 
-// Where an object can be named.
+// Where an object can be named. While a place is held, the object is not renamed or removed.
 struct host_place {
+    struct host_node *node;   // NULL for one that does not exist yet
     struct host_node *parent; // NULL: in the staging directory
     int dir_fd;
-    uint32_t moves;
     char name[256];
 };
 
@@ -47,10 +47,15 @@ struct host_policy {
     int (*change)(struct host_node *node, const struct host_meta *from, const struct host_meta *to);
     // The object has no name left and nobody uses it.
     void (*removed)(struct host_node *node);
-    // A name was added, moved or removed (either of the two is NULL). `exchange`: something else
-    // moved the other way, and is not told of.
-    int (*named)(struct host_node *node, struct host_node *old_dir, const char *old_name,
-                 struct host_node *new_dir, const char *new_name, bool exchange);
+    // A name of something that is no directory was added, moved or removed; (gone_dir, gone) is the
+    // one it had, if any. `wait`: until that is durable.
+    int (*named)(struct host_node *node, struct host_node *gone_dir, const char *gone, bool wait);
+    // A directory was moved (`exchange`: another one the other way). Called with names_lock held,
+    // at the moment its path changes; `settled` waits until what was noted is durable.
+    int (*dir_moved)(struct host_fs *fs, struct host_node *old_dir, const char *old_name,
+                     struct host_node *new_dir, const char *new_name, bool exchange,
+                     uint64_t *note);
+    int (*settled)(struct host_fs *fs, uint64_t note);
     void (*times_set)(struct host_node *node); // the host's birth time may have moved with them
     uint8_t (*dirent_type)(struct host_fs *fs, uint64_t ino, uint8_t host_type);
     // NULL: none.
@@ -82,7 +87,11 @@ struct host_fs {
     uint64_t guest_devs[HOST_DEVS_MAX];
     unsigned dev_count;
 
+    // Paths of nodes against notes about them: held while a directory's path changes, and while a
+    // path is put together and noted. Rank host_names.
+    struct lock names_lock;
     struct lock node_lock; // rank host_node; guards what nodes say it does
+    struct cond settled;   // a name has come to rest, or a place is given up
     struct list dir_lru;   // nodes with an open directory descriptor, most recently used first
     unsigned dir_count, dir_limit;
 };
@@ -111,9 +120,13 @@ struct host_node {
     // Guarded by fs->node_lock.
     struct list names; // ways to get there, at most HOST_NAMES_MAX
     unsigned name_count;
-    uint32_t moves; // changes of `names`
+    uint32_t moves;       // changes of `names`
+    unsigned place_users; // places held
+    bool renaming;        // the host's names and `names` do not agree just now
+    char *target;         // symlink: its text, once read
     uint32_t host_mode;
     bool fresh;  // `attr` is what a lookup just saw
+    bool linked; // has, or once had, more than one name: `names` may not be all
     bool staged; // its one host name is in the staging directory: the guest sees none
     int dir_fd;  // directory: -1 when not open
     unsigned dir_pins;
@@ -174,7 +187,10 @@ void host_dir_done(struct host_node *dir);
 // Ends with host_place_done.
 NODISCARD int host_place_find(struct host_node *node, struct host_place *out);
 void host_place_done(struct host_place *place);
-bool host_place_moved(struct host_node *node, const struct host_place *place);
+// Around changing host names of `a` (and `b`, may be NULL) and their `names`: nobody holds a place
+// of theirs in between, and whoever is misled by a name waits. No other wait happens inside.
+void host_rename_begin(struct host_node *a, struct host_node *b);
+void host_rename_end(struct host_node *a, struct host_node *b);
 // host_open that gives cached descriptors up when there are none left.
 NODISCARD int host_fs_open(struct host_fs *fs, int dir_fd, const char *name, unsigned flags,
                            uint32_t mode);
@@ -187,6 +203,7 @@ NODISCARD int host_node_hold(struct host_node *node);
 // A new descriptor for the object itself, for calls that want one: files and directories only.
 NODISCARD int host_node_open_any(struct host_node *node, int *fd);
 NODISCARD int host_node_stat(struct host_node *node, struct host_stat *out);
+NODISCARD int host_node_readlink(struct host_node *node, char *buf, size_t size, size_t *len);
 
 // --- fs/host/pages.c -----------------------------------------------------------------------------
 NODISCARD int host_get_page(struct inode *inode, uint64_t index, struct frame **out);

@@ -260,6 +260,7 @@ static void note_attr(struct host_node *node, const struct host_stat *st)
     struct host_fs *fs = node->fs;
     lock_acquire(&fs->node_lock);
     node->host_mode = st->mode;
+    node->linked |= st->nlink > 1;
     if (fs->owned) {
         node->attr = *st;
         node->fresh = true;
@@ -364,6 +365,7 @@ void host_node_evict(struct inode *inode)
         list_remove(&n->link);
         name_free(n);
     }
+    free(node->target);
     free(node);
 }
 
@@ -377,6 +379,8 @@ int host_fs_init(struct host_fs *fs, struct super *super, const struct host_poli
     fs->policy = policy;
     lock_init(&fs->table_lock, LOCK_RANK_HOST_TABLE);
     lock_init(&fs->node_lock, LOCK_RANK_HOST_NODE);
+    cond_init(&fs->settled);
+    lock_init(&fs->names_lock, LOCK_RANK_HOST_NAMES);
     list_init(&fs->dir_lru);
     for (size_t i = 0; i < HOST_BUCKETS; i++)
         list_init(&fs->buckets[i]);
@@ -404,6 +408,8 @@ void host_fs_free(struct host_fs *fs)
 {
     lock_destroy(&fs->table_lock);
     lock_destroy(&fs->node_lock);
+    cond_destroy(&fs->settled);
+    lock_destroy(&fs->names_lock);
     host_close(fs->staging_fd);
 }
 

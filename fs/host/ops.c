@@ -175,6 +175,21 @@ static int host_tmpfile(struct inode *dir, uint32_t mode, const struct vfs_calle
 
 // --- Links and removal ---------------------------------------------------------------------------
 
+// The first name of a file made without one: it leaves the staging directory.
+static void leave_staging(struct host_node *node)
+{
+    struct host_place place;
+    if (host_place_find(node, &place))
+        return;
+    bool staged = !place.parent;
+    int err = staged ? host_unlink(place.dir_fd, place.name) : 0;
+    host_place_done(&place);
+    if (!staged || err)
+        return;
+    host_name_remove(node, NULL, place.name);
+    node->staged = false;
+}
+
 static int host_link_op(struct inode *inode, struct inode *dir, const char *name)
 {
     struct host_node *node = host_node_of(inode), *parent = host_node_of(dir);
@@ -191,16 +206,14 @@ static int host_link_op(struct inode *inode, struct inode *dir, const char *name
         err = host_link(place.dir_fd, place.name, dir_fd, name);
         host_dir_done(parent);
     }
-    if (!err && node->staged && !host_unlink(place.dir_fd, place.name)) {
-        host_name_remove(node, NULL, place.name);
-        node->staged = false;
-    }
     host_place_done(&place);
     if (err)
         return err;
+    if (node->staged)
+        leave_staging(node);
     err = host_name_add(node, parent, name);
     if (!err && fs->policy->named)
-        err = fs->policy->named(node, NULL, NULL, parent, name, false);
+        err = fs->policy->named(node, NULL, NULL, true);
     host_attr_changed(node);
     host_attr_changed(parent);
     return err;
@@ -216,6 +229,8 @@ struct removal {
 static int removal_begin(struct removal *r, struct inode *inode, bool in_use)
 {
     struct host_node *node = host_node_of(inode);
+    // Of several names, whether this is the last is known only afterwards.
+    in_use |= node->linked;
     *r = (struct removal){node, in_use, true};
     if (in_use)
         return host_node_hold(node);
@@ -234,13 +249,12 @@ static void removal_end(const struct removal *r, struct host_node *parent, const
     bool last = r->last;
     struct host_stat st;
     host_attr_changed(node);
-    host_name_remove(node, parent, name);
     if (r->in_use && !LINUX_S_ISDIR(node->host_type))
         last = !host_node_stat(node, &st) && st.nlink == 0;
     if (last || !r->in_use)
         host_node_forget(node); // the host may use its inode again
     if (!last) {
-        if (fs->policy->named && fs->policy->named(node, parent, name, NULL, NULL, false))
+        if (fs->policy->named && fs->policy->named(node, parent, name, false))
             log_printf(fs->log, LOG_FS, "the note where %s was is out of date", name);
     } else if (r->in_use) {
         lock_acquire(&fs->node_lock);
@@ -262,7 +276,11 @@ static int remove_name(struct inode *dir, const char *name, struct inode *inode,
         err = host_dir_pin(parent, &dir_fd);
     if (err)
         return err;
+    host_rename_begin(r.node, NULL);
     err = host_remove(dir_fd, name);
+    if (!err)
+        host_name_remove(r.node, parent, name);
+    host_rename_end(r.node, NULL);
     host_dir_done(parent);
     if (err)
         return err;
@@ -283,77 +301,106 @@ static int host_rmdir_op(struct inode *dir, const char *name, struct inode *inod
 
 // --- Renames -------------------------------------------------------------------------------------
 
-// Tells the node, and the policy, that a name moved. The host has done it: what fails now is only
-// noted.
-static void name_moved(struct host_node *node, struct host_node *old_dir, const char *old_name,
-                       struct host_node *new_dir, const char *new_name, bool exchange)
+// The host has done it: what fails from here on is only noted.
+static void note_failure(struct host_fs *fs, int err, const char *name)
 {
-    struct host_fs *fs = node->fs;
-    int err = host_name_add(node, new_dir, new_name);
-    host_name_remove(node, old_dir, old_name);
-    if (!err && fs->policy->named)
-        err = fs->policy->named(node, old_dir, old_name, new_dir, new_name, exchange);
     if (err)
-        log_printf(fs->log, LOG_ERROR, "rename of %s to %s: error %d after the fact", old_name,
-                   new_name, err);
+        log_printf(fs->log, LOG_ERROR, "%s: error %d after the fact", name, err);
+}
+
+static void move_name(struct host_node *node, struct host_node *old_dir, const char *old_name,
+                      struct host_node *new_dir, const char *new_name)
+{
+    note_failure(node->fs, host_name_add(node, new_dir, new_name), new_name);
+    host_name_remove(node, old_dir, old_name);
     host_attr_changed(node);
 }
 
-// Both objects keep a name each; only then is anybody told, because a note about one of them holds
-// paths that lead through the other.
-static void exchange_names(const struct vfs_rename_args *a)
+static bool is_dir(const struct inode *inode)
 {
-    struct host_node *from = host_node_of(a->old_dir), *to = host_node_of(a->new_dir);
-    struct host_node *node = host_node_of(a->inode), *other = host_node_of(a->target);
-    bool both_dirs = LINUX_S_ISDIR(node->host_type) && LINUX_S_ISDIR(other->host_type);
-    name_moved(node, from, a->old_name, to, a->new_name, both_dirs);
-    if (!both_dirs) {
-        name_moved(other, to, a->new_name, from, a->old_name, false);
-        return;
-    }
-    if (host_name_add(other, from, a->old_name))
-        log_printf(node->fs->log, LOG_ERROR, "out of memory after an exchange of names");
-    host_name_remove(other, to, a->new_name);
-    host_attr_changed(other);
+    return LINUX_S_ISDIR(inode->type);
 }
 
-static int rename_on_host(const struct vfs_rename_args *a)
+// The host has renamed: now the nodes. Notes about directories are made in the same breath, so that
+// their order is that of the paths; two that changed places are one note.
+static void move_names(const struct vfs_rename_args *a, uint64_t *note)
 {
     struct host_node *from = host_node_of(a->old_dir), *to = host_node_of(a->new_dir);
+    struct host_fs *fs = from->fs;
+    bool exchange = a->flags & LINUX_RENAME_EXCHANGE;
+    lock_acquire(&fs->names_lock);
+    if (exchange)
+        move_name(host_node_of(a->target), to, a->new_name, from, a->old_name);
+    else if (a->target)
+        host_name_remove(host_node_of(a->target), to, a->new_name);
+    move_name(host_node_of(a->inode), from, a->old_name, to, a->new_name);
+    if (fs->policy->dir_moved && is_dir(a->inode))
+        note_failure(fs,
+                     fs->policy->dir_moved(fs, from, a->old_name, to, a->new_name,
+                                           exchange && is_dir(a->target), note),
+                     a->new_name);
+    else if (fs->policy->dir_moved && exchange && is_dir(a->target))
+        note_failure(fs, fs->policy->dir_moved(fs, to, a->new_name, from, a->old_name, false, note),
+                     a->old_name);
+    lock_release(&fs->names_lock);
+}
+
+static int rename_on_host(const struct vfs_rename_args *a, uint64_t *note)
+{
+    struct host_node *from = host_node_of(a->old_dir), *to = host_node_of(a->new_dir);
+    struct host_node *node = host_node_of(a->inode);
+    struct host_node *other = a->target ? host_node_of(a->target) : NULL;
     int from_fd, to_fd;
     int err = host_dir_pin(from, &from_fd);
     if (err)
         return err;
     err = host_dir_pin(to, &to_fd);
     if (!err) {
+        host_rename_begin(node, other);
         err = host_rename(from_fd, a->old_name, to_fd, a->new_name, a->flags);
+        if (!err)
+            move_names(a, note);
+        host_rename_end(node, other);
         host_dir_done(to);
     }
     host_dir_done(from);
     return err;
 }
 
+// What else there is to note, and waiting until it lasts.
+static void settle_rename(const struct vfs_rename_args *a, uint64_t note)
+{
+    struct host_fs *fs = host_node_of(a->inode)->fs;
+    const struct host_policy *policy = fs->policy;
+    if (policy->named && !is_dir(a->inode))
+        note_failure(
+            fs, policy->named(host_node_of(a->inode), host_node_of(a->old_dir), a->old_name, true),
+            a->new_name);
+    if (policy->named && a->flags & LINUX_RENAME_EXCHANGE && !is_dir(a->target))
+        note_failure(
+            fs, policy->named(host_node_of(a->target), host_node_of(a->new_dir), a->new_name, true),
+            a->old_name);
+    if (policy->settled)
+        note_failure(fs, policy->settled(fs, note), a->new_name);
+}
+
 static int host_rename_op(const struct vfs_rename_args *a)
 {
-    struct host_node *from = host_node_of(a->old_dir), *to = host_node_of(a->new_dir);
-    struct host_node *node = host_node_of(a->inode);
-    bool exchange = a->flags & LINUX_RENAME_EXCHANGE;
     struct removal replaced;
+    bool replaces = a->target && !(a->flags & LINUX_RENAME_EXCHANGE);
+    uint64_t note = 0;
     int err = 0;
-    if (a->target && !exchange)
+    if (replaces)
         err = removal_begin(&replaced, a->target, a->target_in_use);
     if (!err)
-        err = rename_on_host(a);
+        err = rename_on_host(a, &note);
     if (err)
         return err;
-    if (exchange)
-        exchange_names(a);
-    else
-        name_moved(node, from, a->old_name, to, a->new_name, false);
-    if (a->target && !exchange)
-        removal_end(&replaced, to, a->new_name);
-    host_attr_changed(from);
-    host_attr_changed(to);
+    settle_rename(a, note);
+    if (replaces)
+        removal_end(&replaced, host_node_of(a->new_dir), a->new_name);
+    host_attr_changed(host_node_of(a->old_dir));
+    host_attr_changed(host_node_of(a->new_dir));
     return 0;
 }
 
@@ -483,18 +530,9 @@ static ssize_t host_readlink_op(struct inode *inode, const struct vfs_caller *c,
                                 size_t size)
 {
     (void)c;
-    struct host_node *node = host_node_of(inode);
-    for (;;) {
-        struct host_place place;
-        int err = host_place_find(node, &place);
-        if (err)
-            return err;
-        ssize_t n = host_readlink(place.dir_fd, place.name, buf, size);
-        bool moved = n < 0 && host_place_moved(node, &place);
-        host_place_done(&place);
-        if (!moved)
-            return n;
-    }
+    size_t len;
+    int err = host_node_readlink(host_node_of(inode), buf, size, &len);
+    return err ? err : (ssize_t)len;
 }
 
 static ssize_t host_getxattr_op(struct inode *inode, const char *name, void *buf, size_t size)

@@ -121,6 +121,18 @@ static int take_step(struct host_fs *fs, const struct dir_step *step)
     return 0;
 }
 
+// A name turned out wrong. Waits for a rename under way; true when the node has another name now.
+static bool wait_settled(struct host_node *node, uint32_t moves)
+{
+    struct host_fs *fs = node->fs;
+    lock_acquire(&fs->node_lock);
+    while (node->renaming)
+        cond_wait(&fs->settled, &fs->node_lock, COND_FOREVER);
+    bool moved = node->moves != moves;
+    lock_release(&fs->node_lock);
+    return moved;
+}
+
 int host_dir_pin(struct host_node *dir, int *fd)
 {
     struct host_fs *fs = dir->fs;
@@ -134,9 +146,7 @@ int host_dir_pin(struct host_node *dir, int *fd)
         if (open || err)
             return err;
         err = take_step(fs, &step);
-        lock_acquire(&fs->node_lock);
-        bool moved = step.node->moves != step.moves; // then the name was wrong: look again
-        lock_release(&fs->node_lock);
+        bool moved = err && wait_settled(step.node, step.moves);
         host_dir_done(step.parent);
         inode_put(step.parent->inode);
         inode_put(step.node->inode);
@@ -154,14 +164,26 @@ void host_dir_done(struct host_node *dir)
 
 // --- Places --------------------------------------------------------------------------------------
 
+static void place_release(struct host_node *node)
+{
+    struct host_fs *fs = node->fs;
+    lock_acquire(&fs->node_lock);
+    if (--node->place_users == 0)
+        cond_broadcast(&fs->settled);
+    lock_release(&fs->node_lock);
+}
+
 int host_place_find(struct host_node *node, struct host_place *out)
 {
     struct host_fs *fs = node->fs;
     lock_acquire(&fs->node_lock);
+    while (node->renaming)
+        cond_wait(&fs->settled, &fs->node_lock, COND_FOREVER);
     const struct host_name *n =
         list_empty(&node->names) ? NULL : list_first(&node->names, struct host_name, link);
-    out->moves = node->moves;
     if (n) {
+        node->place_users++;
+        out->node = node;
         out->parent = n->parent;
         if (n->parent)
             inode_get(n->parent->inode);
@@ -174,25 +196,49 @@ int host_place_find(struct host_node *node, struct host_place *out)
     if (!out->parent)
         return 0;
     int err = host_dir_pin(out->parent, &out->dir_fd);
-    if (err)
+    if (err) {
         inode_put(out->parent->inode);
+        place_release(node);
+    }
     return err;
 }
 
 void host_place_done(struct host_place *place)
 {
-    if (!place->parent)
-        return;
-    host_dir_done(place->parent);
-    inode_put(place->parent->inode);
+    if (place->parent) {
+        host_dir_done(place->parent);
+        inode_put(place->parent->inode);
+    }
+    place_release(place->node);
 }
 
-bool host_place_moved(struct host_node *node, const struct host_place *place)
+static bool at_rest(const struct host_node *node)
 {
-    lock_acquire(&node->fs->node_lock);
-    bool moved = node->moves != place->moves;
-    lock_release(&node->fs->node_lock);
-    return moved;
+    return !node || (node->place_users == 0 && !node->renaming);
+}
+
+// Both at once, so that nobody holds one name while waiting for another.
+void host_rename_begin(struct host_node *a, struct host_node *b)
+{
+    struct host_fs *fs = a->fs;
+    lock_acquire(&fs->node_lock);
+    while (!at_rest(a) || !at_rest(b))
+        cond_wait(&fs->settled, &fs->node_lock, COND_FOREVER);
+    a->renaming = true;
+    if (b)
+        b->renaming = true;
+    lock_release(&fs->node_lock);
+}
+
+void host_rename_end(struct host_node *a, struct host_node *b)
+{
+    struct host_fs *fs = a->fs;
+    lock_acquire(&fs->node_lock);
+    a->renaming = false;
+    if (b)
+        b->renaming = false;
+    cond_broadcast(&fs->settled);
+    lock_release(&fs->node_lock);
 }
 
 // --- Contents ------------------------------------------------------------------------------------
@@ -238,26 +284,22 @@ static struct host_fd *fd_cached(struct host_node *node, bool write)
 static int open_contents(struct host_node *node, bool write, int *fd, bool *writable)
 {
     struct host_fs *fs = node->fs;
-    for (;;) {
-        struct host_place place;
-        int err = host_place_find(node, &place);
-        if (err)
-            return err;
-        *writable = write || fs->owned;
-        *fd = host_fs_open(fs, place.dir_fd, place.name,
-                           (*writable ? LINUX_O_RDWR : LINUX_O_RDONLY) | LINUX_O_NONBLOCK, 0);
-        if (*fd < 0 && *writable && !write) {
-            *writable = false;
-            *fd = host_fs_open(fs, place.dir_fd, place.name, LINUX_O_RDONLY | LINUX_O_NONBLOCK, 0);
-        }
-        err = *fd < 0 ? *fd : check_identity(node, *fd);
-        bool moved = err && host_place_moved(node, &place);
-        host_place_done(&place);
-        if (err && *fd >= 0)
-            host_close(*fd);
-        if (!moved)
-            return err;
+    struct host_place place;
+    int err = host_place_find(node, &place);
+    if (err)
+        return err;
+    *writable = write || fs->owned;
+    *fd = host_fs_open(fs, place.dir_fd, place.name,
+                       (*writable ? LINUX_O_RDWR : LINUX_O_RDONLY) | LINUX_O_NONBLOCK, 0);
+    if (*fd < 0 && *writable && !write) {
+        *writable = false;
+        *fd = host_fs_open(fs, place.dir_fd, place.name, LINUX_O_RDONLY | LINUX_O_NONBLOCK, 0);
     }
+    host_place_done(&place);
+    err = *fd < 0 ? *fd : check_identity(node, *fd);
+    if (err && *fd >= 0)
+        host_close(*fd);
+    return err;
 }
 
 // Makes `h` the node's descriptor if it is better than what it has.
@@ -399,19 +441,13 @@ static int check_answer(const struct host_node *node, const struct host_stat *st
 
 static int ask_place(struct host_node *node, struct host_stat *out)
 {
-    for (;;) {
-        struct host_place place;
-        int err = host_place_find(node, &place);
-        if (err)
-            return err;
-        err = host_stat(place.dir_fd, place.name, out);
-        if (!err)
-            err = check_answer(node, out);
-        bool moved = err && host_place_moved(node, &place);
-        host_place_done(&place);
-        if (!moved)
-            return err;
-    }
+    struct host_place place;
+    int err = host_place_find(node, &place);
+    if (err)
+        return err;
+    err = host_stat(place.dir_fd, place.name, out);
+    host_place_done(&place);
+    return err ? err : check_answer(node, out);
 }
 
 int host_node_stat(struct host_node *node, struct host_stat *out)
@@ -443,4 +479,38 @@ int host_node_stat(struct host_node *node, struct host_stat *out)
         return ask_place(node, out);
     }
     return err;
+}
+
+int host_node_readlink(struct host_node *node, char *buf, size_t size, size_t *len)
+{
+    struct host_fs *fs = node->fs;
+    lock_acquire(&fs->node_lock);
+    const char *known = node->target; // never changes once it is there
+    lock_release(&fs->node_lock);
+    if (known) {
+        *len = strlen(known);
+        memcpy(buf, known, *len < size ? *len : size);
+        return 0;
+    }
+    char text[LINUX_PATH_MAX];
+    struct host_place place;
+    int err = host_place_find(node, &place);
+    if (err)
+        return err;
+    ssize_t n = host_readlink(place.dir_fd, place.name, text, sizeof text - 1);
+    host_place_done(&place);
+    if (n < 0)
+        return n == -LINUX_EINVAL ? -LINUX_ENOENT : (int)n; // replaced from outside
+    text[n] = 0;
+    *len = (size_t)n;
+    memcpy(buf, text, *len < size ? *len : size);
+    char *copy = fs->owned ? strdup(text) : NULL; // without it, it is read again
+    lock_acquire(&fs->node_lock);
+    if (!node->target) {
+        node->target = copy;
+        copy = NULL;
+    }
+    lock_release(&fs->node_lock);
+    free(copy);
+    return 0;
 }

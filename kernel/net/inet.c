@@ -16,7 +16,8 @@
 enum {
     CHUNK = 65536,
     CONTROL_ROOM = 1024,
-    ALL_EVENTS = LINUX_POLLIN | LINUX_POLLPRI | LINUX_POLLOUT | LINUX_POLLRDHUP,
+    ALL_EVENTS = LINUX_POLLIN | LINUX_POLLPRI | LINUX_POLLOUT | LINUX_POLLRDHUP | LINUX_POLLRDNORM |
+                 LINUX_POLLRDBAND | LINUX_POLLWRNORM | LINUX_POLLWRBAND,
 };
 
 struct inet_sock {
@@ -36,9 +37,9 @@ static void host_ready(struct poller_source *source, uint32_t events)
 {
     struct inet_sock *i = CONTAINER_OF(source, struct inet_sock, source);
     if (events & LINUX_POLLIN)
-        events |= LINUX_POLLRDNORM;
+        events |= LINUX_POLLRDNORM | LINUX_POLLRDBAND;
     if (events & LINUX_POLLOUT)
-        events |= LINUX_POLLWRNORM;
+        events |= LINUX_POLLWRNORM | LINUX_POLLWRBAND;
     // Errors and hangups concern everybody.
     bool all = events & (LINUX_POLLERR | LINUX_POLLHUP);
     wait_queue_wake(&i->base.queue, all ? 0 : events, true);
@@ -171,8 +172,14 @@ static int inet_connect(struct socket *s, struct task *task, const struct sock_a
     uint64_t deadline = socket_deadline(s, true);
     err = host_socket_connect(i->host_fd, addr->bytes, addr->len);
     // EALREADY: an attempt that a signal interrupted goes on.
-    if ((err == -LINUX_EINPROGRESS || err == -LINUX_EALREADY) && !nonblock)
+    if ((err == -LINUX_EINPROGRESS || err == -LINUX_EALREADY) && !nonblock) {
         err = await_connection(i, task, deadline);
+        // The host tells of the success once more; after that it says EISCONN, as it should.
+        if (!err) {
+            int again = host_socket_connect(i->host_fd, addr->bytes, addr->len);
+            (void)again;
+        }
+    }
     return err;
 }
 
@@ -379,12 +386,7 @@ static ssize_t inet_recv(struct socket *s, struct message *m)
 static uint32_t inet_poll(struct socket *s, struct file *file, struct poll_table *table)
 {
     (void)file, (void)table;
-    uint32_t ready = poller_host_ready(inet_of(s)->host_fd, ALL_EVENTS);
-    if (ready & LINUX_POLLIN)
-        ready |= LINUX_POLLRDNORM;
-    if (ready & LINUX_POLLOUT)
-        ready |= LINUX_POLLWRNORM;
-    return ready;
+    return poller_host_ready(inet_of(s)->host_fd, ALL_EVENTS);
 }
 
 static int64_t inet_ioctl(struct socket *s, struct task *task, uint32_t cmd, uint64_t arg)

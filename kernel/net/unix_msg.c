@@ -244,10 +244,8 @@ static size_t take_available(struct unix_sock *u, struct message *m, bool first,
         *err = next_message(u, last, &msg);
         if (!msg)
             break;
-        // Bytes of different writers are not mixed when the reader asks who they are from, and
-        // descriptors come with the bytes they were sent with.
-        bool begun = done || !first;
-        if (begun && (msg->rights || (u->base.pass_cred && !same_writer(msg, m))))
+        // Bytes of different writers are not mixed when the reader asks who they are from.
+        if ((done || !first) && u->base.pass_cred && !same_writer(msg, m))
             break;
         size_t n = msg->len - msg->at;
         n = n < m->it->left ? n : m->it->left;
@@ -264,7 +262,7 @@ static size_t take_available(struct unix_sock *u, struct message *m, bool first,
             last = NULL;
         }
         if (m->rights)
-            break;
+            break; // descriptors end what one call returns
     }
     return done;
 }
@@ -458,8 +456,6 @@ static ssize_t take_packet(struct unix_sock *u, struct message *m)
         unix_message_describe(msg, m, peek);
         if (m->flags & LINUX_MSG_TRUNC)
             result = msg->len;
-        if (u->base.type == LINUX_SOCK_SEQPACKET)
-            m->out_flags |= LINUX_MSG_EOR;
     }
     if (!peek) {
         lock_acquire(&u->base.lock);

@@ -22,6 +22,7 @@ struct proc_node {
     int32_t tid;       // of a task's node, else 0
     uint64_t start_ns; // of that task: tells a later one with the same number
     int32_t number;    // descriptor, CPU
+    bool setting;      // below /proc/sys: even root has no more than the owner's rights
 };
 
 // The text of a file under construction.
@@ -38,6 +39,7 @@ enum { PROC_NAME_MAX = 32 };
 struct proc_entry {
     const char *name;
     uint32_t mode;     // type and permissions
+    bool settings;     // everything below is a setting
     bool needs_access; // only for those who may inspect the task (ptrace's rule)
 
     // Text files: one of the two. `task` is the one the node stands for; `reader` may be NULL.
@@ -72,8 +74,9 @@ struct proc_entry {
 
 // The task of a node, referenced; NULL when it is gone.
 struct task *proc_task_get(const struct proc_node *node);
-// May `who` inspect `task` (memory, descriptors)? Ptrace's rule: the same user, or CAP_SYS_PTRACE.
-bool proc_may_access(const struct cred *who, struct task *task);
+// May `who` inspect `task` (memory, descriptors)? Ptrace's rule: the process itself; the same user,
+// unless the process changed its identity; CAP_SYS_PTRACE. `by` is who's task, or NULL.
+bool proc_may_access(const struct cred *who, const struct task *by, struct task *task);
 
 // The node of a file.
 const struct proc_node *proc_node_of(const struct inode *inode);

@@ -99,7 +99,7 @@ int proc_show_stat(struct proc_text *t, struct task *task, struct task *reader)
     task_comm_get(task, comm);
     tty_of_task(task, &tty, &foreground);
     // Addresses are for those who could read the memory itself.
-    if (!reader || !proc_may_access(reader->cred, task))
+    if (!reader || !proc_may_access(reader->cred, reader, task))
         memset(&layout, 0, sizeof layout);
     proc_printf(t, "%d (%s) %c %d %d %d %llu %d %u", task->pid, comm, proc_state_letter(task),
                 info.ppid, info.pgid, info.sid, (unsigned long long)tty, foreground, 0x400000u);

@@ -1,5 +1,6 @@
 // The file system over the tables: inodes, directories, links, and text made on demand.
 #include "kernel/proc/node.h"
+#include "kernel/process.h"
 #include "kernel/task.h"
 #include "platform/abi/capability.h"
 #include "platform/abi/fs.h"
@@ -31,25 +32,35 @@ struct task *proc_task_get(const struct proc_node *node)
     return task;
 }
 
-bool proc_may_access(const struct cred *who, struct task *task)
+static bool is_dumpable(struct task *task)
 {
+    lock_acquire(&task->process->lock);
+    bool dumpable = task->process->dumpable == 1;
+    lock_release(&task->process->lock);
+    return dumpable;
+}
+
+bool proc_may_access(const struct cred *who, const struct task *by, struct task *task)
+{
+    if (by && by->process == task->process)
+        return true;
     const struct cred *c = task_cred_get(task);
     if (!c)
         return false;
     bool same = who->fsuid == c->euid && who->fsuid == c->suid && who->fsuid == c->uid &&
                 who->fsgid == c->egid && who->fsgid == c->sgid && who->fsgid == c->gid;
     cred_put(c);
-    return same || cred_capable(who, LINUX_CAP_SYS_PTRACE);
+    return (same && is_dumpable(task)) || cred_capable(who, LINUX_CAP_SYS_PTRACE);
 }
 
-static int check_access(const struct proc_node *node, const struct cred *who)
+static int check_access(const struct proc_node *node, const struct cred *who, const struct task *by)
 {
     if (!node->tid)
         return 0;
     struct task *task = proc_task_get(node);
     if (!task)
         return -LINUX_ENOENT;
-    bool may = !node->entry->needs_access || proc_may_access(who, task);
+    bool may = !node->entry->needs_access || proc_may_access(who, by, task);
     task_put(task);
     return may ? 0 : -LINUX_EACCES;
 }
@@ -57,6 +68,7 @@ static int check_access(const struct proc_node *node, const struct cred *who)
 // --- Inodes --------------------------------------------------------------------------------------
 
 static const struct inode_ops proc_dir_ops, proc_link_ops, proc_magic_ops, proc_file_inode_ops;
+static const struct inode_ops setting_dir_ops, setting_file_ops;
 static const struct file_ops proc_dir_file_ops, proc_text_file_ops;
 
 // One number for one object as long as the table and the object last.
@@ -72,9 +84,9 @@ static struct inode *make_inode(struct super *super, const struct proc_node *nod
 {
     const struct proc_entry *e = node->entry;
     uint32_t type = e->mode & LINUX_S_IFMT;
-    const struct inode_ops *ops = &proc_file_inode_ops;
+    const struct inode_ops *ops = node->setting ? &setting_file_ops : &proc_file_inode_ops;
     if (type == LINUX_S_IFDIR)
-        ops = &proc_dir_ops;
+        ops = node->setting ? &setting_dir_ops : &proc_dir_ops;
     else if (type == LINUX_S_IFLNK)
         ops = e->follow ? &proc_magic_ops : &proc_link_ops;
     struct proc_inode *private = malloc(sizeof *private);
@@ -118,7 +130,9 @@ static int proc_getattr(struct inode *inode, struct vfs_stat *out)
     struct task *task = proc_task_get(node);
     if (!task)
         return -LINUX_ENOENT;
-    const struct cred *cred = task_cred_get(task);
+    // What belongs to a process that changed its identity is root's, but for the directory itself.
+    bool own = node->entry->mode == (LINUX_S_IFDIR | 0555) || is_dumpable(task);
+    const struct cred *cred = own ? task_cred_get(task) : NULL;
     if (cred) {
         out->uid = cred->euid;
         out->gid = cred->egid;
@@ -135,6 +149,17 @@ static int proc_setattr(struct inode *inode, const struct vfs_setattr *attr)
     return attr->mask == ATTR_SIZE ? 0 : -LINUX_EPERM;
 }
 
+// Of settings: no capability overrides the mode.
+static int setting_permission(struct inode *inode, const struct vfs_caller *c, unsigned mask)
+{
+    struct vfs_stat st;
+    int err = proc_getattr(inode, &st);
+    if (err)
+        return err;
+    unsigned shift = c->cred->fsuid == 0 ? 6 : cred_in_group(c->cred, 0) ? 3 : 0;
+    return mask & ~(st.mode >> shift & 7) ? -LINUX_EACCES : 0;
+}
+
 // --- Directories ---------------------------------------------------------------------------------
 
 static int proc_lookup(struct inode *dir, const char *name, const struct vfs_caller *c,
@@ -143,13 +168,14 @@ static int proc_lookup(struct inode *dir, const char *name, const struct vfs_cal
     const struct proc_node *parent = proc_node_of(dir);
     const struct proc_entry *e = parent->entry;
     struct proc_node child = *parent;
-    int err = check_access(parent, c->cred);
+    int err = check_access(parent, c->cred, c->task);
     if (err)
         return err;
     err = -LINUX_ENOENT;
     for (const struct proc_entry *s = e->children; s && s->name; s++) {
         if (strcmp(s->name, name) == 0) {
             child.entry = s;
+            child.setting |= s->settings;
             err = 0;
             break;
         }
@@ -217,9 +243,12 @@ static void emit_dynamic(const struct proc_node *dir, uint64_t *pos, struct dir_
 static int proc_readdir(struct file *file, uint64_t *pos, struct dir_sink *sink)
 {
     const struct proc_node *dir = proc_node_of(file->inode);
-    int err = check_access(dir, file->cred);
-    if (err)
-        return err;
+    // The right to look was established by open.
+    struct task *task = dir->tid ? proc_task_get(dir) : NULL;
+    if (dir->tid && !task)
+        return -LINUX_ENOENT;
+    if (task)
+        task_put(task);
     if (!emit_dots(file, pos, sink))
         return 0;
     if (*pos < DYNAMIC && !emit_table(dir, pos, sink))
@@ -253,20 +282,28 @@ static const struct inode_ops proc_dir_ops = {
     .evict = proc_evict,
 };
 
+static const struct inode_ops setting_dir_ops = {
+    .lookup = proc_lookup,
+    .getattr = proc_getattr,
+    .setattr = proc_setattr,
+    .permission = setting_permission,
+    .evict = proc_evict,
+};
+
 // --- Links ---------------------------------------------------------------------------------------
 
 static ssize_t proc_readlink(struct inode *inode, const struct vfs_caller *c, char *buf,
                              size_t size)
 {
     const struct proc_node *node = proc_node_of(inode);
-    int err = check_access(node, c->cred);
+    int err = check_access(node, c->cred, c->task);
     return err ? err : node->entry->readlink(node, c, buf, size);
 }
 
 static int proc_follow(struct inode *inode, const struct vfs_caller *c, struct path *out)
 {
     const struct proc_node *node = proc_node_of(inode);
-    int err = check_access(node, c->cred);
+    int err = check_access(node, c->cred, c->task);
     return err ? err : node->entry->follow(node, c, out);
 }
 
@@ -384,7 +421,7 @@ static const struct file_ops proc_text_file_ops = {
 static int proc_open(struct inode *inode, struct file *file, const struct vfs_caller *c)
 {
     const struct proc_node *node = proc_node_of(inode);
-    int err = check_access(node, c->cred);
+    int err = check_access(node, c->cred, c->task);
     if (err || node->entry->file_ops)
         return err;
     struct proc_file *pf = calloc(1, sizeof *pf);
@@ -399,6 +436,14 @@ static const struct inode_ops proc_file_inode_ops = {
     .open = proc_open,
     .getattr = proc_getattr,
     .setattr = proc_setattr,
+    .evict = proc_evict,
+};
+
+static const struct inode_ops setting_file_ops = {
+    .open = proc_open,
+    .getattr = proc_getattr,
+    .setattr = proc_setattr,
+    .permission = setting_permission,
     .evict = proc_evict,
 };
 
@@ -424,7 +469,7 @@ int proc_super_create(struct kernel *kernel, const struct proc_entry *root, uint
     struct super *super = super_create(&proc_super_ops, kernel->vfs, (void *)(uintptr_t)magic);
     if (!super)
         return -LINUX_ENOMEM;
-    super->flags |= SUPER_NO_DCACHE;
+    super->flags |= SUPER_NO_DCACHE | SUPER_FIXED_NAMES;
     const struct proc_node node = {.entry = root, .kernel = kernel, .number = -1};
     super->root = make_inode(super, &node, 1);
     if (!super->root) {

@@ -96,7 +96,7 @@ static const struct proc_entry root_children[] = {
     PROC_FILE("uptime", 0444, proc_show_uptime),
     PROC_FILE("version", 0444, proc_show_version),
     PROC_FILE("vmstat", 0444, proc_show_vmstat),
-    PROC_DIR("sys", 0555, proc_sys_children),
+    {.name = "sys", .mode = LINUX_S_IFDIR | 0555, .settings = true, .children = proc_sys_children},
     {.name = NULL},
 };
 

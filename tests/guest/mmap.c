@@ -403,11 +403,16 @@ static void residence(void)
 // --- Stack, heap, limits
 // ---------------------------------------------------------------------------
 
+// Through a pointer and a computed index, so that no compiler makes a loop of it or the frame
+// smaller.
+static int (*volatile deeper)(int n);
+
 static int deep(int n)
 {
     volatile char frame[8000];
-    frame[0] = (char)n;
-    return n ? deep(n - 1) + frame[0] : 0;
+    deeper = deep;
+    frame[n * 17 % (int)sizeof frame] = (char)n;
+    return n ? deeper(n - 1) + frame[n * 17 % (int)sizeof frame] : 0;
 }
 
 static void growing(void)

@@ -7,6 +7,7 @@ import tempfile
 
 ish, program = sys.argv[1:3]
 with tempfile.TemporaryDirectory(prefix="ish-guest-") as root:
+    os.chmod(root, 0o755)
     for name in ("dev", "proc", "sys", "tmp", "bin", "etc"):
         os.mkdir(os.path.join(root, name))
     shutil.copy(program, os.path.join(root, "bin", "program"))

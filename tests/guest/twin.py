@@ -18,6 +18,7 @@ def run(command):
 
 def run_in_ish(ish, program):
     with tempfile.TemporaryDirectory(prefix="ish-twin-") as root:
+        os.chmod(root, 0o755)
         for name in ("dev", "proc", "sys", "tmp", "bin"):
             os.mkdir(os.path.join(root, name))
         name = os.path.basename(program).split(".")[0]

@@ -8,11 +8,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char work_dir[64];
+static char work_dir[] = "/dev/shm/probe-XXXXXX";
 
 static inline void enter_work_dir(void)
 {
-    strcpy(work_dir, "/dev/shm/probe-XXXXXX");
     if (!mkdtemp(work_dir) || chdir(work_dir))
         abort();
     umask(022);

@@ -345,6 +345,9 @@ static bool not_judged(const struct isa_result *ours, const struct isa_case *c)
     bool misaligned = ours->signo == 7 && ours->code == 1 && ours->addr & 15;
     if (is & (A64_IS_ATOMIC | A64_IS_EXCL) && misaligned)
         return true;
+    // Cache maintenance by address faults where a load would; qemu-user does nothing for it.
+    if ((c->words[index] & 0xfff80000u) == 0xd5080000u && ours->signo == 11)
+        return true;
     return is & A64_IS_EXCL && is & A64_IS_STORE && ours->signo == 11;
 }
 

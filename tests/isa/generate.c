@@ -227,9 +227,9 @@ void generate_case(struct generator *g, struct isa_case *out)
     out->seed = rnd(g);
     uint32_t count = chance(g, 40) ? 1 : 1 + (uint32_t)(rnd(g) % ISA_WORDS_MAX);
     // Rounding mode, FZ, DN and FZ16: mostly one unusual thing at a time.
-    static const uint32_t controls[] = {
-        0, 0, 0, 0, 0, 0, 1u << 22, 2u << 22, 3u << 22, 1u << 24, 1u << 25, 1u << 19, 3u << 24,
-        1u << 26};
+    static const uint32_t controls[] = {0,        0,        0,        0,        0,
+                                        0,        1u << 22, 2u << 22, 3u << 22, 1u << 24,
+                                        1u << 25, 1u << 19, 3u << 24, 1u << 26};
     out->fpcr = controls[rnd(g) % (sizeof controls / sizeof controls[0])];
     struct sequence q = {0};
     for (uint32_t tries = 0; out->count < count && tries < 400; tries++)

@@ -1,0 +1,172 @@
+"""Emits the gadgets of variants.tbl: instances with pinned registers, and sequences of instances that
+run as one gadget; and the tables by which the translator finds them.
+
+A line of variants.tbl is a sequence `gadget(binding,...) + ...`, a binding for each operand: a
+register name if that register is to be a pin, `*` for any register that is none, `-` for operands that
+are no general registers.
+"""
+
+import re
+
+from gen.gadgets import LAYOUT, params_of
+from gen.table import TableError
+
+ITEM = re.compile(r"(\w+)\(([^)]*)\)")
+FILES = 8
+
+
+class Variants:
+    def __init__(self, path, gadgets, pins, bodies, only_bodies=None):
+        """`only_bodies`: sequences of other bodies are left out (the goto loop has no others)."""
+        self.pins, self.bodies = pins, bodies
+        self.by_name = {g.name: g for g in gadgets.list}
+        self.sequences = []          # tuples of (gadget, bindings); binding: pin index, None
+        seen = set()
+        with open(path, encoding="ascii") as f:
+            for number, line in enumerate(f, 1):
+                line = line.strip()
+                if not line or line.startswith("#"):
+                    continue
+                seq = self.parse(line, f"{path}:{number}")
+                if seq is None or seq in seen:
+                    continue
+                if only_bodies is not None and not all(g.body in only_bodies for g, _ in seq):
+                    continue
+                seen.add(seq)
+                self.sequences.append(seq)
+        self.build_trie()
+
+    def parse(self, line, where):
+        """None where nothing is gained: a single instance without pins, an unknown gadget."""
+        seq = []
+        for part in line.split(" + "):
+            m = ITEM.fullmatch(part)
+            if not m:
+                raise TableError(f"{where}: bad item `{part}`")
+            g = self.by_name.get(m.group(1))
+            if not g:
+                return None  # the table has moved on; the list is advice, not a contract
+            names = m.group(2).split(",") if m.group(2) else []
+            if len(names) != len(g.operands):
+                return None
+            seq.append((g, tuple(self.binding(n) for n in names)))
+        if len(seq) == 1 and not any(b is not None for b in seq[0][1]):
+            return None
+        return tuple(seq)
+
+    def binding(self, name):
+        if name in "*-":
+            return None
+        number = 31 if name == "sp" else int(name[1:])
+        return self.pins.index(number) if number in self.pins else None
+
+    def build_trie(self):
+        self.instances, self.edges, self.ends = {}, {}, {}
+        self.count = 1               # nodes; 0 is the root
+        for i, seq in enumerate(self.sequences):
+            node = 0
+            for item in seq:
+                inst = self.instances.setdefault(item, len(self.instances) + 1)
+                if (node, inst) not in self.edges:
+                    self.edges[(node, inst)] = self.count
+                    self.count += 1
+                node = self.edges[(node, inst)]
+            self.ends[node] = i
+        if self.count >= 0x10000:
+            raise TableError("variants.tbl has too many sequences")
+
+    # --- code ------------------------------------------------------------------------------------
+    @staticmethod
+    def call(item):
+        g, binds = item
+        args = ["&e"]
+        for name, ctype, arg in params_of(g):
+            for i, o in enumerate(g.operands):
+                if o.name == name and o.is_x and binds[i] is not None:
+                    arg = f"XPIN({binds[i]})"
+            args.append(arg)
+        return f"op_{g.body}({', '.join(args)});"
+
+    def code(self, i):
+        return " THEN ".join(self.call(item) for item in self.sequences[i])
+
+    def text(self, i):
+        def name(b):
+            return "*" if b is None else f"p{b}"
+        return " + ".join(f"{g.name}({','.join(name(b) for b in bs)})"
+                          for g, bs in self.sequences[i])
+
+    def emit_file(self, part, ops_dir="emu/ops"):
+        mine = [i for i in range(len(self.sequences)) if i % FILES == part]
+        files = sorted({self.bodies[g.body].split("/")[-1]
+                        for i in mine for g, _ in self.sequences[i]})
+        out = ["// Generated from variants.tbl: gadgets with pins, and fused gadgets."]
+        out += [f'#include "{ops_dir}/{f}"' for f in files] + ['#include "emu/gadget.h"', ""]
+        for i in mine:
+            out.append(f"// {self.text(i)}")
+            out.append(f"VARIANT({i}) {{ ENTER; {self.code(i)} LEAVE_THEN; }}")
+        return "\n".join(out + [""])
+
+    def emit_goto(self):
+        table = [f"&&V_{i}," for i in range(len(self.sequences))]
+        labels = [f"V_{i}: {{ BEGIN_FUSED; {self.code(i)} END_FUSED; }}"
+                  for i in range(len(self.sequences))]
+        return ("// Generated from variants.tbl: addresses of the labels.\n" + "\n".join(table)
+                + "\n", "// Generated from variants.tbl: the labels.\n" + "\n".join(labels) + "\n")
+
+    # --- tables ----------------------------------------------------------------------------------
+    @staticmethod
+    def hashed(pairs):
+        """Open addressing; key 0 is empty. The same function is in translate.c."""
+        size = 16
+        while size < 2 * len(pairs):
+            size *= 2
+        slots = [(0, 0)] * size
+        for key, value in pairs:
+            at = (key * 0x9E3779B1 & 0xFFFFFFFF) >> 12 & size - 1
+            while slots[at][0]:
+                at = at + 1 & size - 1
+            slots[at] = (key, value)
+        return size, slots
+
+    @staticmethod
+    def signature(item):
+        sig = 0
+        for i, b in enumerate(item[1]):
+            sig |= (0 if b is None else b + 1) << 4 * i
+        return sig & 0xFFFF
+
+    def emit_tables(self, goto):
+        out = ["// Generated from variants.tbl: how the translator finds variants.",
+               '#include "emu/variants.h"', ""]
+        if not goto:
+            out += [f"gadget_function variant_{i};" for i in range(len(self.sequences))]
+        insts = []
+        for item, number in self.instances.items():
+            insts.append(((item[0].number + 1) << 16 | self.signature(item), number))
+        edges = [(node << 16 | inst, to) for (node, inst), to in self.edges.items()]
+        for name, pairs in (("instances", insts), ("edges", edges)):
+            size, slots = self.hashed(pairs)
+            out.append(f"const struct variant_slot variant_{name}[] = {{")
+            for i in range(0, size, 8):
+                out.append("    " + " ".join(f"{{{k:#x}, {v}}}," for k, v in slots[i:i + 8]))
+            out += ["};", f"const uint32_t variant_{name}_mask = {size - 1};"]
+        ends = [self.ends.get(n, -1) for n in range(self.count)]
+        out.append("const int16_t variant_ends[] = {")
+        for i in range(0, len(ends), 16):
+            out.append("    " + ", ".join(str(e) for e in ends[i:i + 16]) + ",")
+        out.append("};")
+        if not goto:
+            out += ["const gadget_ref *dispatch_variants(void)", "{",
+                    "    static const gadget_ref variants[] = {"]
+            out += [f"        variant_{i}," for i in range(len(self.sequences))] or ["        0,"]
+            out += ["    };", "    return variants;", "}"]
+        return "\n".join(out + [""])
+
+
+def emit_decls(count):
+    return "\n".join(["// Generated: variants."]
+                     + [f"gadget_function variant_{i};" for i in range(count)] + [""])
+
+
+__all__ = ["Variants", "emit_decls", "LAYOUT", "FILES"]

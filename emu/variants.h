@@ -1,0 +1,37 @@
+// How the translator finds the gadgets of variants.tbl. Layer 2; tables are generated.
+//
+// An instance is a gadget with some of its registers pinned; a variant runs a sequence of
+// instances. The sequences form a trie: from node 0, each instance leads to another node; a node
+// where a sequence ends has a variant.
+#ifndef EMU_VARIANTS_H
+#define EMU_VARIANTS_H
+
+#include "emu/dispatch.h"
+#include <stdint.h>
+
+// Slots of hash tables with open addressing; key 0 is empty.
+struct variant_slot {
+    uint32_t key;
+    uint16_t value;
+};
+// Key: (gadget + 1) << 16 | signature, 4 bits for each of the first 4 operands: 0 any register that
+// is no pin, n + 1 pin n. Value: number of the instance, from 1.
+extern const struct variant_slot variant_instances[];
+extern const uint32_t variant_instances_mask;
+// Key: node << 16 | instance. Value: node.
+extern const struct variant_slot variant_edges[];
+extern const uint32_t variant_edges_mask;
+// By node: index into dispatch_variants(), or -1.
+extern const int16_t variant_ends[];
+
+enum { VARIANT_MAX = 4 }; // longest sequence
+
+static inline uint16_t variant_find(const struct variant_slot *table, uint32_t mask, uint32_t key)
+{
+    uint32_t at = (key * 0x9e3779b1u) >> 12 & mask;
+    while (table[at].key && table[at].key != key)
+        at = (at + 1) & mask;
+    return table[at].key ? table[at].value : 0;
+}
+
+#endif
