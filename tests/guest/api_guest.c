@@ -95,7 +95,7 @@ int main(int argc, char **argv, char **envp)
 {
     const char *what = argc > 1 ? argv[1] : "";
     if (!strcmp(what, "exit"))
-        return atoi(argv[2]);
+        return (int)strtol(argv[2], NULL, 10);
     if (!strcmp(what, "args"))
         return print_strings(argv) || print_strings(envp);
     if (!strcmp(what, "pid")) {
