@@ -7,6 +7,7 @@
 #include "kernel/posix_timer.h"
 #include "kernel/process.h"
 #include "kernel/rlimit.h"
+#include "kernel/rseq.h"
 #include "kernel/signal_internal.h"
 #include "kernel/syscall.h"
 #include "kernel/syscall_handlers.h"
@@ -304,6 +305,7 @@ int exec_install(struct task *task, struct exec_image *image)
     reset_cpu(task, image);
     signal_altstack_reset(task);
     task->fault_address = task->fault_esr = 0;
+    rseq_clear(task);
     task->robust_list = task->clear_child_tid = 0;
     task_comm_set(task, image->comm);
     mark_execed(task);
