@@ -44,7 +44,12 @@
     goto out;                                                                                      \
     out:                                                                                           \
     END
-#define CALL_OUT(name) e.status = out_##name(ip, cpu, tag, addend)
+// A called body takes ip by value: it ends or leaves, and never branches. What comes after is the
+// same for all of them and stands once: each computed goto is an edge to each label, and thousands
+// of both are gigabytes in the compiler.
+#define CALL_OUT(name)                                                                             \
+    status = out_##name(ip, cpu, tag, addend);                                                     \
+    goto called
 
 #define CORE_LABEL(name)                                                                           \
     core_##name : cpu->last_tag = tag;                                                             \
@@ -81,7 +86,21 @@ static NO_TSAN struct labels run(struct cpu *cpu, const struct insn *ip)
         return (struct labels){gadgets, variants, core};
     uint64_t tag = cpu->last_tag;
     uintptr_t addend = cpu->last_addend;
+    enum op_status status;
     goto * ip->fn;
+
+called:
+    if (status == OP_NEXT) {
+        ip++;
+        goto * ip->fn;
+    }
+    if (status == OP_MISS)
+        goto core_miss;
+    if (status == OP_POKE)
+        goto core_poke;
+    if (status == OP_LOOKUP)
+        goto core_lookup;
+    goto core_trap;
 
 #include "emu/a64_goto_labels.inc"
 #include "emu/a64_goto_variants.inc"

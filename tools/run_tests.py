@@ -18,7 +18,7 @@ import sys
 # Suites that only run when they are asked for by name.
 ON_DEMAND = ("isa-long", "gates-long", "long", "slow")
 # Suites a full run must have had: tests that were never configured must not pass unnoticed.
-EXPECTED = ("unit", "isa", "tools", "check")
+EXPECTED = ("unit", "guest", "isa", "cli", "gates", "tools", "check")
 TAP_LINE = re.compile(r"^(not )?ok\b\s*\d*\s*(?:- )?(.*)$")
 
 
