@@ -13,6 +13,17 @@
 
 // A label's environment is its own: only ip and the last page live from one gadget to the next.
 #define BEGIN struct env e = {.ip = ip, .cpu = cpu, .tag = tag, .addend = addend}
+// What neither ends nor branches.
+#define LEAVE_LOOP(status)                                                                         \
+    if ((status) == OP_MISS)                                                                       \
+        goto core_miss;                                                                            \
+    if ((status) == OP_POKE)                                                                       \
+        goto core_poke;                                                                            \
+    if ((status) == OP_SLOW)                                                                       \
+        goto core_slow;                                                                            \
+    if ((status) == OP_LOOKUP)                                                                     \
+        goto core_lookup;                                                                          \
+    goto core_trap
 #define END                                                                                        \
     ip = e.ip;                                                                                     \
     if (e.status == OP_NEXT) {                                                                     \
@@ -25,13 +36,7 @@
         ip = block_next((const struct block *)(ip + 2));                                           \
         goto * ip->fn;                                                                             \
     }                                                                                              \
-    if (e.status == OP_MISS)                                                                       \
-        goto core_miss;                                                                            \
-    if (e.status == OP_POKE)                                                                       \
-        goto core_poke;                                                                            \
-    if (e.status == OP_LOOKUP)                                                                     \
-        goto core_lookup;                                                                          \
-    goto core_trap
+    LEAVE_LOOP(e.status)
 // Sequences: see THEN in gadget.h.
 #define BEGIN_FUSED                                                                                \
     __label__ out;                                                                                 \
@@ -94,19 +99,14 @@ called:
         ip++;
         goto * ip->fn;
     }
-    if (status == OP_MISS)
-        goto core_miss;
-    if (status == OP_POKE)
-        goto core_poke;
-    if (status == OP_LOOKUP)
-        goto core_lookup;
-    goto core_trap;
+    LEAVE_LOOP(status);
 
 #include "emu/a64_goto_labels.inc"
 #include "emu/a64_goto_variants.inc"
     CORE_LABEL(miss);
     CORE_LABEL(trap);
     CORE_LABEL(poke);
+    CORE_LABEL(slow);
     CORE_LABEL(lookup);
     CORE_LABEL(empty);
     CORE_LABEL(resolve);

@@ -220,6 +220,12 @@ static void *signals_main(void *arg)
 
 // --- The guest -----------------------------------------------------------------------------------
 
+static bool is_error(int err, const char *name)
+{
+    const char *is = ish_error_name(err);
+    return is && !strcmp(is, name);
+}
+
 static bool make_kernel(struct session *s)
 {
     const struct cli_options *o = &s->options;
@@ -241,9 +247,12 @@ static bool make_kernel(struct session *s)
         .why_size = sizeof why,
     };
     int err = ish_kernel_create(&config, &s->kernel);
-    if (err)
-        cli_complain("%s", *why ? why : ish_error_text(err));
-    return !err;
+    if (!err)
+        return true;
+    cli_complain("%s", *why ? why : ish_error_text(err));
+    if (o->root_kind == ISH_ROOT_FAKEFS && is_error(err, "ENOENT"))
+        fprintf(stderr, "Make a root with 'fakefsify ARCHIVE %s'.\n", o->root);
+    return false;
 }
 
 static bool make_binds(struct session *s)
@@ -288,10 +297,9 @@ static int start_program(struct session *s, ish_terminal *guest, const bool is_t
         return 0;
     host_terminal_restore();
     cli_complain("cannot run '%s': %s", o->argv[0], ish_error_text(err));
-    const char *name = ish_error_name(err);
-    if (name && !strcmp(name, "ENOENT"))
+    if (is_error(err, "ENOENT"))
         return EXIT_NOT_FOUND;
-    return name && !strcmp(name, "ENOMEM") ? EXIT_OWN_FAILURE : EXIT_CANNOT_RUN;
+    return is_error(err, "ENOMEM") ? EXIT_OWN_FAILURE : EXIT_CANNOT_RUN;
 }
 
 static int wait_for_program(struct session *s)
