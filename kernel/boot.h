@@ -15,4 +15,8 @@ void boot_files_done(struct kernel *kernel); // every file is closed
 // one, /dev/pts; each only where the root has the directory. After the root was mounted.
 NODISCARD int boot_mounts(struct kernel *kernel);
 
+// Makes `text` the guest's /etc/resolv.conf, after the line that says so, unless the guest has one
+// of its own there. A root that does not allow it goes without. After boot_mounts().
+void boot_resolver(struct kernel *kernel, const char *text);
+
 #endif
