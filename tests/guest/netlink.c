@@ -308,7 +308,7 @@ static void devices(void)
     show_done("hardware", ioctl(s, SIOCGIFHWADDR, &r));
     SHOW("hardware type", "%d", r.ifr_hwaddr.sa_family);
     show_done("bad pointer", ioctl(s, SIOCGIFFLAGS, BAD));
-    strcpy(r.ifr_name, "none7");
+    memcpy(r.ifr_name, "none7", 6);
     show_ioctl("no device", s, SIOCGIFFLAGS, &r, false);
     r.ifr_ifindex = 4242;
     show_done("no such index", ioctl(s, SIOCGIFNAME, &r));
