@@ -1,5 +1,6 @@
 #include "kernel/boot.h"
 #include "kernel/anon.h"
+#include "kernel/inotify.h"
 #include "kernel/kernel.h"
 #include "kernel/net/net.h"
 #include "kernel/pipe.h"
@@ -18,6 +19,8 @@ int boot_files(struct kernel *kernel)
     if (!err)
         err = net_create(kernel);
     if (!err)
+        err = inotify_create(kernel);
+    if (!err)
         err = vfs_register_device(kernel->vfs, &fifo);
     if (err)
         boot_files_done(kernel);
@@ -26,6 +29,7 @@ int boot_files(struct kernel *kernel)
 
 void boot_files_done(struct kernel *kernel)
 {
+    inotify_destroy(kernel);
     net_destroy(kernel);
     anon_destroy(kernel);
 }
