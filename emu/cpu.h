@@ -76,6 +76,14 @@ struct trap {
         addr; // as the guest wrote it, top byte included; for straddles the faulting page's byte
 };
 
+// A floating-point instruction that a gadget leaves to software; emu/fp_slow.h.
+struct fp_job {
+    void (*op)(void); // what `kind` says, as another type
+    uint32_t index;
+    uint8_t kind, size, lanes, flags;
+    uint8_t rd, ra, rb, rc;
+};
+
 struct cpu {
     uint64_t x[CPU_X_SLOTS];
     uint64_t pc;
@@ -96,6 +104,9 @@ struct cpu {
 
     uint32_t fpcr;
     uint32_t fpsr; // includes cumulative host flags only after cpu_run() returned
+    // Private to the engine: what host results of each size are compared with; emu/fp_fast.h.
+    double fp_limit64[2] ALIGNED(16);
+    float fp_limit32[4];
     uint64_t tpidr_el0;
 
     // Exclusive monitor: (address, size, value). size 0 = clear. Cleared on every exit of cpu_run.
@@ -112,6 +123,7 @@ struct cpu {
     uint64_t last_tag; // last page used, while a slow path runs (registers otherwise)
     uintptr_t last_addend;
     struct trap trap;
+    struct fp_job job; // what OP_SLOW wants
 
     struct mem *mem; // address space; changed only outside cpu_run, by mem_attach()
     // Translations of that address space; kept current by mem_attach() and mem_enter(), which also
