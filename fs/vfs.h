@@ -355,6 +355,10 @@ struct inode *inode_create(struct super *super, const struct inode_ops *ops, uin
 void inode_discard(struct inode *inode);
 struct inode *inode_get(struct inode *inode);
 void inode_put(struct inode *inode); // with no lock ranked inode or above held
+// inode_put in two steps, for a file system whose evict would free a chain of inodes one inside the
+// other: true when the last reference went (then the caller does what evict does, and frees).
+NODISCARD bool inode_unref(struct inode *inode);
+void inode_free(struct inode *inode);
 // True and referenced unless the last reference is already gone: for tables of inodes that hold
 // none.
 bool inode_get_unless_gone(struct inode *inode);
