@@ -151,7 +151,7 @@ static int load_elf(struct task *task, const struct vfs_caller *c, struct file *
 {
     struct kernel *kernel = task->kernel;
     struct vfs_caller copy = *c;
-    struct elf_image elf;
+    struct elf_image elf = {0};
     int err = prepare_cred(task, file, image);
     if (!err)
         err = mm_create(kernel, &image->mm);
@@ -159,6 +159,7 @@ static int load_elf(struct task *task, const struct vfs_caller *c, struct file *
         rlimit_apply(task->process, image->mm);
     if (!err)
         err = elf_load(image->mm, file, open_interp, &copy, &elf);
+    image->begun = image->mm && elf.begun;
     if (err)
         return err;
     mm_set_exe(image->mm, file);
@@ -211,8 +212,11 @@ int exec_load(struct task *task, const struct vfs_caller *c, struct file *file, 
         err = load_elf(task, c, file, name, args, out);
     free(interp);
     file_put(file);
-    if (err)
+    if (err) {
+        bool begun = out->begun;
         exec_image_free(out);
+        out->begun = begun;
+    }
     return err;
 }
 
@@ -330,11 +334,22 @@ static int run_image(struct task *task, struct exec_image *image)
     return 0;
 }
 
+// Where Linux finds a fault only after it has taken the old program down, it ends the process.
+static void end_by_fault(struct task *task, int err, const char *name)
+{
+    struct process *p = task->process;
+    log_printf(&task->kernel->log, LOG_WARN, "%s[%d]: cannot load %s: error %d", task->comm,
+               task->pid, name, -err);
+    lock_acquire(&p->lock);
+    signal_begin_group_exit(p, LINUX_SIGSEGV);
+    lock_release(&p->lock);
+}
+
 static int exec_file(struct task *task, const struct vfs_caller *c, struct file *file,
                      const char *name, bool hidden, uaddr_t argv, uaddr_t envp)
 {
     struct exec_args args;
-    struct exec_image image;
+    struct exec_image image = {0};
     exec_args_init(&args, task);
     int err = exec_args_read(&args, task, argv, envp);
     if (!err)
@@ -342,6 +357,8 @@ static int exec_file(struct task *task, const struct vfs_caller *c, struct file 
     if (!err) {
         log_printf(&task->kernel->log, LOG_EXEC, "[%d] exec %s", task->pid, name);
         err = run_image(task, &image);
+    } else if (image.begun) {
+        end_by_fault(task, err, name);
     }
     exec_args_free(&args);
     return err;

@@ -112,6 +112,9 @@ struct elf_image {
     uint64_t base;  // load address of the interpreter (AT_BASE)
     uint64_t phdr, phnum, exec_entry;
     bool exec_stack;
+    // Loading came to where Linux has taken the old program down: errors from here on are fatal to
+    // the task instead of being execve's result.
+    bool begun;
 };
 // Maps the program (and its PT_INTERP, opened through `open_interp`) into an empty mm.
 // -LINUX_ENOEXEC, -LINUX_ENOMEM, -LINUX_EINVAL, -LINUX_ELIBBAD as Linux would.

@@ -263,7 +263,7 @@ int64_t mm_map(struct mm *mm, uint64_t addr, uint64_t len, unsigned prot, unsign
     // Failing to populate fails nothing: the touch will tell.
     if ((r.vma_flags & VMA_LOCKED) ||
         ((flags & LINUX_MAP_POPULATE) && !(flags & LINUX_MAP_NONBLOCK)))
-        (void)mm_populate(mm, r.addr, r.addr + r.len, r.prot & LINUX_PROT_WRITE);
+        (void)!mm_populate(mm, r.addr, r.addr + r.len, r.prot & LINUX_PROT_WRITE);
     return (int64_t)r.addr;
 }
 
