@@ -11,6 +11,7 @@
 #include "kernel/syscall_handlers.h"
 #include "kernel/vdso.h"
 #include "platform/abi/linux_errno.h"
+#include "platform/abi/seccomp.h"
 #include <stddef.h>
 #include <string.h>
 
@@ -66,7 +67,6 @@ static enum info_layout info_layout(const struct siginfo *info)
     }
 }
 
-#define AUDIT_ARCH_AARCH64 0xC00000B7u
 
 void signal_info_to_guest(const struct siginfo *info, struct linux_siginfo *out)
 {
@@ -106,7 +106,7 @@ void signal_info_to_guest(const struct siginfo *info, struct linux_siginfo *out)
     case LAYOUT_SYS:
         out->sys.call_addr = info->call_addr;
         out->sys.syscall = info->syscall;
-        out->sys.arch = AUDIT_ARCH_AARCH64;
+        out->sys.arch = LINUX_AUDIT_ARCH_AARCH64;
         break;
     }
 }
