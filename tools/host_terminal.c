@@ -35,7 +35,7 @@ struct host_terminal {
     pthread_cond_t changed;
     // Guarded by lock.
     bool taken;        // the terminal is ours: raw, and read
-    bool lent;         // it was, until we were stopped
+    bool lent;         // it was, until we were stopped; comes back in the foreground, not before
     bool wanted;       // the guest asked for it
     bool ending;       // threads are to end
     bool writing;      // the output thread is in write(2)
@@ -277,7 +277,7 @@ static bool wait_for_input(struct host_terminal *t, bool keys)
         (void)n;
     }
     pthread_mutex_lock(&t->lock);
-    bool take = t->wanted && !t->taken, ending = t->ending;
+    bool take = t->wanted && !t->taken && !t->lent, ending = t->ending;
     t->wanted = false;
     pthread_mutex_unlock(&t->lock);
     if (take && !ending)

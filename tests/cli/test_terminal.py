@@ -129,7 +129,8 @@ class Session(Terminal):
 
     def test_end_of_file(self):
         """^D ends the reader on an empty line, and hands over a line that is not empty"""
-        child = self.spawn("cat")
+        child = self.spawn("sh", "-c", "echo up; exec cat")
+        child.expect_exact("up\r\n")
         child.send("text\r")
         child.expect_exact("text\r\ntext\r\n")
         child.send("part" + END_OF_FILE)
@@ -141,6 +142,8 @@ class Session(Terminal):
 
     def test_raw_program(self):
         """a program that reads keys raw gets them as they are typed, and sees the size change"""
+        name = os.path.join(ROOT, "data", "tmp", "written")
+        self.addCleanup(lambda: os.path.exists(name) and os.unlink(name))
         child = self.spawn("vi", "/tmp/written")
         child.expect_exact("- /tmp/written")
         child.send("ihello")
@@ -204,7 +207,7 @@ class Restoring(unittest.TestCase):
     def start_reader(self, shell):
         """A guest that has printed and reads; returns the process of ish."""
         self.start(shell, "sh -c 'echo inner; read x; echo got $x; read y'")
-        shell.expect_exact("inner\r\n")
+        shell.expect_exact("\ninner\r\n")
         self.assertTrue(self.is_raw(shell))
         return os.tcgetpgrp(shell.child_fd)
 
@@ -226,7 +229,7 @@ class Restoring(unittest.TestCase):
         shell = self.outer()
         before = self.modes(shell)
         self.start(shell, "sh -c 'stty raw -echo; echo inner; exit 3'")
-        shell.expect_exact("inner")
+        shell.expect_exact("\ninner")
         self.check_end(shell, before, 3)
 
     def test_killed_program(self):
@@ -234,7 +237,7 @@ class Restoring(unittest.TestCase):
         shell = self.outer()
         before = self.modes(shell)
         self.start(shell, "sh -c 'stty raw -echo; exec sh -c \"echo inner; kill -9 \\$\\$\"'")
-        shell.expect_exact("inner")
+        shell.expect_exact("\ninner")
         self.check_end(shell, before, 137)
 
     def test_no_program(self):
@@ -308,12 +311,12 @@ class Restoring(unittest.TestCase):
         shell = self.outer()
         before = self.modes(shell)
         self.start(shell, "sh -c 'echo inner >&2; sleep 1000' | cat")
-        shell.expect_exact("inner")
+        shell.expect_exact("\ninner")
         self.assertEqual(self.modes(shell), before)
         shell.send(INTERRUPT)
         shell.expect_exact("outer> ")
         self.start(shell, "sh -c 'echo inner >&2; read x; echo got $x' | cat")
-        shell.expect_exact("inner")
+        shell.expect_exact("\ninner")
         self.wait_for(lambda: self.is_raw(shell))
         shell.send("this\r")
         shell.expect_exact("got this")
