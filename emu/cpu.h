@@ -59,6 +59,7 @@ enum trap_kind {
     TRAP_UNDEFINED, // no row of a64.tbl matches; imm: the word
     TRAP_BRK,       // BRK executed; pc is at it. imm: its immediate
     TRAP_POKE,      // cpu_poke() was called
+    TRAP_SWITCH,    // the CPU's number is new or was another's meanwhile; only with watch_switch
     TRAP_STEP,      // CPU_STEP: one instruction was executed and nothing else happened
 };
 
@@ -98,6 +99,16 @@ struct cpu {
     // Any thread: nonzero asks the CPU to leave cpu_run() with TRAP_POKE within a few hundred guest
     // instructions. Set by cpu_poke(), cleared by cpu_run() as it returns TRAP_POKE.
     _Atomic uint32_t poke;
+
+    // Self: leave with TRAP_SWITCH when something else may have run under this CPU's number since
+    // it last ran (mem_cpu_number(), emu/mem.h).
+    bool watch_switch;
+    // Any thread: set when this CPU takes a token, or by mem_barrier(); cleared by whoever answers
+    // TRAP_SWITCH, before looking at anything.
+    _Atomic bool switched;
+
+    // Any thread, through mem_cpu_allow(): numbers this CPU may have, one bit each; 0: all.
+    _Atomic uint64_t allowed;
 
     struct tlb *tlb;          // owned by this CPU while attached
     struct thread_code *code; // owned by this CPU while attached

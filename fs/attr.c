@@ -1,4 +1,5 @@
 // stat, chmod, chown, utimensat, truncate, readlink.
+#include "fs/notify.h"
 #include "fs/vfs_core.h"
 #include "platform/abi/fs.h"
 #include "platform/abi/linux_errno.h"
@@ -72,9 +73,19 @@ static int check_size(const struct vfs_caller *c, const struct path *p)
         return -LINUX_EISDIR;
     if (!LINUX_S_ISREG(inode->type))
         return -LINUX_EINVAL;
-    int err = path_permission(c, p, LINUX_W_OK);
-    if (!err && atomic_load_explicit(&inode->writers, memory_order_acquire) < 0)
-        err = -LINUX_ETXTBSY;
+    return path_permission(c, p, LINUX_W_OK);
+}
+
+// Changes the inode; a new size makes the caller a writer meanwhile.
+static int apply(struct inode *inode, const struct vfs_setattr *attr)
+{
+    bool writes = attr->mask & ATTR_SIZE;
+    int err = writes ? inode_add_writer(inode) : 0;
+    if (err)
+        return err;
+    err = inode->ops->setattr(inode, attr);
+    if (writes)
+        inode_remove_writer(inode);
     return err;
 }
 
@@ -109,6 +120,22 @@ static int prepare(const struct vfs_caller *c, const struct path *p, const struc
     return 0;
 }
 
+// What watches call a change of attributes, as Linux words it.
+static void notify_change(struct vfs *vfs, struct dentry *d, unsigned mask)
+{
+    const unsigned times = ATTR_ATIME | ATTR_MTIME;
+    bool attributes = mask & (ATTR_MODE | ATTR_UID | ATTR_GID) || (mask & times) == times;
+    bool contents = mask & ATTR_SIZE || (mask & times) == ATTR_MTIME;
+    if (!vfs_is_watched(vfs))
+        return;
+    if ((mask & times) == ATTR_ATIME)
+        notify_entry(vfs, d, LINUX_IN_ACCESS);
+    if (contents)
+        notify_entry(vfs, d, LINUX_IN_MODIFY);
+    if (attributes)
+        notify_entry(vfs, d, LINUX_IN_ATTRIB);
+}
+
 int vfs_setattr(const struct vfs_caller *c, const struct path *p, const struct vfs_setattr *attr,
                 bool set_now)
 {
@@ -125,7 +152,7 @@ int vfs_setattr(const struct vfs_caller *c, const struct path *p, const struct v
         return err;
     if (!inode->ops->setattr)
         return -LINUX_EPERM;
-    err = inode->ops->setattr(inode, &want);
+    err = apply(inode, &want);
     if (!err && chown && LINUX_S_ISREG(inode->type) && inode->ops->removexattr) {
         // File capabilities belong to the owner they were given under.
         int gone = inode->ops->removexattr(inode, "security.capability");
@@ -134,6 +161,8 @@ int vfs_setattr(const struct vfs_caller *c, const struct path *p, const struct v
     }
     if (!err && want.mask & ATTR_SIZE)
         err = inode_kill_setid(inode, c->cred, false);
+    if (!err)
+        notify_change(c->vfs, p->dentry, want.mask);
     return err;
 }
 
@@ -142,7 +171,9 @@ int file_truncate_open(struct file *file)
     struct vfs_setattr attr = {.mask = ATTR_SIZE, .size = 0};
     if (!file->inode->ops->setattr)
         return 0;
-    int err = file->inode->ops->setattr(file->inode, &attr);
+    int err = apply(file->inode, &attr);
+    if (!err)
+        notify_entry(file->path.mnt->vfs, file->path.dentry, LINUX_IN_MODIFY);
     return err ? err : inode_kill_setid(file->inode, file->cred, false);
 }
 
@@ -158,5 +189,7 @@ int file_truncate(const struct vfs_caller *c, struct file *file, uint64_t size)
         return -LINUX_EINVAL;
     struct vfs_setattr attr = {.mask = ATTR_SIZE, .size = size};
     int err = file->inode->ops->setattr(file->inode, &attr);
+    if (!err)
+        notify_file(file, LINUX_IN_MODIFY);
     return err ? err : inode_kill_setid(file->inode, c->cred, false);
 }

@@ -1,4 +1,5 @@
 // open(2).
+#include "fs/notify.h"
 #include "fs/path.h"
 #include "platform/abi/linux_errno.h"
 #include <stdio.h>
@@ -52,14 +53,9 @@ static int count_writer(struct file *file)
     if (!LINUX_S_ISREG(inode->type) ||
         (atomic_load(&file->flags) & LINUX_O_ACCMODE) == LINUX_O_RDONLY)
         return 0;
-    int32_t n = atomic_load_explicit(&inode->writers, memory_order_relaxed);
-    do {
-        if (n < 0)
-            return -LINUX_ETXTBSY;
-    } while (!atomic_compare_exchange_weak_explicit(&inode->writers, &n, n + 1,
-                                                    memory_order_acq_rel, memory_order_relaxed));
-    file->counted_writer = true;
-    return 0;
+    int err = inode_add_writer(inode);
+    file->counted_writer = !err;
+    return err;
 }
 
 static int call_open(const struct vfs_caller *c, struct file *file)
@@ -101,6 +97,8 @@ int open_resolved(const struct vfs_caller *c, const struct path *p, unsigned fla
         err = count_writer(file);
         if (!err)
             err = call_open(c, file);
+        file->notifies = !err && !p->dentry->anonymous;
+        notify_file(file, LINUX_IN_OPEN);
         if (err)
             file->ops = &path_file_ops; // nothing to release
         else if (flags & LINUX_O_TRUNC && LINUX_S_ISREG(inode->type) && !created)
@@ -132,6 +130,11 @@ int vfs_open_inode(struct vfs *vfs, struct inode *inode, unsigned flags, const s
     struct vfs_caller c = {.vfs = vfs, .cred = cred, .root = p, .cwd = p};
     int err = open_resolved(&c, &p, flags, true, out);
     path_put(&p);
+    // The maker's own descriptor of an object without a name keeps nobody from running it.
+    if (!err && (*out)->counted_writer) {
+        inode_remove_writer(inode);
+        (*out)->counted_writer = false;
+    }
     return err;
 }
 
@@ -163,6 +166,8 @@ static int create_locked(struct walk *w, uint32_t mode, struct dentry **out, boo
     negative = *out;
     if (!err && !negative->inode)
         err = create_file(w, mode, negative, &made);
+    if (made)
+        notify_name(w->c->vfs, dir->inode, LINUX_IN_CREATE, w->last, false, 0);
     lock_release(&dir->inode->lock);
     if (made || err) {
         dentry_put(negative);

@@ -180,6 +180,20 @@ struct vfs_hooks {
     void (*revoke)(void *ctx, struct inode *inode, uint64_t first, uint64_t end, bool truncated);
 };
 void vfs_set_hooks(struct vfs *vfs, const struct vfs_hooks *hooks);
+
+// What happened to a watched inode (inode->watches is set).
+struct vfs_event {
+    uint32_t mask;    // one LINUX_IN_* event, LINUX_IN_ISDIR with it for directories
+    uint32_t cookie;  // the same for both halves of a rename
+    const char *name; // of what it is about in the watched directory; NULL: the inode itself
+    bool unlinked;    // the name is gone already
+};
+// `event` is called for inodes with watches only, and may be called with locks ranked inode and
+// below held. Set once at boot.
+void vfs_set_event_hook(struct vfs *vfs, void *ctx,
+                        void (*event)(void *ctx, struct inode *inode, const struct vfs_event *e));
+// So many watches more or less; without any nothing is told.
+void vfs_watching(struct vfs *vfs, int change);
 enum vfs_mount_flags {
     MOUNT_RDONLY = 1 << 0,
     MOUNT_NOSUID = 1 << 1,
@@ -316,6 +330,8 @@ struct inode {
     _Atomic uint32_t mode, uid, gid; // mode: with type
     // Open for writing when > 0, being executed when < 0 (ETXTBSY).
     _Atomic int32_t writers;
+    // Mappings through which the contents may be changed; < 0: sealed against more of them.
+    _Atomic int32_t writable_maps;
     // Moves before pages of the file are revoked. To map a page: load the epoch, get_page, install
     // the entry (visible to the reverse map), load it again; if it moved, take the entry back and
     // start over. All loads seq_cst.
@@ -323,7 +339,7 @@ struct inode {
     _Atomic bool linkable; // O_TMPFILE: may be given a name although it has none
     // Zero when the inode is made.
     _Atomic(struct inode_locks *) locks; // fs/lock.c
-    void *watches;                       // kernel/inotify.c
+    void *_Atomic watches;               // kernel/inotify.c
     // The kernel's own object behind a FIFO or a bound socket, guarded by lock; freed with the
     // inode.
     void *attached;
@@ -354,6 +370,12 @@ void inode_new_owner(const struct inode *dir, const struct vfs_caller *c, uint32
 // exec: nobody may write while the program runs. -LINUX_ETXTBSY when it is open for writing.
 NODISCARD int inode_deny_write(struct inode *inode);
 void inode_allow_write(struct inode *inode);
+
+// Mappings that can change the contents: -LINUX_EPERM once they are refused for good; -LINUX_EBUSY
+// while there are any. A count that is positive may be raised without asking.
+NODISCARD int inode_map_writable(struct inode *inode);
+void inode_unmap_writable(struct inode *inode);
+NODISCARD int inode_refuse_writable_maps(struct inode *inode);
 
 struct super *super_create(const struct super_ops *ops, struct vfs *vfs, void *private);
 void super_put(struct super *s);
@@ -404,7 +426,8 @@ struct file {
     _Atomic uint32_t flags; // LINUX_O_* incl. access mode; F_SETFL changes some
     struct gate pos_gate;   // held over read/write/lseek/getdents that use pos
     uint64_t pos;           // guarded by pos_gate
-    bool counted_writer;    // holds one of inode->writers; immutable
+    bool counted_writer;    // holds one of inode->writers
+    bool notifies;          // has a place in a tree where watches may be; immutable
     const char *anon_name;  // "anon_inode:[eventpoll]" and the like for /proc/PID/fd, else NULL
     // Told once, before `release`, when the last reference is gone: epoll's interest in the file.
     // Set by kernel/epoll.c under its own lock, never cleared.

@@ -114,6 +114,11 @@ struct vfs {
     struct vfs_hidden *hidden; // host objects no mount may show; guarded by hidden_lock
     size_t hidden_count;
 
+    // Watches (fs/notify.h); the hook is set at boot.
+    void *event_ctx;
+    void (*event)(void *ctx, struct inode *inode, const struct vfs_event *e);
+    _Atomic uint32_t watching, next_cookie;
+
     struct lock lock_graph;
     struct list lock_waiters; // guarded by lock_graph
 };
@@ -140,6 +145,10 @@ NODISCARD int perm_may_create(const struct vfs_caller *c, const struct path *dir
 NODISCARD int perm_may_delete(const struct vfs_caller *c, const struct path *dir,
                               struct dentry *victim, bool want_dir);
 bool perm_owner_or_capable(const struct vfs_caller *c, uint32_t uid);
+
+// Nobody may begin to run the file until it is removed again. -LINUX_ETXTBSY when it is running.
+NODISCARD int inode_add_writer(struct inode *inode);
+void inode_remove_writer(struct inode *inode);
 
 // --- Files (fs/file.c, fs/open.c) ----------------------------------------------------------------
 struct file *file_alloc(const struct cred *cred, uint32_t flags);
