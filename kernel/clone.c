@@ -9,6 +9,8 @@
 #include "kernel/pid.h"
 #include "kernel/pidfd.h"
 #include "kernel/process.h"
+#include "kernel/rseq.h"
+#include "kernel/seccomp.h"
 #include "kernel/signal_internal.h"
 #include "kernel/sleep.h"
 #include "kernel/syscall_handlers.h"
@@ -145,7 +147,7 @@ static int copy_process(struct task *parent, struct task *child, uint64_t flags)
     atomic_init(&p->without_tty, atomic_load_explicit(&from->without_tty, memory_order_relaxed));
     p->oom_score_adj = from->oom_score_adj;
     lock_release(&from->lock);
-    atomic_init(&p->membarrier, 0);
+    atomic_init(&p->membarrier, atomic_load_explicit(&from->membarrier, memory_order_relaxed));
     atomic_init(&p->without_tty, atomic_load_explicit(&from->without_tty, memory_order_relaxed));
     return 0;
 }
@@ -156,12 +158,13 @@ static void copy_cpu(const struct task *parent, struct task *child, const struct
     struct cpu *to = &child->cpu;
     memcpy(to->x, from->x, sizeof to->x);
     to->pc = from->pc;
-    cpu_set_nzcv(to, cpu_nzcv(from));
+    cpu_set_pstate(to, cpu_pstate(from));
     memcpy(to->v, from->v, sizeof to->v);
     to->fpcr = from->fpcr;
     to->fpsr = from->fpsr;
     to->tpidr_el0 = rq->flags & LINUX_CLONE_SETTLS ? rq->tls : from->tpidr_el0;
     to->x[0] = 0;
+    atomic_init(&to->allowed, atomic_load_explicit(&from->allowed, memory_order_relaxed));
     if (rq->stack)
         to->x[CPU_SP] = rq->stack;
 }
@@ -178,6 +181,9 @@ static void copy_fields(struct task *parent, struct task *child, const struct cl
         child->altstack_size = parent->altstack_size;
         child->altstack_flags = parent->altstack_flags;
     }
+    if (!(flags & LINUX_CLONE_VM))
+        rseq_copy(parent, child);
+    seccomp_inherit(parent, child);
     child->personality = parent->personality;
     child->nice = parent->nice;
     child->sched_policy = parent->sched_policy;
@@ -276,6 +282,7 @@ static int publish_thread(struct task *parent, struct task *child)
     if (err)
         return err;
     lock_acquire(&p->lock);
+    seccomp_inherit(parent, child);
     if (p->group_exit || p->exec_task)
         child->kill_pending = true;
     else if (p->stop_signal && p->stop_left > 0) {

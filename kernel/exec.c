@@ -7,6 +7,7 @@
 #include "kernel/posix_timer.h"
 #include "kernel/process.h"
 #include "kernel/rlimit.h"
+#include "kernel/rseq.h"
 #include "kernel/signal_internal.h"
 #include "kernel/syscall.h"
 #include "kernel/syscall_handlers.h"
@@ -47,12 +48,32 @@ int exec_open(const struct vfs_caller *c, const struct path *base, const char *n
         err = vfs_open_path(&own, &p, LINUX_O_RDONLY | LINUX_O_LARGEFILE, out);
     }
     path_put(&p);
+    if (!err && (err = inode_deny_write((*out)->inode))) {
+        file_put(*out);
+        *out = NULL;
+    }
     return err;
 }
 
+void exec_close(struct file *file)
+{
+    inode_allow_write(file->inode);
+    file_put(file);
+}
+
+// What loading needs to find the interpreter, which stays as it is until that is done.
+struct interp_search {
+    struct vfs_caller caller;
+    struct file *found;
+};
+
 static int open_interp(void *context, const char *path, struct file **out)
 {
-    return exec_open(context, NULL, path, WALK_FOLLOW, out);
+    struct interp_search *search = context;
+    int err = exec_open(&search->caller, NULL, path, WALK_FOLLOW, out);
+    if (!err)
+        search->found = file_get(*out);
+    return err;
 }
 
 static int read_head(struct file *file, char head[HEAD_SIZE])
@@ -122,7 +143,7 @@ static int follow_script(const struct vfs_caller *c, char head[HEAD_SIZE], const
     err = exec_open(c, NULL, name, WALK_FOLLOW, &next);
     if (err)
         return err;
-    file_put(*file);
+    exec_close(*file);
     *file = next;
     free(*interp);
     *interp = strdup(name);
@@ -141,8 +162,9 @@ static int prepare_cred(const struct task *task, struct file *file, struct exec_
     uint32_t gid = (st.mode & (LINUX_S_ISGID | LINUX_S_IXGRP)) == (LINUX_S_ISGID | LINUX_S_IXGRP)
                        ? st.gid
                        : UINT32_MAX;
-    bool nosuid = vfs_mount_flags(&file->path) & MOUNT_NOSUID;
-    image->cred = cred_for_exec(task->cred, uid, gid, nosuid, &image->secure);
+    bool no_privs = vfs_mount_flags(&file->path) & MOUNT_NOSUID ||
+                    atomic_load_explicit(&task->no_new_privs, memory_order_relaxed);
+    image->cred = cred_for_exec(task->cred, uid, gid, no_privs, &image->secure);
     return image->cred ? 0 : -LINUX_ENOMEM;
 }
 
@@ -150,7 +172,7 @@ static int load_elf(struct task *task, const struct vfs_caller *c, struct file *
                     const char *name, const struct exec_args *args, struct exec_image *image)
 {
     struct kernel *kernel = task->kernel;
-    struct vfs_caller copy = *c;
+    struct interp_search search = {.caller = *c};
     struct elf_image elf = {0};
     int err = prepare_cred(task, file, image);
     if (!err)
@@ -158,7 +180,9 @@ static int load_elf(struct task *task, const struct vfs_caller *c, struct file *
     if (!err)
         rlimit_apply(task->process, image->mm);
     if (!err)
-        err = elf_load(image->mm, file, open_interp, &copy, &elf);
+        err = elf_load(image->mm, file, open_interp, &search, &elf);
+    if (search.found)
+        exec_close(search.found);
     image->begun = image->mm && elf.begun;
     if (err)
         return err;
@@ -191,9 +215,11 @@ int exec_load(struct task *task, const struct vfs_caller *c, struct file *file, 
 {
     *out = (struct exec_image){0};
     set_comm(out, name);
+    int err = inode_deny_write(file->inode);
+    if (err)
+        return err;
     file_get(file);
     char *interp = NULL; // the script of the next step, once there was one
-    int err;
     for (int depth = 0;; depth++) {
         char head[HEAD_SIZE];
         err = read_head(file, head);
@@ -211,7 +237,7 @@ int exec_load(struct task *task, const struct vfs_caller *c, struct file *file, 
     if (!err)
         err = load_elf(task, c, file, name, args, out);
     free(interp);
-    file_put(file);
+    exec_close(file);
     if (err) {
         bool begun = out->begun;
         exec_image_free(out);
@@ -272,7 +298,7 @@ static void reset_cpu(struct task *task, const struct exec_image *image)
     struct cpu *cpu = &task->cpu;
     memset(cpu->x, 0, sizeof cpu->x);
     memset(cpu->v, 0, sizeof cpu->v);
-    cpu_set_nzcv(cpu, 0);
+    cpu_set_pstate(cpu, CPU_PSTATE_SSBS); // as where no mitigation is forced
     cpu->fpcr = cpu->fpsr = 0;
     cpu->tpidr_el0 = 0;
     cpu->excl_size = 0;
@@ -304,6 +330,7 @@ int exec_install(struct task *task, struct exec_image *image)
     reset_cpu(task, image);
     signal_altstack_reset(task);
     task->fault_address = task->fault_esr = 0;
+    rseq_clear(task);
     task->robust_list = task->clear_child_tid = 0;
     task_comm_set(task, image->comm);
     mark_execed(task);
@@ -372,7 +399,7 @@ static int64_t exec_by_path(struct task *task, const char *path, uaddr_t argv, u
     int err = exec_open(&c, NULL, path, WALK_FOLLOW, &file);
     if (!err) {
         err = exec_file(task, &c, file, path, false, argv, envp);
-        file_put(file);
+        exec_close(file);
     }
     task_caller_done(&c);
     return err ? err : syscall_final_result(task, 0);
@@ -417,7 +444,7 @@ static int64_t exec_at(struct task *task, int32_t dirfd, const char *path, uint3
     if (!err) {
         bool hidden = fd_cloexec_get(task, dirfd) == 1;
         err = exec_file(task, &c, file, name, hidden, argv, envp);
-        file_put(file);
+        exec_close(file);
     }
     free(name);
     task_caller_done(&c);

@@ -86,6 +86,8 @@ struct mm_layout {
 };
 void mm_layout_get(struct mm *mm, struct mm_layout *out);
 void mm_layout_set(struct mm *mm, const struct mm_layout *layout);
+// `exe` is kept from being written while the address space lives (ETXTBSY); the caller keeps it so
+// during the call.
 void mm_set_exe(struct mm *mm, struct file *exe);
 struct file *mm_get_exe(struct mm *mm); // referenced, or NULL
 

@@ -22,6 +22,7 @@ struct fd_table;
 struct mm;
 struct process;
 struct pgrp;
+struct seccomp_filter;
 struct session;
 struct trace_line;
 struct vfork_done;
@@ -98,11 +99,19 @@ struct task {
     bool stop_dequeued;        // took a stop signal, and no SIGCONT has come since
     struct sigpending pending; // private to this thread
 
+    // Changed under process->lock, by any thread of it; read by self without. A filter that was
+    // replaced is kept by the one that took its place.
+    _Atomic(struct seccomp_filter *) seccomp; // referenced
+    _Atomic uint32_t seccomp_mode;            // LINUX_SECCOMP_MODE_*
+    _Atomic bool no_new_privs;
+
     // Self.
     uint64_t altstack_sp, altstack_size;
     uint32_t altstack_flags;
     uint64_t fault_address, fault_esr; // of the last fault, for signal frames
     uaddr_t set_child_tid, clear_child_tid, robust_list;
+    uaddr_t rseq; // registered struct, or 0
+    uint32_t rseq_signature;
     int32_t syscall_nr;  // in a system call that may be restarted: its number, else -1
     uint64_t syscall_x0; // x0 at entry, for restarts
     struct restart_block restart;
@@ -115,8 +124,7 @@ struct task {
     int32_t sched_policy, sched_priority; // of any thread: guarded by tasklist
     uint64_t start_ns, start_boot_ns;     // monotonic, boottime; immutable
     uint64_t timer_slack_ns;
-    _Atomic uint64_t affinity; // bit mask of CPUs; 0: all. Any thread
-    uint32_t syscall_count;    // see usage_sampled()
+    uint32_t syscall_count; // see usage_sampled()
 
     // CPU time. The host thread's clock counts all of it; system time is the share estimated from
     // timed system calls. `cpu_clock` is valid while cpu_running (guarded by lock).
