@@ -9,6 +9,7 @@
 #include "kernel/pidfd.h"
 #include "kernel/process.h"
 #include "kernel/rseq.h"
+#include "kernel/seccomp.h"
 #include "kernel/signal_internal.h"
 #include "kernel/sleep.h"
 #include "kernel/syscall_handlers.h"
@@ -156,7 +157,7 @@ static void copy_cpu(const struct task *parent, struct task *child, const struct
     struct cpu *to = &child->cpu;
     memcpy(to->x, from->x, sizeof to->x);
     to->pc = from->pc;
-    cpu_set_nzcv(to, cpu_nzcv(from));
+    cpu_set_pstate(to, cpu_pstate(from));
     memcpy(to->v, from->v, sizeof to->v);
     to->fpcr = from->fpcr;
     to->fpsr = from->fpsr;
@@ -181,6 +182,7 @@ static void copy_fields(struct task *parent, struct task *child, const struct cl
     }
     if (!(flags & LINUX_CLONE_VM))
         rseq_copy(parent, child);
+    seccomp_inherit(parent, child);
     child->personality = parent->personality;
     child->nice = parent->nice;
     child->sched_policy = parent->sched_policy;
@@ -276,6 +278,7 @@ static int publish_thread(struct task *parent, struct task *child)
     if (err)
         return err;
     lock_acquire(&p->lock);
+    seccomp_inherit(parent, child);
     if (p->group_exit || p->exec_task)
         child->kill_pending = true;
     else if (p->stop_signal && p->stop_left > 0) {

@@ -22,6 +22,7 @@ struct fd_table;
 struct mm;
 struct process;
 struct pgrp;
+struct seccomp_filter;
 struct session;
 struct trace_line;
 struct vfork_done;
@@ -95,6 +96,12 @@ struct task {
     bool in_stop;              // sleeps in it
     bool stop_dequeued;        // took a stop signal, and no SIGCONT has come since
     struct sigpending pending; // private to this thread
+
+    // Changed under process->lock, by any thread of it; read by self without. A filter that was
+    // replaced is kept by the one that took its place.
+    _Atomic(struct seccomp_filter *) seccomp; // referenced
+    _Atomic uint32_t seccomp_mode;            // LINUX_SECCOMP_MODE_*
+    _Atomic bool no_new_privs;
 
     // Self.
     uint64_t altstack_sp, altstack_size;
