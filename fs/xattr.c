@@ -1,4 +1,5 @@
 // Extended attributes: the name spaces and who may use them, xattr(7).
+#include "fs/notify.h"
 #include "fs/vfs_core.h"
 #include "platform/abi/fs.h"
 #include "platform/abi/linux_errno.h"
@@ -68,8 +69,12 @@ int vfs_setxattr(const struct vfs_caller *c, const struct path *p, const char *n
     int err = check_name(c, p, name, true);
     if (err)
         return err;
-    return inode->ops->setxattr ? inode->ops->setxattr(inode, name, value, size, flags)
-                                : -LINUX_EOPNOTSUPP;
+    if (!inode->ops->setxattr)
+        return -LINUX_EOPNOTSUPP;
+    err = inode->ops->setxattr(inode, name, value, size, flags);
+    if (!err)
+        notify_entry(c->vfs, p->dentry, LINUX_IN_ATTRIB);
+    return err;
 }
 
 // Leaves the names the caller may know of; returns their length.
@@ -118,5 +123,10 @@ int vfs_removexattr(const struct vfs_caller *c, const struct path *p, const char
     int err = check_name(c, p, name, true);
     if (err)
         return err;
-    return inode->ops->removexattr ? inode->ops->removexattr(inode, name) : -LINUX_EOPNOTSUPP;
+    if (!inode->ops->removexattr)
+        return -LINUX_EOPNOTSUPP;
+    err = inode->ops->removexattr(inode, name);
+    if (!err)
+        notify_entry(c->vfs, p->dentry, LINUX_IN_ATTRIB);
+    return err;
 }

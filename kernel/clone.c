@@ -157,7 +157,7 @@ static void copy_cpu(const struct task *parent, struct task *child, const struct
     struct cpu *to = &child->cpu;
     memcpy(to->x, from->x, sizeof to->x);
     to->pc = from->pc;
-    cpu_set_nzcv(to, cpu_nzcv(from));
+    cpu_set_pstate(to, cpu_pstate(from));
     memcpy(to->v, from->v, sizeof to->v);
     to->fpcr = from->fpcr;
     to->fpsr = from->fpsr;

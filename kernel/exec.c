@@ -298,7 +298,7 @@ static void reset_cpu(struct task *task, const struct exec_image *image)
     struct cpu *cpu = &task->cpu;
     memset(cpu->x, 0, sizeof cpu->x);
     memset(cpu->v, 0, sizeof cpu->v);
-    cpu_set_nzcv(cpu, 0);
+    cpu_set_pstate(cpu, CPU_PSTATE_SSBS); // as where no mitigation is forced
     cpu->fpcr = cpu->fpsr = 0;
     cpu->tpidr_el0 = 0;
     cpu->excl_size = 0;

@@ -15,9 +15,6 @@
 #include <stddef.h>
 #include <string.h>
 
-// SPSR fields of a 64-bit user state: NZCV; everything else must read as 0 after sigreturn, except
-// bits a processor may keep (SSBS, DIT and the like), which we drop.
-#define PSTATE_NZCV 0xf0000000ull
 // M[4:0] and D, A, I, F: what would not be EL0 with interrupts on.
 #define PSTATE_PRIVILEGED 0x3dfull
 
@@ -123,7 +120,7 @@ static void fill_registers(struct task *task, struct linux_sigcontext *sc)
     memcpy(sc->x, cpu->x, sizeof sc->x);
     sc->sp = cpu->x[CPU_SP];
     sc->pc = cpu->pc;
-    sc->pstate = cpu_nzcv(cpu);
+    sc->pstate = cpu_pstate(cpu);
 }
 
 static void fill_records(struct task *task, struct frame_records *r)
@@ -223,7 +220,7 @@ static bool restore_registers(struct task *task, const struct linux_sigcontext *
     memcpy(cpu->x, sc->x, sizeof sc->x);
     cpu->x[CPU_SP] = sc->sp;
     cpu->pc = sc->pc;
-    cpu_set_nzcv(cpu, (uint32_t)(sc->pstate & PSTATE_NZCV));
+    cpu_set_pstate(cpu, (uint32_t)sc->pstate);
     return !(sc->pstate & PSTATE_PRIVILEGED);
 }
 

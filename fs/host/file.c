@@ -187,6 +187,7 @@ int host_truncate_node(struct host_node *node, uint64_t size)
     gate_leave(&node->inode->write_gate);
     host_attr_changed(node);
     host_fd_put(h);
+    host_fd_close_idle(node);
     return err;
 }
 
@@ -212,14 +213,10 @@ int host_file_open(struct inode *inode, struct file *file, const struct vfs_call
 static void host_release(struct file *file)
 {
     struct host_node *node = host_node_of(file->inode);
-    struct host_fd *idle = NULL;
     lock_acquire(&node->fs->node_lock);
-    if (--node->open_count == 0 && !node->keep) {
-        idle = node->fd;
-        node->fd = NULL;
-    }
+    node->open_count--;
     lock_release(&node->fs->node_lock);
-    host_fd_put(idle);
+    host_fd_close_idle(node);
     host_fd_put(file->private);
 }
 

@@ -11,8 +11,18 @@ struct generator {
     uint64_t random;
     enum a64_row *rows; // eligible
     size_t row_count;
-    size_t section_first[16], section_count[16]; // runs of `rows`, by table file
+    size_t section_first[32], section_count[32]; // runs of `rows`, by table file
     size_t sections;
+    bool modes; // FPCR is never left as it is
+};
+
+// Which rows a generator takes.
+struct generator_choice {
+    const char *only; // a row's or section's name, or NULL
+    // Those that a Neoverse N1 does not have, and plain data processing to go with them, for an
+    // oracle that has more (qemu's `max`); else those it has.
+    bool later;
+    bool modes; // those that depend on FPCR, in all its modes
 };
 
 // Rows whose effect no second machine can repeat (system calls, clocks, identity), with the reason.
@@ -21,8 +31,8 @@ struct exclusion {
 };
 extern const struct exclusion isa_exclusions[];
 
-// `only`: a row or section name to generate alone, or NULL. False when nothing matches.
-bool generator_init(struct generator *g, uint64_t seed, const char *only);
+// False when nothing matches.
+bool generator_init(struct generator *g, uint64_t seed, const struct generator_choice *choice);
 void generator_free(struct generator *g);
 void generate_case(struct generator *g, struct isa_case *out);
 

@@ -32,6 +32,7 @@ NPM_BIG = (
 
 LANES = {
     "big": Lane("tiny", npm=NPM_BIG),
+    "python": Lane("base", ("python3", "sqlite3", "xz-utils")),
     "c": Lane("base", ("gcc", "g++", "gfortran", "tcc", "libc6-dev", "make", "git")),
 }
 
