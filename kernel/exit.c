@@ -347,8 +347,7 @@ static bool begin_exit(struct task *task)
     return last;
 }
 
-// A session loses its leader: the terminal is hung up.
-static void leave_terminal(struct task *task)
+void task_leave_terminal(struct task *task)
 {
     struct session *session = task_session_get(task);
     bool leads = session && session->sid == task->tgid;
@@ -419,7 +418,7 @@ void task_exit(struct task *task)
     drop_files(task);
     drop_fs(task);
     if (last)
-        leave_terminal(task);
+        task_leave_terminal(task);
     usage_stop_clock(task);
 
     struct list released;
