@@ -3,6 +3,7 @@
 // call start over; then its thread runs.
 #include "kernel/fd.h"
 #include "kernel/group_internal.h"
+#include "kernel/ipc/ipc.h"
 #include "kernel/itimer.h"
 #include "kernel/mm.h"
 #include "kernel/pid.h"
@@ -208,6 +209,8 @@ static int copy_all(struct task *parent, struct task *child, const struct clone_
     copy_cpu(parent, child, rq);
     if ((err = copy_files(parent, child, rq->flags)) || (err = copy_fs(parent, child, rq->flags)))
         return err;
+    if (rq->flags & LINUX_CLONE_SYSVSEM && (err = sem_undo_share(parent, child)))
+        return err;
     return copy_mm(parent, child, rq->flags);
 }
 
@@ -221,6 +224,7 @@ static void discard(struct task *child)
     if (child->files)
         fd_table_put(child->files, child);
     fs_context_put(child->fs);
+    sem_undo_leave(child);
     if (child->vfork_done) {
         vfork_put(child->vfork_done);
         child->vfork_done = NULL;
