@@ -8,22 +8,29 @@
 #include <cpuid.h>
 #endif
 
+// EMU_HOST_BASELINE: the build option host_extensions=false, which runs what other hosts would.
+#ifdef EMU_HOST_BASELINE
+#define HOST_HAS(test) false
+#else
+#define HOST_HAS(test) (test)
+#endif
+
 // Fused multiply-add.
 static inline bool host_fma(void)
 {
 #if defined(__x86_64__)
-    return __builtin_cpu_supports("fma");
+    return HOST_HAS(__builtin_cpu_supports("fma"));
 #else
-    return true;
+    return HOST_HAS(true);
 #endif
 }
 
 static inline bool host_aes(void)
 {
 #if defined(__x86_64__)
-    return __builtin_cpu_supports("aes");
+    return HOST_HAS(__builtin_cpu_supports("aes"));
 #elif defined(__ARM_FEATURE_AES)
-    return true;
+    return HOST_HAS(true);
 #else
     return false;
 #endif
@@ -33,9 +40,9 @@ static inline bool host_aes(void)
 static inline bool host_pclmul(void)
 {
 #if defined(__x86_64__)
-    return __builtin_cpu_supports("pclmul");
+    return HOST_HAS(__builtin_cpu_supports("pclmul"));
 #elif defined(__ARM_FEATURE_AES)
-    return true;
+    return HOST_HAS(true);
 #else
     return false;
 #endif
@@ -47,9 +54,9 @@ static inline bool host_sha(void)
 #if defined(__x86_64__)
     // Not every compiler's __builtin_cpu_supports() knows it.
     unsigned a, b, c, d;
-    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b >> 29 & 1);
+    return HOST_HAS(__get_cpuid_count(7, 0, &a, &b, &c, &d) && (b >> 29 & 1));
 #elif defined(__ARM_FEATURE_SHA2)
-    return true;
+    return HOST_HAS(true);
 #else
     return false;
 #endif

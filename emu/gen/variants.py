@@ -163,6 +163,22 @@ class Variants:
             out += ["    };", "    return variants;", "}"]
         return "\n".join(out + [""])
 
+    def emit_items(self):
+        """For tests: what each variant is."""
+        out = ["// Generated from variants.tbl: what the variants are.", '#include "emu/variants.h"',
+               "", f"const unsigned variant_count = {len(self.sequences)};",
+               "const uint8_t variant_lengths[] = {"]
+        lengths = [str(len(seq)) for seq in self.sequences] or ["0"]
+        for i in range(0, len(lengths), 32):
+            out.append("    " + ", ".join(lengths[i:i + 32]) + ",")
+        out += ["};", "const struct variant_item variant_items[][VARIANT_MAX] = {"]
+        for i, seq in enumerate(self.sequences):
+            items = ", ".join(f"{{{item[0].number}, {self.signature(item):#x}}}" for item in seq)
+            out.append(f"    {{{items}}}, // {i}: {self.text(i)}")
+        if not self.sequences:
+            out.append("    {{0, 0}},")
+        return "\n".join(out + ["};", ""])
+
 
 def emit_decls(count):
     return "\n".join(["// Generated: variants."]
