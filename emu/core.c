@@ -1,6 +1,7 @@
 // Slow paths of the engine: memory misses and straddling accesses, traps, pokes, lookups.
 #include "emu/core.h"
 #include "emu/code.h"
+#include "emu/fp_slow.h"
 #include "emu/mem.h"
 #include "emu/thread_code.h"
 #include "platform/base/log.h"
@@ -101,6 +102,12 @@ const struct insn *core_trap(struct cpu *cpu, const struct insn *ip)
 {
     cpu->pc = block_pc_of(ip) + (cpu->trap.kind == TRAP_SVC ? 4 : 0);
     return &cpu->code->exit;
+}
+
+const struct insn *core_slow(struct cpu *cpu, const struct insn *ip)
+{
+    fp_slow_run(cpu, ip);
+    return ip + 1;
 }
 
 const struct insn *core_poke(struct cpu *cpu, const struct insn *ip)

@@ -14,6 +14,8 @@
 const struct insn *core_miss(struct cpu *cpu, const struct insn *ip);
 const struct insn *core_trap(struct cpu *cpu, const struct insn *ip);
 const struct insn *core_poke(struct cpu *cpu, const struct insn *ip);
+// The floating-point instruction at ip, in software.
+const struct insn *core_slow(struct cpu *cpu, const struct insn *ip);
 const struct insn *core_lookup(struct cpu *cpu, const struct insn *ip);
 // The guest branched to CODE_NO_PC, the number that marks empty entries.
 const struct insn *core_empty(struct cpu *cpu, const struct insn *ip);

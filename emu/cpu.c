@@ -24,6 +24,10 @@ static void run(struct cpu *cpu, enum cpu_mode mode)
         cpu->trap = (struct trap){.kind = TRAP_POKE};
         return;
     }
+    if (UNLIKELY(cpu->watch_switch) && atomic_load_explicit(&cpu->switched, memory_order_seq_cst)) {
+        cpu->trap = (struct trap){.kind = TRAP_SWITCH};
+        return;
+    }
     core_reset_last_page(cpu);
     if (mode == CPU_STEP) {
         // Nothing may be known by address: the one instruction leaves by every way out.

@@ -59,6 +59,7 @@ enum trap_kind {
     TRAP_UNDEFINED, // no row of a64.tbl matches; imm: the word
     TRAP_BRK,       // BRK executed; pc is at it. imm: its immediate
     TRAP_POKE,      // cpu_poke() was called
+    TRAP_SWITCH,    // the CPU's number is new or was another's meanwhile; only with watch_switch
     TRAP_STEP,      // CPU_STEP: one instruction was executed and nothing else happened
 };
 
@@ -76,6 +77,14 @@ struct trap {
         addr; // as the guest wrote it, top byte included; for straddles the faulting page's byte
 };
 
+// A floating-point instruction that a gadget leaves to software; emu/fp_slow.h.
+struct fp_job {
+    void (*op)(void); // what `kind` says, as another type
+    uint32_t index;
+    uint8_t kind, size, lanes, flags;
+    uint8_t rd, ra, rb, rc;
+};
+
 struct cpu {
     uint64_t x[CPU_X_SLOTS];
     uint64_t pc;
@@ -91,11 +100,24 @@ struct cpu {
     // instructions. Set by cpu_poke(), cleared by cpu_run() as it returns TRAP_POKE.
     _Atomic uint32_t poke;
 
+    // Self: leave with TRAP_SWITCH when something else may have run under this CPU's number since
+    // it last ran (mem_cpu_number(), emu/mem.h).
+    bool watch_switch;
+    // Any thread: set when this CPU takes a token, or by mem_barrier(); cleared by whoever answers
+    // TRAP_SWITCH, before looking at anything.
+    _Atomic bool switched;
+
+    // Any thread, through mem_cpu_allow(): numbers this CPU may have, one bit each; 0: all.
+    _Atomic uint64_t allowed;
+
     struct tlb *tlb;          // owned by this CPU while attached
     struct thread_code *code; // owned by this CPU while attached
 
     uint32_t fpcr;
     uint32_t fpsr; // includes cumulative host flags only after cpu_run() returned
+    // Private to the engine: what host results of each size are compared with; emu/fp_fast.h.
+    double fp_limit64[2] ALIGNED(16);
+    float fp_limit32[4];
     uint64_t tpidr_el0;
 
     // Exclusive monitor: (address, size, value). size 0 = clear. Cleared on every exit of cpu_run.
@@ -112,6 +134,7 @@ struct cpu {
     uint64_t last_tag; // last page used, while a slow path runs (registers otherwise)
     uintptr_t last_addend;
     struct trap trap;
+    struct fp_job job; // what OP_SLOW wants
 
     struct mem *mem; // address space; changed only outside cpu_run, by mem_attach()
     // Translations of that address space; kept current by mem_attach() and mem_enter(), which also

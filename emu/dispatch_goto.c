@@ -29,6 +29,8 @@
         goto core_miss;                                                                            \
     if (e.status == OP_POKE)                                                                       \
         goto core_poke;                                                                            \
+    if (e.status == OP_SLOW)                                                                       \
+        goto core_slow;                                                                            \
     if (e.status == OP_LOOKUP)                                                                     \
         goto core_lookup;                                                                          \
     goto core_trap
@@ -88,6 +90,7 @@ static NO_TSAN struct labels run(struct cpu *cpu, const struct insn *ip)
     CORE_LABEL(miss);
     CORE_LABEL(trap);
     CORE_LABEL(poke);
+    CORE_LABEL(slow);
     CORE_LABEL(lookup);
     CORE_LABEL(empty);
     CORE_LABEL(resolve);

@@ -21,6 +21,7 @@ static gadget_function gadget_core_resolve, gadget_core_replay_done, gadget_core
 CORE_GADGET(miss)
 CORE_GADGET(trap)
 CORE_GADGET(poke)
+CORE_GADGET(slow)
 CORE_GADGET(lookup)
 CORE_GADGET(empty)
 CORE_GADGET(resolve)

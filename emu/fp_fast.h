@@ -1,7 +1,8 @@
 // Floating point on the host's own operations, and the way to emu/fp.h where they are not ARM's.
 // Layer 2; for op bodies.
 //
-// A host operation is used while FPCR.FZ is clear and only where value and flags are then ARM's:
+// A host result is taken while FPCR.FZ is clear and only where value and flags are then ARM's (with
+// FZ set, the host may compute, but its results and flags are forgotten; emu/fpenv.h):
 //   - a NaN result is done again in software, which knows whose NaN it must be
 //   - on hosts that see underflow after rounding, so is a result of the smallest normal magnitude,
 //     the only one ARM may call an underflow when they do not
@@ -13,14 +14,12 @@
 #ifndef EMU_FP_FAST_H
 #define EMU_FP_FAST_H
 
-#include "emu/fp.h"
+#include "emu/fp_slow.h"
 #include "emu/simd.h"
 #include "platform/base/compiler.h"
 #if defined(__SSE4_1__)
 #include <smmintrin.h>
 #endif
-
-struct insn;
 
 #if defined(__x86_64__)
 #define FP_TINY_AFTER_ROUNDING 1
@@ -31,35 +30,23 @@ struct insn;
 #endif
 
 // --- The slow path -------------------------------------------------------------------------------
-typedef uint64_t fp_op1(struct cpu *cpu, enum fp_size size, uint64_t a);
-typedef uint64_t fp_op2(struct cpu *cpu, enum fp_size size, uint64_t a, uint64_t b);
-typedef uint64_t fp_op3(struct cpu *cpu, enum fp_size size, uint64_t c, uint64_t a, uint64_t b);
-
-enum {
-    FP_SLOW_ELEMENT = 1, // every lane meets lane `index` of the second source
-    FP_SLOW_NEGATE_A = 2,
-    FP_SLOW_NEGATE_C = 4,
-    FP_SLOW_NEGATE_RESULT = 8,
-    FP_SLOW_ABS = 16, // of both sources
-    FP_SLOW_ZERO_B = 32,
-};
-
-// A whole instruction in software, operands and result taken from its record, so that a body's
-// fast path keeps nothing alive for it. All of rd is written. ra, rb, rc, rd: which operand of the
-// record.
-struct fp_slow {
-    uint8_t size, lanes, flags;
-    uint8_t rd, ra, rb, rc;
-};
-COLD void fp_slow1(struct cpu *cpu, const struct insn *ip, fp_op1 *op, struct fp_slow how);
-COLD void fp_slow2(struct cpu *cpu, const struct insn *ip, fp_op2 *op, struct fp_slow how,
-                   unsigned index);
-COLD void fp_slow3(struct cpu *cpu, const struct insn *ip, fp_op3 *op, struct fp_slow how,
-                   unsigned index);
-// Neighbouring lanes of ra, then of rb, with each other; a single lane is that of ra's first pair.
-COLD void fp_slow_pairs(struct cpu *cpu, const struct insn *ip, fp_op2 *op, struct fp_slow how);
-// Neighbours first, then the results with each other: the order decides which NaN survives.
-COLD void fp_slow_across(struct cpu *cpu, const struct insn *ip, fp_op2 *op, struct fp_slow how);
+// Ends the body: software does what remains, which is all of it. `f`: an fp_op1, fp_op2 or fp_op3,
+// or NULL for a comparison. a, b, c, d: operands of the row.
+#define SLOW(what, f, count, bits, at, d, a, b, c)                                                 \
+    do {                                                                                           \
+        e->cpu->job = (struct fp_job){.op = (void (*)(void))(f),                                   \
+                                      .index = (at),                                               \
+                                      .kind = (what),                                              \
+                                      .size = (uint8_t)fp_size_of(sz),                             \
+                                      .lanes = (uint8_t)(count),                                   \
+                                      .flags = (uint8_t)(bits),                                    \
+                                      .rd = (uint8_t)(d).n,                                        \
+                                      .ra = (uint8_t)(a).n,                                        \
+                                      .rb = (uint8_t)(b).n,                                        \
+                                      .rc = (uint8_t)(c).n};                                       \
+        e->status = OP_SLOW;                                                                       \
+        return;                                                                                    \
+    } while (0)
 
 // --- Scalars -------------------------------------------------------------------------------------
 static ALWAYS_INLINE enum fp_size fp_size_of(unsigned sz)
@@ -107,19 +94,24 @@ static ALWAYS_INLINE bool fp_host_ok(const struct cpu *cpu)
 }
 
 // Whether a host result stands. `tiny`: the operation can round up to the smallest normal number.
-// One comparison finds NaNs, zeros and whatever is near that number; zeros stand.
-static ALWAYS_INLINE bool fp_good64(double r, bool tiny)
+// One comparison finds NaNs and, there, what is near that number; zeros stand. The limit is a NaN
+// while FZ is set, so that it finds everything.
+static ALWAYS_INLINE bool fp_good64(const struct cpu *cpu, double r, bool tiny)
 {
+    const double limit = cpu->fp_limit64[0];
     if (!FP_TINY_AFTER_ROUNDING || !tiny)
-        return LIKELY(!__builtin_isunordered(r, r));
-    return LIKELY(__builtin_isgreaterequal(__builtin_fabs(r), 0x1p-1021)) || r == 0.0;
+        return LIKELY(!__builtin_isunordered(r, limit));
+    return LIKELY(__builtin_isgreaterequal(__builtin_fabs(r), limit)) ||
+           (r == 0.0 && fp_host_ok(cpu));
 }
 
-static ALWAYS_INLINE bool fp_good32(float r, bool tiny)
+static ALWAYS_INLINE bool fp_good32(const struct cpu *cpu, float r, bool tiny)
 {
+    const float limit = cpu->fp_limit32[0];
     if (!FP_TINY_AFTER_ROUNDING || !tiny)
-        return LIKELY(!__builtin_isunordered(r, r));
-    return LIKELY(__builtin_isgreaterequal(__builtin_fabsf(r), 0x1p-125f)) || r == 0.0f;
+        return LIKELY(!__builtin_isunordered(r, limit));
+    return LIKELY(__builtin_isgreaterequal(__builtin_fabsf(r), limit)) ||
+           (r == 0.0f && fp_host_ok(cpu));
 }
 
 // Square root, for lane loops.
@@ -127,12 +119,12 @@ static ALWAYS_INLINE uint64_t fast_sqrt(struct cpu *cpu, unsigned sz, uint64_t a
 {
     if (sz == 1 && fp_host_ok(cpu)) {
         const double r = __builtin_sqrt(fp_f64(a));
-        if (fp_good64(r, false))
+        if (fp_good64(cpu, r, false))
             return fp_bits64(r);
     }
     if (sz == 0 && fp_host_ok(cpu)) {
         const float r = __builtin_sqrtf(fp_f32(a));
-        if (fp_good32(r, false))
+        if (fp_good32(cpu, r, false))
             return fp_bits32(r);
     }
     return fp_sqrt(cpu, fp_size_of(sz), a);
@@ -143,7 +135,7 @@ static ALWAYS_INLINE uint64_t fast_single_to_double(struct cpu *cpu, uint64_t a)
 {
     if (fp_host_ok(cpu)) {
         const double r = (double)fp_f32(a);
-        if (fp_good64(r, false))
+        if (fp_good64(cpu, r, false))
             return fp_bits64(r);
     }
     return fp_convert(cpu, FP_S, FP_D, a);
@@ -153,7 +145,7 @@ static ALWAYS_INLINE uint64_t fast_double_to_single(struct cpu *cpu, uint64_t a)
 {
     if (fp_host_ok(cpu)) {
         const float r = (float)fp_f64(a);
-        if (fp_good32(r, true))
+        if (fp_good32(cpu, r, true))
             return fp_bits32(r);
     }
     return fp_convert(cpu, FP_D, FP_S, a);
@@ -163,8 +155,8 @@ static ALWAYS_INLINE uint64_t fast_double_to_single(struct cpu *cpu, uint64_t a)
 static ALWAYS_INLINE uint64_t fast_from_int(struct cpu *cpu, unsigned sz, uint64_t a,
                                             bool is_unsigned)
 {
-    // Never tiny, never NaN: FZ does not matter.
-    if (sz < 2 && (!is_unsigned || LIKELY(!(a >> 63))))
+    // Never tiny, never NaN.
+    if (sz < 2 && fp_host_ok(cpu) && (!is_unsigned || LIKELY(!(a >> 63))))
         return sz ? fp_bits64((double)(int64_t)a) : fp_bits32((float)(int64_t)a);
     return fp_from_fixed(cpu, fp_size_of(sz), a, 0, is_unsigned);
 }
@@ -219,9 +211,9 @@ static ALWAYS_INLINE uint64_t fast_round_int(struct cpu *cpu, unsigned sz, uint6
         default:
             FP_ROUND_CASE(7, _MM_FROUND_NEARBYINT)
         }
-        if (sz && fp_good64(_mm_cvtsd_f64(d), false))
+        if (sz && fp_good64(cpu, _mm_cvtsd_f64(d), false))
             return fp_bits64(_mm_cvtsd_f64(d));
-        if (!sz && fp_good32(_mm_cvtss_f32(s), false))
+        if (!sz && fp_good32(cpu, _mm_cvtss_f32(s), false))
             return fp_bits32(_mm_cvtss_f32(s));
     }
 #undef FP_ROUND_CASE
@@ -247,19 +239,36 @@ static ALWAYS_INLINE union vreg fp_fill(union vreg a, unsigned q)
     return q ? a : (union vreg){.vf32 = {a.vf32[0], a.vf32[1], 1.0f, 1.0f}};
 }
 
-// Whether a host result stands; as for scalars, lane by lane.
-static ALWAYS_INLINE bool fp_good_lanes(unsigned sz, union vreg r, bool tiny)
+// Lanes of r that are NaNs; all while FZ is set.
+static ALWAYS_INLINE union vreg fp_unordered(const struct cpu *cpu, unsigned sz, union vreg r)
 {
-    union vreg bad;
+    union vreg limit, bad;
     if (sz) {
-        bad.vs64 = (VREG_TYPE(vs64))(r.vf64 != r.vf64);
-        if (FP_TINY_AFTER_ROUNDING && tiny)
-            bad.vs64 |= (VREG_TYPE(vs64))(r.vu64 << 1 == (uint64_t)1 << 53);
+        __builtin_memcpy(&limit, cpu->fp_limit64, 16);
+#if defined(__SSE2__)
+        bad.vf64 = (VREG_TYPE(vf64))_mm_cmpunord_pd((__m128d)r.vf64, (__m128d)limit.vf64);
+#else
+        bad.vs64 = (VREG_TYPE(vs64))((r.vf64 != r.vf64) | (limit.vf64 != limit.vf64));
+#endif
     } else {
-        bad.vs32 = (VREG_TYPE(vs32))(r.vf32 != r.vf32);
-        if (FP_TINY_AFTER_ROUNDING && tiny)
-            bad.vs32 |= (VREG_TYPE(vs32))(r.vu32 << 1 == (uint32_t)1 << 24);
+        __builtin_memcpy(&limit, cpu->fp_limit32, 16);
+#if defined(__SSE2__)
+        bad.vf32 = (VREG_TYPE(vf32))_mm_cmpunord_ps((__m128)r.vf32, (__m128)limit.vf32);
+#else
+        bad.vs32 = (VREG_TYPE(vs32))((r.vf32 != r.vf32) | (limit.vf32 != limit.vf32));
+#endif
     }
+    return bad;
+}
+
+// Whether a host result stands; as for scalars, lane by lane.
+static ALWAYS_INLINE bool fp_good_lanes(const struct cpu *cpu, unsigned sz, union vreg r, bool tiny)
+{
+    union vreg bad = fp_unordered(cpu, sz, r);
+    if (FP_TINY_AFTER_ROUNDING && tiny && sz)
+        bad.vs64 |= (VREG_TYPE(vs64))(r.vu64 << 1 == (uint64_t)1 << 53);
+    else if (FP_TINY_AFTER_ROUNDING && tiny)
+        bad.vs32 |= (VREG_TYPE(vs32))(r.vu32 << 1 == (uint32_t)1 << 24);
     return LIKELY(!fp_any(&bad));
 }
 
@@ -283,10 +292,17 @@ static ALWAYS_INLINE union vreg fp_vpick(union vreg a, union vreg b, unsigned sz
 static ALWAYS_INLINE bool fp_any_nan(union vreg a, union vreg b, unsigned sz)
 {
     union vreg nan;
+#if defined(__SSE2__)
+    if (sz)
+        nan.vf64 = (VREG_TYPE(vf64))_mm_cmpunord_pd((__m128d)a.vf64, (__m128d)b.vf64);
+    else
+        nan.vf32 = (VREG_TYPE(vf32))_mm_cmpunord_ps((__m128)a.vf32, (__m128)b.vf32);
+#else
     if (sz)
         nan.vs64 = (VREG_TYPE(vs64))((a.vf64 != a.vf64) | (b.vf64 != b.vf64));
     else
         nan.vs32 = (VREG_TYPE(vs32))((a.vf32 != a.vf32) | (b.vf32 != b.vf32));
+#endif
     return UNLIKELY(fp_any(&nan));
 }
 

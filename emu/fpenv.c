@@ -1,6 +1,19 @@
 // Host floating-point control and status, per host processor.
 #include "emu/fpenv.h"
 
+// Host results below these, or unordered with them, are not taken for the guest's: none at all with
+// FZ.
+static void set_limits(struct cpu *cpu)
+{
+    const bool never = cpu->fpcr & FPCR_FZ;
+    const double d = never ? __builtin_nan("") : 0x1p-1021; // twice the smallest normal number
+    const float s = never ? __builtin_nanf("") : 0x1p-125f;
+    for (unsigned i = 0; i < 2; i++)
+        cpu->fp_limit64[i] = d;
+    for (unsigned i = 0; i < 4; i++)
+        cpu->fp_limit32[i] = s;
+}
+
 #if defined(__x86_64__)
 #include <xmmintrin.h>
 
@@ -14,29 +27,28 @@ static uint32_t guest_mxcsr(const struct cpu *cpu)
     return MXCSR_MASKS | rc[cpu->fpcr >> FPCR_RMODE_SHIFT & 3];
 }
 
+static uint32_t pending_flags(void)
+{
+    // IE, DE (which means something else on ARM), ZE, OE, UE, PE against IOC, DZC, OFC, UFC, IXC.
+    const uint32_t f = _mm_getcsr() & MXCSR_FLAGS;
+    return (f & 1) | (f >> 1 & 0x1e);
+}
+
 void fpenv_enter(struct cpu *cpu, struct fpenv_host *host)
 {
     host->control = _mm_getcsr();
     _mm_setcsr(guest_mxcsr(cpu));
+    set_limits(cpu);
 }
 
-void fpenv_leave(struct cpu *cpu, const struct fpenv_host *host)
+static void leave(const struct fpenv_host *host)
 {
-    fpenv_collect(cpu);
     _mm_setcsr((uint32_t)host->control);
 }
 
-void fpenv_set_control(struct cpu *cpu)
+static void apply_control(struct cpu *cpu)
 {
-    _mm_setcsr(guest_mxcsr(cpu) | (_mm_getcsr() & MXCSR_FLAGS));
-}
-
-void fpenv_collect(struct cpu *cpu)
-{
-    uint32_t f = _mm_getcsr() & MXCSR_FLAGS;
-    // The denormal-operand flag means something else on ARM.
-    cpu->fpsr |= (f & 1 ? FPSR_IOC : 0) | (f & 4 ? FPSR_DZC : 0) | (f & 8 ? FPSR_OFC : 0) |
-                 (f & 16 ? FPSR_UFC : 0) | (f & 32 ? FPSR_IXC : 0);
+    _mm_setcsr(guest_mxcsr(cpu));
 }
 
 void fpenv_clear(void)
@@ -48,7 +60,6 @@ void fpenv_clear(void)
 
 // Flush-to-zero and default NaNs are left to the operations, as on every host.
 #define CONTROL_BITS (3ull << FPCR_RMODE_SHIFT)
-#define STATUS_BITS  0x1full
 
 #if defined(__clang__)
 #define HOST_GET(reg)        __builtin_arm_rsr64(#reg)
@@ -58,29 +69,30 @@ void fpenv_clear(void)
 #define HOST_SET(reg, value) __builtin_aarch64_set_##reg##64(value)
 #endif
 
+static uint32_t pending_flags(void)
+{
+    return (uint32_t)HOST_GET(fpsr) & 0x1f;
+}
+
 void fpenv_enter(struct cpu *cpu, struct fpenv_host *host)
 {
     host->control = HOST_GET(fpcr);
     host->status = HOST_GET(fpsr);
     HOST_SET(fpsr, 0);
     HOST_SET(fpcr, cpu->fpcr & CONTROL_BITS);
+    set_limits(cpu);
 }
 
-void fpenv_leave(struct cpu *cpu, const struct fpenv_host *host)
+static void leave(const struct fpenv_host *host)
 {
-    fpenv_collect(cpu);
     HOST_SET(fpcr, host->control);
     HOST_SET(fpsr, host->status);
 }
 
-void fpenv_set_control(struct cpu *cpu)
+static void apply_control(struct cpu *cpu)
 {
+    HOST_SET(fpsr, 0);
     HOST_SET(fpcr, cpu->fpcr & CONTROL_BITS);
-}
-
-void fpenv_collect(struct cpu *cpu)
-{
-    cpu->fpsr |= (uint32_t)(HOST_GET(fpsr) & STATUS_BITS);
 }
 
 void fpenv_clear(void)
@@ -91,3 +103,23 @@ void fpenv_clear(void)
 #else
 #error "no floating-point environment for this host"
 #endif
+
+void fpenv_leave(struct cpu *cpu, const struct fpenv_host *host)
+{
+    fpenv_collect(cpu);
+    leave(host);
+}
+
+void fpenv_collect(struct cpu *cpu)
+{
+    if (!(cpu->fpcr & FPCR_FZ))
+        cpu->fpsr |= pending_flags();
+}
+
+void fpenv_set_control(struct cpu *cpu, uint32_t fpcr)
+{
+    fpenv_collect(cpu);
+    cpu->fpcr = fpcr & FPCR_MASK;
+    apply_control(cpu);
+    set_limits(cpu);
+}

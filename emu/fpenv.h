@@ -33,9 +33,12 @@ struct fpenv_host {
 void fpenv_enter(struct cpu *cpu, struct fpenv_host *host);
 void fpenv_leave(struct cpu *cpu, const struct fpenv_host *host);
 
-// While the guest's are in force: makes cpu->fpcr take effect; adds pending flags to cpu->fpsr;
-// forgets pending flags.
-void fpenv_set_control(struct cpu *cpu);
+// With FPCR.FZ set all operations are software (flushing hosts raise other flags) and what the
+// host's flags show then is noise.
+//
+// While the guest's are in force: writes FPCR; adds pending flags to cpu->fpsr; forgets pending
+// flags.
+void fpenv_set_control(struct cpu *cpu, uint32_t fpcr);
 void fpenv_collect(struct cpu *cpu);
 void fpenv_clear(void);
 

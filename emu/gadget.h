@@ -28,7 +28,7 @@
 #include "emu/a64_gadget_decls.h"
 #include "emu/a64_variant_decls.h"
 gadget_function gadget_core_miss, gadget_core_trap, gadget_core_poke, gadget_core_lookup;
-gadget_function gadget_core_empty;
+gadget_function gadget_core_empty, gadget_core_slow;
 
 #define GADGET(name)        GADGET_CC NO_TSAN void gadget_##name(GADGET_ARGS)
 #define GADGET_RELOAD(name) GADGET_CC NO_TSAN void reload_##name(GADGET_ARGS)
@@ -55,6 +55,8 @@ gadget_function gadget_core_empty;
         GO(gadget_core_miss);                                                                      \
     if (e.status == OP_POKE)                                                                       \
         GO(gadget_core_poke);                                                                      \
+    if (e.status == OP_SLOW)                                                                       \
+        GO(gadget_core_slow);                                                                      \
     if (e.status == OP_LOOKUP)                                                                     \
         GO(gadget_core_lookup);                                                                    \
     GO(gadget_core_trap)

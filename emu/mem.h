@@ -103,7 +103,9 @@ void mem_zero(void *to, size_t n);
 // list of them all. A token is kept across short kernel stays and given up in mem_yield(), or at a
 // poke when another CPU has waited for a slice; only then does a timer run.
 struct run_tokens;
-NODISCARD int run_tokens_create(unsigned count, struct run_tokens **out); // count 0: host CPUs
+enum { RUN_TOKENS_MAX = 64 };
+// count 0: as many as the host has CPUs; never more than RUN_TOKENS_MAX.
+NODISCARD int run_tokens_create(unsigned count, struct run_tokens **out);
 void run_tokens_destroy(struct run_tokens *tokens);
 
 // Created with one reference and no entries. `parent`: NULL, or the address space whose translated
@@ -123,6 +125,16 @@ void mem_enter(struct cpu *cpu);
 void mem_leave(struct cpu *cpu);
 // Gives the run token up before a wait of unknown length. The CPU is KERNEL.
 void mem_yield(struct cpu *cpu);
+
+// --- Numbers of CPUs -----------------------------------------------------------------------------
+// A run token is a processor: it has a number below the count of tokens, and no two CPUs that are
+// GUEST have the same.
+
+// The number of the token this CPU holds, or held last. On the CPU's own thread.
+unsigned mem_cpu_number(const struct cpu *cpu);
+// Limits the numbers the CPU may have (0: all); at least one bit is below the count of tokens. It
+// leaves a number it may no longer have within a few hundred guest instructions. Any thread.
+void mem_cpu_allow(struct run_tokens *tokens, struct cpu *cpu, uint64_t allowed);
 
 // --- Page tables ---------------------------------------------------------------------------------
 // Callers serialise changes to one mem by a lock of theirs (the kernel's mm lock). Ranges are page
@@ -151,6 +163,11 @@ void mem_settle(struct mem *mem);
 // Settles without waiting if that is possible: no CPU is in GUEST or ACCESS with old translations.
 // Locks may be held. False: those that are have been poked.
 bool mem_try_settle(struct mem *mem);
+
+// Every CPU that is GUEST when this is called leaves it, or enters it anew, before the batch is
+// finished: a full barrier between what each did before and does after. `switched`: what it was
+// doing also counts as interrupted (cpu.switched). Called under the owner's lock.
+void mem_barrier(struct mem *mem, struct mem_batch *batch, bool switched);
 
 struct mem_entry {
     struct frame *frame; // NULL: no entry

@@ -67,6 +67,7 @@ struct mem_cpu {
     bool granted;
     bool used_slice; // gave its last token up because it was asked to
     uint64_t granted_ns;
+    unsigned number; // of the token; self may read it without the lock once it holds it
 
     _Atomic bool yield_wanted; // a waiter has waited for a slice
 };
@@ -99,7 +100,8 @@ struct mem {
 
 struct run_tokens {
     struct lock lock; // rank run_token
-    unsigned count, free;
+    unsigned count;
+    uint64_t free;                // numbers nobody holds, one bit each
     struct list holders;          // oldest first
     struct list woken, preempted; // waiters, FIFO each
     unsigned woken_in_a_row;

@@ -43,6 +43,7 @@ enum op_status {
     OP_MISS,   // memory access needs the slow path; cpu->miss_* say which
     OP_TRAP,   // cpu->trap says why to leave
     OP_POKE,   // leave, somebody poked
+    OP_SLOW,   // floating point that the host cannot do: cpu->job says what
     OP_LOOKUP, // continue at cpu->pc, which no lookup structure of this thread knows
 };
 

@@ -125,6 +125,18 @@ void mem_poke_guests(struct mem *mem)
     lock_release(&mem->cpus_lock);
 }
 
+void mem_barrier(struct mem *mem, struct mem_batch *batch, bool switched)
+{
+    if (switched) {
+        struct mem_cpu *mc;
+        lock_acquire(&mem->cpus_lock);
+        list_for_each (mc, &mem->cpus, link)
+            atomic_store_explicit(&mc->cpu->switched, true, memory_order_seq_cst);
+        lock_release(&mem->cpus_lock);
+    }
+    mem_invalidate(mem, batch, 0, 0);
+}
+
 // --- Batches -------------------------------------------------------------------------------------
 
 enum item_kind { ITEM_FRAME, ITEM_LEAF, ITEM_DIR, ITEM_KIND_MASK = 3 };

@@ -72,9 +72,19 @@ static int check_size(const struct vfs_caller *c, const struct path *p)
         return -LINUX_EISDIR;
     if (!LINUX_S_ISREG(inode->type))
         return -LINUX_EINVAL;
-    int err = path_permission(c, p, LINUX_W_OK);
-    if (!err && atomic_load_explicit(&inode->writers, memory_order_acquire) < 0)
-        err = -LINUX_ETXTBSY;
+    return path_permission(c, p, LINUX_W_OK);
+}
+
+// Changes the inode; a new size makes the caller a writer meanwhile.
+static int apply(struct inode *inode, const struct vfs_setattr *attr)
+{
+    bool writes = attr->mask & ATTR_SIZE;
+    int err = writes ? inode_add_writer(inode) : 0;
+    if (err)
+        return err;
+    err = inode->ops->setattr(inode, attr);
+    if (writes)
+        inode_remove_writer(inode);
     return err;
 }
 
@@ -125,7 +135,7 @@ int vfs_setattr(const struct vfs_caller *c, const struct path *p, const struct v
         return err;
     if (!inode->ops->setattr)
         return -LINUX_EPERM;
-    err = inode->ops->setattr(inode, &want);
+    err = apply(inode, &want);
     if (!err && chown && LINUX_S_ISREG(inode->type) && inode->ops->removexattr) {
         // File capabilities belong to the owner they were given under.
         int gone = inode->ops->removexattr(inode, "security.capability");
@@ -142,7 +152,7 @@ int file_truncate_open(struct file *file)
     struct vfs_setattr attr = {.mask = ATTR_SIZE, .size = 0};
     if (!file->inode->ops->setattr)
         return 0;
-    int err = file->inode->ops->setattr(file->inode, &attr);
+    int err = apply(file->inode, &attr);
     return err ? err : inode_kill_setid(file->inode, file->cred, false);
 }
 

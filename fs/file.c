@@ -48,7 +48,7 @@ void file_put(struct file *file)
     if (file->ops && file->ops->release)
         file->ops->release(file);
     if (file->counted_writer)
-        atomic_fetch_sub_explicit(&file->inode->writers, 1, memory_order_acq_rel);
+        inode_remove_writer(file->inode);
     path_put(&file->path);
     inode_put(file->inode);
     cred_put(file->cred);

@@ -74,6 +74,22 @@ void inode_new_owner(const struct inode *dir, const struct vfs_caller *c, uint32
         *mode &= ~(uint32_t)LINUX_S_ISGID;
 }
 
+int inode_add_writer(struct inode *inode)
+{
+    int32_t n = atomic_load_explicit(&inode->writers, memory_order_relaxed);
+    do {
+        if (n < 0)
+            return -LINUX_ETXTBSY;
+    } while (!atomic_compare_exchange_weak_explicit(&inode->writers, &n, n + 1,
+                                                    memory_order_acq_rel, memory_order_relaxed));
+    return 0;
+}
+
+void inode_remove_writer(struct inode *inode)
+{
+    atomic_fetch_sub_explicit(&inode->writers, 1, memory_order_acq_rel);
+}
+
 int inode_deny_write(struct inode *inode)
 {
     int32_t n = atomic_load_explicit(&inode->writers, memory_order_relaxed);
@@ -88,6 +104,31 @@ int inode_deny_write(struct inode *inode)
 void inode_allow_write(struct inode *inode)
 {
     atomic_fetch_add_explicit(&inode->writers, 1, memory_order_acq_rel);
+}
+
+int inode_map_writable(struct inode *inode)
+{
+    int32_t n = atomic_load_explicit(&inode->writable_maps, memory_order_relaxed);
+    do {
+        if (n < 0)
+            return -LINUX_EPERM;
+    } while (!atomic_compare_exchange_weak_explicit(&inode->writable_maps, &n, n + 1,
+                                                    memory_order_acq_rel, memory_order_relaxed));
+    return 0;
+}
+
+void inode_unmap_writable(struct inode *inode)
+{
+    atomic_fetch_sub_explicit(&inode->writable_maps, 1, memory_order_acq_rel);
+}
+
+int inode_refuse_writable_maps(struct inode *inode)
+{
+    int32_t none = 0;
+    return atomic_compare_exchange_strong_explicit(&inode->writable_maps, &none, -1,
+                                                   memory_order_acq_rel, memory_order_relaxed)
+               ? 0
+               : -LINUX_EBUSY;
 }
 
 uint64_t vfs_new_dev(struct vfs *vfs)

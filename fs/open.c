@@ -52,14 +52,9 @@ static int count_writer(struct file *file)
     if (!LINUX_S_ISREG(inode->type) ||
         (atomic_load(&file->flags) & LINUX_O_ACCMODE) == LINUX_O_RDONLY)
         return 0;
-    int32_t n = atomic_load_explicit(&inode->writers, memory_order_relaxed);
-    do {
-        if (n < 0)
-            return -LINUX_ETXTBSY;
-    } while (!atomic_compare_exchange_weak_explicit(&inode->writers, &n, n + 1,
-                                                    memory_order_acq_rel, memory_order_relaxed));
-    file->counted_writer = true;
-    return 0;
+    int err = inode_add_writer(inode);
+    file->counted_writer = !err;
+    return err;
 }
 
 static int call_open(const struct vfs_caller *c, struct file *file)
@@ -132,6 +127,11 @@ int vfs_open_inode(struct vfs *vfs, struct inode *inode, unsigned flags, const s
     struct vfs_caller c = {.vfs = vfs, .cred = cred, .root = p, .cwd = p};
     int err = open_resolved(&c, &p, flags, true, out);
     path_put(&p);
+    // The maker's own descriptor of an object without a name keeps nobody from running it.
+    if (!err && (*out)->counted_writer) {
+        inode_remove_writer(inode);
+        (*out)->counted_writer = false;
+    }
     return err;
 }
 

@@ -316,6 +316,8 @@ struct inode {
     _Atomic uint32_t mode, uid, gid; // mode: with type
     // Open for writing when > 0, being executed when < 0 (ETXTBSY).
     _Atomic int32_t writers;
+    // Mappings through which the contents may be changed; < 0: sealed against more of them.
+    _Atomic int32_t writable_maps;
     // Moves before pages of the file are revoked. To map a page: load the epoch, get_page, install
     // the entry (visible to the reverse map), load it again; if it moved, take the entry back and
     // start over. All loads seq_cst.
@@ -350,6 +352,12 @@ void inode_new_owner(const struct inode *dir, const struct vfs_caller *c, uint32
 // exec: nobody may write while the program runs. -LINUX_ETXTBSY when it is open for writing.
 NODISCARD int inode_deny_write(struct inode *inode);
 void inode_allow_write(struct inode *inode);
+
+// Mappings that can change the contents: -LINUX_EPERM once they are refused for good; -LINUX_EBUSY
+// while there are any. A count that is positive may be raised without asking.
+NODISCARD int inode_map_writable(struct inode *inode);
+void inode_unmap_writable(struct inode *inode);
+NODISCARD int inode_refuse_writable_maps(struct inode *inode);
 
 struct super *super_create(const struct super_ops *ops, struct vfs *vfs, void *private);
 void super_put(struct super *s);
@@ -400,7 +408,7 @@ struct file {
     _Atomic uint32_t flags; // LINUX_O_* incl. access mode; F_SETFL changes some
     struct gate pos_gate;   // held over read/write/lseek/getdents that use pos
     uint64_t pos;           // guarded by pos_gate
-    bool counted_writer;    // holds one of inode->writers; immutable
+    bool counted_writer;    // holds one of inode->writers
     const char *anon_name;  // "anon_inode:[eventpoll]" and the like for /proc/PID/fd, else NULL
     // Told once, before `release`, when the last reference is gone: epoll's interest in the file.
     // Set by kernel/epoll.c under its own lock, never cleared.

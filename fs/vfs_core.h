@@ -141,6 +141,10 @@ NODISCARD int perm_may_delete(const struct vfs_caller *c, const struct path *dir
                               struct dentry *victim, bool want_dir);
 bool perm_owner_or_capable(const struct vfs_caller *c, uint32_t uid);
 
+// Nobody may begin to run the file until it is removed again. -LINUX_ETXTBSY when it is running.
+NODISCARD int inode_add_writer(struct inode *inode);
+void inode_remove_writer(struct inode *inode);
+
 // --- Files (fs/file.c, fs/open.c) ----------------------------------------------------------------
 struct file *file_alloc(const struct cred *cred, uint32_t flags);
 // Opens what `p` names, permission checked unless `created`.

@@ -8,6 +8,7 @@
 #include "kernel/pid.h"
 #include "kernel/pidfd.h"
 #include "kernel/process.h"
+#include "kernel/rseq.h"
 #include "kernel/signal_internal.h"
 #include "kernel/sleep.h"
 #include "kernel/syscall_handlers.h"
@@ -144,7 +145,7 @@ static int copy_process(struct task *parent, struct task *child, uint64_t flags)
     atomic_init(&p->without_tty, atomic_load_explicit(&from->without_tty, memory_order_relaxed));
     p->oom_score_adj = from->oom_score_adj;
     lock_release(&from->lock);
-    atomic_init(&p->membarrier, 0);
+    atomic_init(&p->membarrier, atomic_load_explicit(&from->membarrier, memory_order_relaxed));
     atomic_init(&p->without_tty, atomic_load_explicit(&from->without_tty, memory_order_relaxed));
     return 0;
 }
@@ -161,6 +162,7 @@ static void copy_cpu(const struct task *parent, struct task *child, const struct
     to->fpsr = from->fpsr;
     to->tpidr_el0 = rq->flags & LINUX_CLONE_SETTLS ? rq->tls : from->tpidr_el0;
     to->x[0] = 0;
+    atomic_init(&to->allowed, atomic_load_explicit(&from->allowed, memory_order_relaxed));
     if (rq->stack)
         to->x[CPU_SP] = rq->stack;
 }
@@ -177,6 +179,8 @@ static void copy_fields(struct task *parent, struct task *child, const struct cl
         child->altstack_size = parent->altstack_size;
         child->altstack_flags = parent->altstack_flags;
     }
+    if (!(flags & LINUX_CLONE_VM))
+        rseq_copy(parent, child);
     child->personality = parent->personality;
     child->nice = parent->nice;
     child->sched_policy = parent->sched_policy;

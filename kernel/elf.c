@@ -47,9 +47,14 @@ static int read_exact(struct file *file, uint64_t offset, void *buf, size_t n)
 
 static bool header_fits(const struct elf64_ehdr *h)
 {
-    static const uint8_t magic[] = {0x7f, 'E', 'L', 'F', ELF_CLASS64, ELF_DATA2LSB};
-    return !memcmp(h->ident, magic, sizeof magic) && h->machine == ELF_EM_AARCH64 &&
-           (h->type == ELF_ET_EXEC || h->type == ELF_ET_DYN);
+    // Class and byte order are not looked at: the machine says both.
+    static const uint8_t magic[] = {0x7f, 'E', 'L', 'F'};
+    return !memcmp(h->ident, magic, sizeof magic) && h->machine == ELF_EM_AARCH64;
+}
+
+static bool type_fits(const struct elf64_ehdr *h)
+{
+    return h->type == ELF_ET_EXEC || h->type == ELF_ET_DYN;
 }
 
 // `bad`: what a file that is no program for us means (-LINUX_ENOEXEC, -LINUX_ELIBBAD).
@@ -58,8 +63,11 @@ static int elf_open(struct elf *e, struct file *file, int bad)
     memset(e, 0, sizeof *e);
     e->file = file;
     int err = read_exact(file, 0, &e->ehdr, sizeof e->ehdr);
+    // Too short a file is no program; as an interpreter it is an error of reading.
+    if (err == -LINUX_ENOEXEC && bad != -LINUX_ENOEXEC)
+        err = -LINUX_EIO;
     if (err)
-        return err == -LINUX_ENOEXEC ? bad : err;
+        return err;
     size_t bytes = (size_t)e->ehdr.phnum * sizeof *e->phdr;
     if (!header_fits(&e->ehdr) || e->ehdr.phentsize != sizeof *e->phdr || bytes == 0 ||
         bytes > PHDRS_BYTES_MAX)
@@ -67,8 +75,7 @@ static int elf_open(struct elf *e, struct file *file, int bad)
     e->phdr = malloc(bytes);
     if (!e->phdr)
         return -LINUX_ENOMEM;
-    err = read_exact(file, e->ehdr.phoff, e->phdr, bytes);
-    return err == -LINUX_ENOEXEC ? bad : err;
+    return read_exact(file, e->ehdr.phoff, e->phdr, bytes) ? bad : 0;
 }
 
 static void elf_close(struct elf *e)
@@ -146,6 +153,8 @@ static int map_segment(struct mm *mm, const struct elf *e, const struct elf64_ph
     uint64_t anon = p->filesz > 0 ? page_up(file_end) : page_down(start);
     if (page_up(end) <= anon)
         return 0;
+    // Memory without a file is writable whatever the segment says, as in Linux.
+    prot = LINUX_PROT_READ | LINUX_PROT_WRITE | (prot & LINUX_PROT_EXEC);
     int64_t at = mm_map(mm, anon, page_up(end) - anon, prot, fixed | LINUX_MAP_ANONYMOUS, NULL, 0);
     return at < 0 ? (int)at : 0;
 }
@@ -240,9 +249,11 @@ static int interp_path(const struct elf *e, char buf[INTERP_MAX], bool *has)
             continue;
         if (p->filesz < 2 || p->filesz > INTERP_MAX)
             return -LINUX_ENOEXEC;
+        if (p->offset > INT64_MAX)
+            return -LINUX_EINVAL;
         int err = read_exact(e->file, p->offset, buf, (size_t)p->filesz);
         if (err)
-            return err;
+            return err == -LINUX_ENOEXEC ? -LINUX_EIO : err;
         if (buf[p->filesz - 1] != '\0')
             return -LINUX_ENOEXEC;
         *has = true;
@@ -252,18 +263,14 @@ static int interp_path(const struct elf *e, char buf[INTERP_MAX], bool *has)
 }
 
 // The interpreter takes the place the kernel chooses and is where execution starts.
-static int load_interp(struct mm *mm, struct file *file, struct elf_image *out)
+static int load_interp(struct mm *mm, struct elf *e, struct elf_image *out)
 {
-    struct elf e;
     uint64_t low, high;
-    int err = elf_open(&e, file, -LINUX_ELIBBAD);
+    int err = type_fits(&e->ehdr) ? place(mm, e, 0, &low, &high) : -LINUX_ELIBBAD;
     if (!err)
-        err = place(mm, &e, 0, &low, &high);
-    if (!err)
-        err = map_all(mm, &e);
-    out->base = e.bias;
-    out->entry = e.bias + e.ehdr.entry;
-    elf_close(&e);
+        err = map_all(mm, e);
+    out->base = e->bias;
+    out->entry = e->bias + e->ehdr.entry;
     return err;
 }
 
@@ -275,7 +282,8 @@ static bool wants_exec_stack(const struct elf *e)
     return false; // ARM64's default when the program does not say
 }
 
-static int load_program(struct mm *mm, struct elf *e, struct file *interp, struct elf_image *out)
+// `interp`: NULL, or the open interpreter.
+static int load_program(struct mm *mm, struct elf *e, struct elf *interp, struct elf_image *out)
 {
     uint64_t low, high;
     uint64_t at = interp ? ELF_DYN_BASE + random_pages(18) : 0;
@@ -300,20 +308,27 @@ int elf_load(struct mm *mm, struct file *file,
              int (*open_interp)(void *ctx, const char *path, struct file **out), void *ctx,
              struct elf_image *out)
 {
-    struct elf e;
-    struct file *interp = NULL;
+    struct elf e, interp = {0};
+    struct file *interp_file = NULL;
     char path[INTERP_MAX];
     bool has_interp = false;
     memset(out, 0, sizeof *out);
     int err = elf_open(&e, file, -LINUX_ENOEXEC);
+    if (!err && !type_fits(&e.ehdr))
+        err = -LINUX_ENOEXEC;
     if (!err)
         err = interp_path(&e, path, &has_interp);
     if (!err && has_interp)
-        err = open_interp(ctx, path, &interp);
-    if (!err)
-        err = load_program(mm, &e, interp, out);
-    if (interp)
-        file_put(interp);
+        err = open_interp(ctx, path, &interp_file);
+    if (!err && has_interp)
+        err = elf_open(&interp, interp_file, -LINUX_ELIBBAD);
+    if (!err) {
+        out->begun = true;
+        err = load_program(mm, &e, has_interp ? &interp : NULL, out);
+    }
+    if (interp_file)
+        file_put(interp_file);
+    elf_close(&interp);
     elf_close(&e);
     return err;
 }

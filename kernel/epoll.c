@@ -8,6 +8,7 @@
 // Lock order: epoll_nest, epoll (an outer before the epolls it watches), whatever a poll operation
 // takes, wait_queue, epoll_ready. Wake-ups arrive under a wait queue's lock and take epoll_ready
 // only.
+#include "kernel/epoll.h"
 #include "kernel/anon.h"
 #include "kernel/file.h"
 #include "kernel/syscall_handlers.h"
@@ -180,6 +181,26 @@ static struct item *item_find(struct epoll *ep, int fd, const struct file *file)
         if (item->fd == fd && item->file == file)
             return item;
     return NULL;
+}
+
+int epoll_watched(const struct file *epoll, int fd, uint32_t skip, const struct file **out)
+{
+    struct epoll *ep = epoll_of(epoll);
+    if (!ep)
+        return -LINUX_EINVAL;
+    *out = NULL;
+    lock_acquire(&ep->lock);
+    for (size_t i = 0; i < ep->bucket_count && !*out; i++) {
+        struct item *item;
+        list_for_each (item, &ep->buckets[i], bucket_link) {
+            if (item->fd == fd && skip-- == 0) {
+                *out = item->file;
+                break;
+            }
+        }
+    }
+    lock_release(&ep->lock);
+    return *out ? 0 : -LINUX_ENOENT;
 }
 
 static struct list *new_buckets(size_t count)

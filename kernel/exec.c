@@ -7,6 +7,7 @@
 #include "kernel/posix_timer.h"
 #include "kernel/process.h"
 #include "kernel/rlimit.h"
+#include "kernel/rseq.h"
 #include "kernel/signal_internal.h"
 #include "kernel/syscall.h"
 #include "kernel/syscall_handlers.h"
@@ -47,12 +48,32 @@ int exec_open(const struct vfs_caller *c, const struct path *base, const char *n
         err = vfs_open_path(&own, &p, LINUX_O_RDONLY | LINUX_O_LARGEFILE, out);
     }
     path_put(&p);
+    if (!err && (err = inode_deny_write((*out)->inode))) {
+        file_put(*out);
+        *out = NULL;
+    }
     return err;
 }
 
+void exec_close(struct file *file)
+{
+    inode_allow_write(file->inode);
+    file_put(file);
+}
+
+// What loading needs to find the interpreter, which stays as it is until that is done.
+struct interp_search {
+    struct vfs_caller caller;
+    struct file *found;
+};
+
 static int open_interp(void *context, const char *path, struct file **out)
 {
-    return exec_open(context, NULL, path, WALK_FOLLOW, out);
+    struct interp_search *search = context;
+    int err = exec_open(&search->caller, NULL, path, WALK_FOLLOW, out);
+    if (!err)
+        search->found = file_get(*out);
+    return err;
 }
 
 static int read_head(struct file *file, char head[HEAD_SIZE])
@@ -122,7 +143,7 @@ static int follow_script(const struct vfs_caller *c, char head[HEAD_SIZE], const
     err = exec_open(c, NULL, name, WALK_FOLLOW, &next);
     if (err)
         return err;
-    file_put(*file);
+    exec_close(*file);
     *file = next;
     free(*interp);
     *interp = strdup(name);
@@ -150,15 +171,18 @@ static int load_elf(struct task *task, const struct vfs_caller *c, struct file *
                     const char *name, const struct exec_args *args, struct exec_image *image)
 {
     struct kernel *kernel = task->kernel;
-    struct vfs_caller copy = *c;
-    struct elf_image elf;
+    struct interp_search search = {.caller = *c};
+    struct elf_image elf = {0};
     int err = prepare_cred(task, file, image);
     if (!err)
         err = mm_create(kernel, &image->mm);
     if (!err)
         rlimit_apply(task->process, image->mm);
     if (!err)
-        err = elf_load(image->mm, file, open_interp, &copy, &elf);
+        err = elf_load(image->mm, file, open_interp, &search, &elf);
+    if (search.found)
+        exec_close(search.found);
+    image->begun = image->mm && elf.begun;
     if (err)
         return err;
     mm_set_exe(image->mm, file);
@@ -190,9 +214,11 @@ int exec_load(struct task *task, const struct vfs_caller *c, struct file *file, 
 {
     *out = (struct exec_image){0};
     set_comm(out, name);
+    int err = inode_deny_write(file->inode);
+    if (err)
+        return err;
     file_get(file);
     char *interp = NULL; // the script of the next step, once there was one
-    int err;
     for (int depth = 0;; depth++) {
         char head[HEAD_SIZE];
         err = read_head(file, head);
@@ -210,9 +236,12 @@ int exec_load(struct task *task, const struct vfs_caller *c, struct file *file, 
     if (!err)
         err = load_elf(task, c, file, name, args, out);
     free(interp);
-    file_put(file);
-    if (err)
+    exec_close(file);
+    if (err) {
+        bool begun = out->begun;
         exec_image_free(out);
+        out->begun = begun;
+    }
     return err;
 }
 
@@ -300,6 +329,7 @@ int exec_install(struct task *task, struct exec_image *image)
     reset_cpu(task, image);
     signal_altstack_reset(task);
     task->fault_address = task->fault_esr = 0;
+    rseq_clear(task);
     task->robust_list = task->clear_child_tid = 0;
     task_comm_set(task, image->comm);
     mark_execed(task);
@@ -330,11 +360,22 @@ static int run_image(struct task *task, struct exec_image *image)
     return 0;
 }
 
+// Where Linux finds a fault only after it has taken the old program down, it ends the process.
+static void end_by_fault(struct task *task, int err, const char *name)
+{
+    struct process *p = task->process;
+    log_printf(&task->kernel->log, LOG_WARN, "%s[%d]: cannot load %s: error %d", task->comm,
+               task->pid, name, -err);
+    lock_acquire(&p->lock);
+    signal_begin_group_exit(p, LINUX_SIGSEGV);
+    lock_release(&p->lock);
+}
+
 static int exec_file(struct task *task, const struct vfs_caller *c, struct file *file,
                      const char *name, bool hidden, uaddr_t argv, uaddr_t envp)
 {
     struct exec_args args;
-    struct exec_image image;
+    struct exec_image image = {0};
     exec_args_init(&args, task);
     int err = exec_args_read(&args, task, argv, envp);
     if (!err)
@@ -342,6 +383,8 @@ static int exec_file(struct task *task, const struct vfs_caller *c, struct file 
     if (!err) {
         log_printf(&task->kernel->log, LOG_EXEC, "[%d] exec %s", task->pid, name);
         err = run_image(task, &image);
+    } else if (image.begun) {
+        end_by_fault(task, err, name);
     }
     exec_args_free(&args);
     return err;
@@ -355,7 +398,7 @@ static int64_t exec_by_path(struct task *task, const char *path, uaddr_t argv, u
     int err = exec_open(&c, NULL, path, WALK_FOLLOW, &file);
     if (!err) {
         err = exec_file(task, &c, file, path, false, argv, envp);
-        file_put(file);
+        exec_close(file);
     }
     task_caller_done(&c);
     return err ? err : syscall_final_result(task, 0);
@@ -400,7 +443,7 @@ static int64_t exec_at(struct task *task, int32_t dirfd, const char *path, uint3
     if (!err) {
         bool hidden = fd_cloexec_get(task, dirfd) == 1;
         err = exec_file(task, &c, file, name, hidden, argv, envp);
-        file_put(file);
+        exec_close(file);
     }
     free(name);
     task_caller_done(&c);

@@ -33,6 +33,7 @@ struct exec_image {
     uint64_t entry, sp;
     char comm[16];
     bool secure;
+    bool begun; // of a failed exec_load: the error is fatal to the task that execs
 };
 // Loads `file` (borrowed), following `#!` lines. `name`: how it was called, for AT_EXECFN and comm.
 // `hidden`: the file has no name an interpreter could open (descriptor with close-on-exec).
@@ -40,7 +41,9 @@ NODISCARD int exec_load(struct task *task, const struct vfs_caller *c, struct fi
                         const char *name, bool hidden, struct exec_args *args,
                         struct exec_image *out);
 void exec_image_free(struct exec_image *image);
-// Opens a program for execution: a regular file the caller may execute.
+// Opens a program for execution: a regular file the caller may execute and nobody has open for
+// writing (-LINUX_ETXTBSY). Nobody can write it until exec_close().
+void exec_close(struct file *file);
 NODISCARD int exec_open(const struct vfs_caller *c, const struct path *base, const char *name,
                         unsigned walk, struct file **out);
 // Makes the task run the image, whose contents are consumed. The task is alone in its process and

@@ -79,8 +79,8 @@ static bool revoke_in(struct mm *mm, const struct inode *inode, uint64_t first, 
         if (from >= to)
             continue;
         // Without memory to split a shared table the entries stay; the frames behind them do too.
-        (void)mem_clear(mm->mem, &batch, v->start + from * PAGE_SIZE, (to - from) * PAGE_SIZE,
-                        !truncated);
+        (void)!mem_clear(mm->mem, &batch, v->start + from * PAGE_SIZE, (to - from) * PAGE_SIZE,
+                         !truncated);
     }
     mem_count(mm->mem, &after, &ignored);
     lock_release(&mm->lock);

@@ -45,7 +45,9 @@ int64_t memfd_add_seals(struct file *file, uint32_t seals)
         result = -LINUX_EINVAL;
     else if (old & LINUX_F_SEAL_SEAL)
         result = -LINUX_EPERM;
-    else
+    else if (seals & ~old & LINUX_F_SEAL_WRITE)
+        result = inode_refuse_writable_maps(file->inode);
+    if (!result)
         atomic_store_explicit(&file->inode->seals, old | seals, memory_order_release);
     gate_leave(&file->inode->write_gate);
     return result;

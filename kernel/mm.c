@@ -60,6 +60,24 @@ bool mm_is_shared(const struct mm *mm)
     return atomic_load_explicit(&mm->refs, memory_order_acquire) != 1;
 }
 
+// Of a file that cannot be written already: that does not fail.
+static struct file *keep_exe(struct file *exe)
+{
+    if (!exe)
+        return NULL;
+    int err = inode_deny_write(exe->inode);
+    ISH_ASSERT(!err);
+    return file_get(exe);
+}
+
+static void drop_exe(struct file *exe)
+{
+    if (!exe)
+        return;
+    inode_allow_write(exe->inode);
+    file_put(exe);
+}
+
 void mm_put(struct mm *mm)
 {
     if (atomic_fetch_sub_explicit(&mm->refs, 1, memory_order_acq_rel) != 1)
@@ -75,8 +93,7 @@ void mm_put(struct mm *mm)
     mem_put(mm->mem);
     for (unsigned i = 0; i < ARRAY_LEN(mm->reserve); i++)
         free(mm->reserve[i]);
-    if (mm->exe)
-        file_put(mm->exe);
+    drop_exe(mm->exe);
     lock_destroy(&mm->lock);
     free(mm);
 }
@@ -142,7 +159,7 @@ static int create_child(struct mm *parent, struct mm **out)
     lock_init(&mm->lock, LOCK_RANK_MM);
     mm->mmap_top = parent->mmap_top;
     mm->layout = parent->layout;
-    mm->exe = parent->exe ? file_get(parent->exe) : NULL;
+    mm->exe = keep_exe(parent->exe);
     mm->limit_as = parent->limit_as;
     mm->limit_data = parent->limit_data;
     mm->limit_stack = parent->limit_stack;
@@ -202,10 +219,9 @@ void mm_set_exe(struct mm *mm, struct file *exe)
 {
     lock_acquire(&mm->lock);
     struct file *old = mm->exe;
-    mm->exe = exe ? file_get(exe) : NULL;
+    mm->exe = keep_exe(exe);
     lock_release(&mm->lock);
-    if (old)
-        file_put(old);
+    drop_exe(old);
 }
 
 struct file *mm_get_exe(struct mm *mm)

@@ -86,6 +86,8 @@ struct mm_layout {
 };
 void mm_layout_get(struct mm *mm, struct mm_layout *out);
 void mm_layout_set(struct mm *mm, const struct mm_layout *layout);
+// `exe` is kept from being written while the address space lives (ETXTBSY); the caller keeps it so
+// during the call.
 void mm_set_exe(struct mm *mm, struct file *exe);
 struct file *mm_get_exe(struct mm *mm); // referenced, or NULL
 
@@ -112,6 +114,9 @@ struct elf_image {
     uint64_t base;  // load address of the interpreter (AT_BASE)
     uint64_t phdr, phnum, exec_entry;
     bool exec_stack;
+    // Loading came to where Linux has taken the old program down: errors from here on are fatal to
+    // the task instead of being execve's result.
+    bool begun;
 };
 // Maps the program (and its PT_INTERP, opened through `open_interp`) into an empty mm.
 // -LINUX_ENOEXEC, -LINUX_ENOMEM, -LINUX_EINVAL, -LINUX_ELIBBAD as Linux would.

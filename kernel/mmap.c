@@ -102,7 +102,7 @@ static int check_file(struct request *r)
             (seals & (LINUX_F_SEAL_WRITE | LINUX_F_SEAL_FUTURE_WRITE)))
             return -LINUX_EPERM;
         r->vma_flags |= VMA_MAP_SHARED;
-        if (writable)
+        if (writable && !(seals & LINUX_F_SEAL_WRITE))
             r->vma_flags |= VMA_SHARED;
         if (!writable || (seals & (LINUX_F_SEAL_WRITE | LINUX_F_SEAL_FUTURE_WRITE)))
             r->max_prot &= (uint8_t)~LINUX_PROT_WRITE;
@@ -251,11 +251,18 @@ int64_t mm_map(struct mm *mm, uint64_t addr, uint64_t len, unsigned prot, unsign
     int err = prepare(mm, &r, offset);
     if (err)
         return err;
+    // Held until the mapping counts itself.
+    struct inode *changed = r.vma_flags & VMA_SHARED ? r.file->inode : NULL;
+    err = changed ? inode_map_writable(changed) : 0;
+    if (err)
+        return err;
     struct mm_change c;
     mm_change_begin(mm, &c);
     r.vma_flags |= mm->lock_future;
     err = place(mm, &c, &r);
     mm_change_end(mm, &c);
+    if (changed)
+        inode_unmap_writable(changed);
     if (r.file && r.file != file)
         file_put(r.file);
     if (err)
@@ -263,7 +270,7 @@ int64_t mm_map(struct mm *mm, uint64_t addr, uint64_t len, unsigned prot, unsign
     // Failing to populate fails nothing: the touch will tell.
     if ((r.vma_flags & VMA_LOCKED) ||
         ((flags & LINUX_MAP_POPULATE) && !(flags & LINUX_MAP_NONBLOCK)))
-        (void)mm_populate(mm, r.addr, r.addr + r.len, r.prot & LINUX_PROT_WRITE);
+        (void)!mm_populate(mm, r.addr, r.addr + r.len, r.prot & LINUX_PROT_WRITE);
     return (int64_t)r.addr;
 }
 

@@ -102,7 +102,7 @@ int64_t sys_brk(struct task *task, uaddr_t addr)
     bool populate = ok && addr > old && (mm->lock_future & VMA_LOCKED);
     mm_change_end(mm, &c);
     if (populate)
-        (void)mm_populate(mm, old_end, end, true);
+        (void)!mm_populate(mm, old_end, end, true);
     return result;
 }
 
@@ -440,7 +440,7 @@ static void populate_all(struct mm *mm)
         if (!v)
             return;
         if (readable)
-            (void)mm_populate(mm, start, end, false);
+            (void)!mm_populate(mm, start, end, false);
         at = end;
     }
 }

@@ -162,6 +162,6 @@ int64_t sys_mremap(struct task *task, uaddr_t addr, uint64_t old_len, uint64_t n
     bool locked = v && (v->flags & VMA_LOCKED);
     mm_change_end(mm, &c);
     if (locked && new_len > old_len)
-        (void)mm_populate(mm, (uint64_t)result, (uint64_t)result + m.new_len, false);
+        (void)!mm_populate(mm, (uint64_t)result, (uint64_t)result + m.new_len, false);
     return result;
 }

@@ -4,6 +4,7 @@
 #include "kernel/process.h"
 #include "kernel/signal_internal.h"
 #include "kernel/syscall_handlers.h"
+#include "kernel/trace_access.h"
 #include "platform/abi/fs.h"
 #include "platform/abi/linux_errno.h"
 #include "platform/abi/poll.h"
@@ -152,10 +153,7 @@ int64_t sys_pidfd_getfd(struct task *task, int32_t pidfd, int32_t targetfd, uint
     process_put(p);
     if (!target)
         return -LINUX_ESRCH;
-    const struct cred *cred = task_cred_get(target);
-    bool allowed = target->process == task->process || task_capable(task, LINUX_CAP_SYS_PTRACE) ||
-                   (task->cred->fsuid == cred->uid && cred->uid == cred->euid);
-    cred_put(cred);
+    bool allowed = task_may_trace(task, target);
     struct fd_table *files = allowed ? task_files_get(target) : NULL;
     struct file *file = NULL;
     if (files) {

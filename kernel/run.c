@@ -1,6 +1,7 @@
 // The main loop of a task: run guest code, answer what stopped it, look at signals, run on.
 #include "kernel/mm.h"
 #include "kernel/process.h"
+#include "kernel/rseq.h"
 #include "kernel/signal_internal.h"
 #include "kernel/syscall.h"
 #include "kernel/task_internal.h"
@@ -116,6 +117,9 @@ static void answer(struct task *task, const struct trap *trap)
         break;
     case TRAP_POKE: // work_pending says what for; run tokens look after themselves
         answer_lost_page(task);
+        break;
+    case TRAP_SWITCH:
+        rseq_switched(task);
         break;
     case TRAP_STEP:
         break;

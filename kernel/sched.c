@@ -57,7 +57,7 @@ static uint64_t online(const struct kernel *kernel)
 
 static uint64_t affinity(struct task *task)
 {
-    uint64_t mask = atomic_load_explicit(&task->affinity, memory_order_relaxed);
+    uint64_t mask = atomic_load_explicit(&task->cpu.allowed, memory_order_relaxed);
     return mask ? mask : online(task->kernel);
 }
 
@@ -89,21 +89,15 @@ int64_t sys_sched_setaffinity(struct task *task, int32_t pid, uint32_t len, uadd
     else if (!bits)
         err = -LINUX_EINVAL;
     else
-        atomic_store_explicit(&target->affinity, bits, memory_order_relaxed);
+        mem_cpu_allow(task->kernel->run_tokens, &target->cpu, bits);
     task_put(target);
     return err;
 }
 
-// Which CPU runs a thread is the host's affair; the answer is one the thread is allowed to use and
-// the same each time.
 int64_t sys_getcpu(struct task *task, uaddr_t cpu, uaddr_t node, uaddr_t unused)
 {
     (void)unused;
-    uint64_t mask = affinity(task);
-    unsigned skip = (unsigned)task->pid % (unsigned)__builtin_popcountll(mask);
-    while (skip--)
-        mask &= mask - 1;
-    uint32_t value = (uint32_t)__builtin_ctzll(mask), zero = 0;
+    uint32_t value = mem_cpu_number(&task->cpu), zero = 0;
     if ((cpu && user_put(task, cpu, &value)) || (node && user_put(task, node, &zero)))
         return -LINUX_EFAULT;
     return 0;

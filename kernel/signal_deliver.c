@@ -2,6 +2,7 @@
 // where an interrupted system call is restarted or ended with EINTR.
 #include "kernel/group.h"
 #include "kernel/process.h"
+#include "kernel/rseq.h"
 #include "kernel/signal.h"
 #include "kernel/signal_internal.h"
 #include "kernel/sleep.h"
@@ -217,6 +218,7 @@ static void run_handler(struct task *task, struct delivery *d) NO_TSA
     lock_release(&p->lock);
     if (log_on(&task->kernel->log, LOG_STRACE))
         trace_signal(task, d->info.signo, d->info.code, d->info.addr);
+    rseq_signal(task);
     bool built = signal_frame_build(task, &d->info, &d->action, d->mask);
     if (!built)
         frame_failed(task, d->info.signo);

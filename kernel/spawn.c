@@ -127,7 +127,7 @@ static int load_program(struct task *task, const struct task_spawn *spawn)
             err = exec_args_add(&args, false, "");
         if (!err)
             err = exec_load(task, &c, file, found, false, &args, &image);
-        file_put(file);
+        exec_close(file);
     }
     if (!err)
         err = exec_install(task, &image);

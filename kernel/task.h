@@ -101,6 +101,8 @@ struct task {
     uint32_t altstack_flags;
     uint64_t fault_address, fault_esr; // of the last fault, for signal frames
     uaddr_t set_child_tid, clear_child_tid, robust_list;
+    uaddr_t rseq; // registered struct, or 0
+    uint32_t rseq_signature;
     int32_t syscall_nr;  // in a system call that may be restarted: its number, else -1
     uint64_t syscall_x0; // x0 at entry, for restarts
     struct restart_block restart;
@@ -112,8 +114,7 @@ struct task {
     int32_t sched_policy, sched_priority; // of any thread: guarded by tasklist
     uint64_t start_ns, start_boot_ns;     // monotonic, boottime; immutable
     uint64_t timer_slack_ns;
-    _Atomic uint64_t affinity; // bit mask of CPUs; 0: all. Any thread
-    uint32_t syscall_count;    // see usage_sampled()
+    uint32_t syscall_count; // see usage_sampled()
 
     // CPU time. The host thread's clock counts all of it; system time is the share estimated from
     // timed system calls. `cpu_clock` is valid while cpu_running (guarded by lock).

@@ -128,6 +128,12 @@ void vma_free(struct vma *v)
     free(v);
 }
 
+// The inode whose contents the mapping can change, or NULL.
+static struct inode *changes(const struct vma *v)
+{
+    return v->flags & VMA_SHARED && v->file ? v->file->inode : NULL;
+}
+
 static void count(struct mm *mm, const struct vma *v, bool add)
 {
     uint64_t bytes = add ? v->end - v->start : v->start - v->end;
@@ -164,11 +170,18 @@ void vma_link(struct mm *mm, struct vma *v)
     mm->vma_count++;
     count(mm, v, true);
     file_maps_add(v);
+    // Whoever made it asked; pieces and copies of it need not.
+    struct inode *changed = changes(v);
+    if (changed)
+        atomic_fetch_add_explicit(&changed->writable_maps, 1, memory_order_acq_rel);
 }
 
 void vma_unlink(struct mm *mm, struct vma *v)
 {
     struct vma *next = vma_next(v);
+    struct inode *changed = changes(v);
+    if (changed)
+        inode_unmap_writable(changed);
     file_maps_remove(v);
     count(mm, v, false);
     mm->vma_count--;

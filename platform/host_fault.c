@@ -45,17 +45,25 @@ static bool in_window(uintptr_t addr)
     return false;
 }
 
-// Gives the signal to whoever had it before us.
+// Gives the signal to whoever had it before us, as the host would have.
 static void pass_on(int sig, siginfo_t *info, void *context)
 {
     struct sigaction *old = sig == SIGBUS ? &hook.old_bus : &hook.old_segv;
-    if (old->sa_flags & SA_SIGINFO) {
+    bool sent = info->si_code <= 0; // by kill(2) and its like: no instruction faults
+    bool info_handler = old->sa_flags & SA_SIGINFO;
+    bool handler = info_handler || (old->sa_handler != SIG_DFL && old->sa_handler != SIG_IGN);
+    if (handler && old->sa_flags & SA_RESETHAND)
+        signal(sig, SIG_DFL);
+    if (info_handler) {
         old->sa_sigaction(sig, info, context);
-    } else if (old->sa_handler != SIG_DFL && old->sa_handler != SIG_IGN) {
+    } else if (handler) {
         old->sa_handler(sig);
-    } else {
+    } else if (!sent) {
         // The instruction faults again on return and takes the default action.
         sigaction(sig, old, NULL);
+    } else if (old->sa_handler == SIG_DFL) {
+        signal(sig, SIG_DFL);
+        raise(sig); // comes when this handler returns
     }
 }
 

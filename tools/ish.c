@@ -33,6 +33,7 @@ struct session {
     // Guarded by lock.
     ish_process *process; // while it may be signalled
     int ended_by;         // the signal that told us to end
+    bool over;            // no signal is ours any more
 };
 
 // --- Log -----------------------------------------------------------------------------------------
@@ -171,27 +172,27 @@ static void stop(struct session *s)
     kill(getpid(), SIGSTOP);
 }
 
-// One signal from outside. Only this wait can be cancelled.
-static int next_signal(const sigset_t *set)
+// One signal from outside, or 0 when the session is over.
+static int next_signal(struct session *s, const sigset_t *set)
 {
-    int sig, state, err;
-    do {
-        pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &state);
-        err = sigwait(set, &sig);
-        pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
-    } while (err);
-    return sig;
+    int sig;
+    while (sigwait(set, &sig))
+        continue;
+    pthread_mutex_lock(&s->lock);
+    bool over = s->over;
+    pthread_mutex_unlock(&s->lock);
+    if (over && sig != SIGWINCH)
+        kill(getpid(), sig); // for whoever unblocks it
+    return over ? 0 : sig;
 }
 
 static void *signals_main(void *arg)
 {
     struct session *s = arg;
     sigset_t set;
-    int state;
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+    int sig;
     outside_set(&set);
-    for (;;) {
-        int sig = next_signal(&set);
+    while ((sig = next_signal(s, &set)) != 0) {
         switch (sig) {
         case SIGINT:
             interrupt(s, KEY_INTERRUPT, LINUX_SIGINT);
@@ -218,7 +219,23 @@ static void *signals_main(void *arg)
     return NULL;
 }
 
+// Ends signals_main(). Not by cancelling it: that makes libc load its unwinder.
+static void end_signals(struct session *s, pthread_t signals)
+{
+    pthread_mutex_lock(&s->lock);
+    s->over = true;
+    pthread_mutex_unlock(&s->lock);
+    pthread_kill(signals, SIGWINCH);
+    pthread_join(signals, NULL);
+}
+
 // --- The guest -----------------------------------------------------------------------------------
+
+static bool is_error(int err, const char *name)
+{
+    const char *is = ish_error_name(err);
+    return is && !strcmp(is, name);
+}
 
 static bool make_kernel(struct session *s)
 {
@@ -241,9 +258,12 @@ static bool make_kernel(struct session *s)
         .why_size = sizeof why,
     };
     int err = ish_kernel_create(&config, &s->kernel);
-    if (err)
-        cli_complain("%s", *why ? why : ish_error_text(err));
-    return !err;
+    if (!err)
+        return true;
+    cli_complain("%s", *why ? why : ish_error_text(err));
+    if (o->root_kind == ISH_ROOT_FAKEFS && is_error(err, "ENOENT"))
+        fprintf(stderr, "Make a root with 'fakefsify ARCHIVE %s'.\n", o->root);
+    return false;
 }
 
 static bool make_binds(struct session *s)
@@ -288,10 +308,9 @@ static int start_program(struct session *s, ish_terminal *guest, const bool is_t
         return 0;
     host_terminal_restore();
     cli_complain("cannot run '%s': %s", o->argv[0], ish_error_text(err));
-    const char *name = ish_error_name(err);
-    if (name && !strcmp(name, "ENOENT"))
+    if (is_error(err, "ENOENT"))
         return EXIT_NOT_FOUND;
-    return name && !strcmp(name, "ENOMEM") ? EXIT_OWN_FAILURE : EXIT_CANNOT_RUN;
+    return is_error(err, "ENOMEM") ? EXIT_OWN_FAILURE : EXIT_CANNOT_RUN;
 }
 
 static int wait_for_program(struct session *s)
@@ -333,8 +352,7 @@ static int run_guest(struct session *s)
         status = wait_for_program(s);
     if (s->terminal)
         host_terminal_end(s->terminal);
-    pthread_cancel(signals);
-    pthread_join(signals, NULL);
+    end_signals(s, signals);
     host_terminal_free(s->terminal);
     // The terminal is as it was: what comes from now on may end ish as it would end anybody.
     sigset_t set;

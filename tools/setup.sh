@@ -9,7 +9,7 @@ set -eu
 build='clang-19 lld-19 llvm-19 meson ninja-build pkg-config libsqlite3-dev libarchive-dev python3'
 root='python3 dpkg apt gpgv debian-archive-keyring zstd'
 test="$build $root qemu-user-static gcc libc6-dev gcc-aarch64-linux-gnu g++-aarch64-linux-gnu
- libc6-dev-arm64-cross dpkg-dev python3-pexpect clang-format-19 git"
+ libc6-dev-arm64-cross libarchive-tools dpkg-dev python3-pexpect clang-format-19 git"
 # The other compilers that must build us; releases after Debian 12 may not have these versions.
 compilers='clang-14 gcc-12'
 bench="$build qemu-user-static gcc libc6-dev gcc-aarch64-linux-gnu libc6-dev-arm64-cross valgrind qemu-user"

@@ -12,31 +12,29 @@
 #define SET_F64(r, v) SET_V(r, ((union vreg){.vf64 = {v, 0.0}}))
 #define SET_F32(r, v) SET_V(r, ((union vreg){.vf32 = {v, 0.0f, 0.0f, 0.0f}}))
 
-#define SLOW(a, b, c, f)                                                                           \
-    ((struct fp_slow){(uint8_t)fp_size_of(sz), 1, f, (uint8_t)rd.n, (uint8_t)(a).n,                \
-                      (uint8_t)(b).n, (uint8_t)(c).n})
+#define SLOW2(f, bits) SLOW(FP_SLOW2, f, 1, bits, 0, rd, rn, rm, rn)
 
 // Ends the body with the host's result where that is ARM's (emu/fp_fast.h); the software operation
 // follows. `d` and `s`: expressions over x and y, double and single. `tiny`: can round up to the
 // smallest normal number.
 #define TRY_HOST(d, s, tiny, a, b)                                                                 \
-    if (sz == 1 && fp_host_ok(e->cpu)) {                                                           \
+    if (sz == 1) {                                                                                 \
         const double x = F64(a), y MAYBE_UNUSED = F64(b), r = d;                                   \
-        if (fp_good64(r, tiny)) {                                                                  \
+        if (fp_good64(e->cpu, r, tiny)) {                                                          \
             SET_F64(rd, r);                                                                        \
             return;                                                                                \
         }                                                                                          \
     }                                                                                              \
-    if (sz == 0 && fp_host_ok(e->cpu)) {                                                           \
+    if (sz == 0) {                                                                                 \
         const float x = F32(a), y MAYBE_UNUSED = F32(b), r = s;                                    \
-        if (fp_good32(r, tiny)) {                                                                  \
+        if (fp_good32(e->cpu, r, tiny)) {                                                          \
             SET_F32(rd, r);                                                                        \
             return;                                                                                \
         }                                                                                          \
     }
 #define BINARY(expr, soft, tiny, flags)                                                            \
     TRY_HOST(expr, expr, tiny, rn, rm)                                                             \
-    fp_slow2(e->cpu, e->ip, soft, SLOW(rn, rm, rn, flags), 0)
+    SLOW2(soft, flags)
 
 // --- One source ----------------------------------------------------------------------------------
 OP(fmov_f)
@@ -62,7 +60,7 @@ OP(fneg_f)
 OP(fsqrt_f)
 {
     TRY_HOST(__builtin_sqrt(x), __builtin_sqrtf(x), false, rn, rn)
-    fp_slow1(e->cpu, e->ip, fp_sqrt, SLOW(rn, rn, rn, 0));
+    SLOW(FP_SLOW1, fp_sqrt, 1, 0, 0, rd, rn, rn, rn);
 }
 
 OP(frint_f)
@@ -72,16 +70,16 @@ OP(frint_f)
 
 OP(fcvt_f)
 {
-    if (src == 0 && dst == 1 && fp_host_ok(e->cpu)) {
+    if (src == 0 && dst == 1) {
         const double r = (double)F32(rn);
-        if (fp_good64(r, false)) {
+        if (fp_good64(e->cpu, r, false)) {
             SET_F64(rd, r);
             return;
         }
     }
-    if (src == 1 && dst == 0 && fp_host_ok(e->cpu)) {
+    if (src == 1 && dst == 0) {
         const float r = (float)F64(rn);
-        if (fp_good32(r, true)) {
+        if (fp_good32(e->cpu, r, true)) {
             SET_F32(rd, r);
             return;
         }
@@ -133,7 +131,7 @@ OP(fdiv_f)
             return;                                                                                \
         }                                                                                          \
     }                                                                                              \
-    fp_slow2(e->cpu, e->ip, soft, SLOW(rn, rm, rn, 0), 0)
+    SLOW2(soft, 0)
 
 OP(fmax_f)
 {
@@ -157,21 +155,11 @@ OP(fminnm_f)
 
 OP(fmuladd_f_soft)
 {
-    fp_slow3(e->cpu, e->ip, fp_muladd,
-             SLOW(rn, rm, ra, (o1 != o0 ? FP_SLOW_NEGATE_A : 0) | (o1 ? FP_SLOW_NEGATE_C : 0)), 0);
+    SLOW(FP_SLOW3, fp_muladd, 1, (o1 != o0 ? FP_SLOW_NEGATE_A : 0) | (o1 ? FP_SLOW_NEGATE_C : 0), 0,
+         rd, rn, rm, ra);
 }
 
 // --- Comparison, selection -----------------------------------------------------------------------
-// Flags of operand `a` of the record against operand `b`, or against zero if `b` is negative.
-static COLD void compare_slow(struct cpu *cpu, const struct insn *ip, enum fp_size size, int a,
-                              int b, bool signal)
-{
-    struct env env = {.ip = ip, .cpu = cpu}, *e = &env;
-    const uint64_t x = simd_u(VR(VREF(a)), size, 0), y = b < 0 ? 0 : simd_u(VR(VREF(b)), size, 0);
-    const enum fp_order order = fp_compare(cpu, size, x, y, signal);
-    SET_NZCV(order == FP_LESS, order == FP_EQUAL, order != FP_LESS, order == FP_UNORDERED);
-}
-
 // Flags of rn against rm, or zero. The host compares once; its carry and zero flags are ours.
 #define COMPARE_AS(type, x, y)                                                                     \
     {                                                                                              \
@@ -187,8 +175,8 @@ static COLD void compare_slow(struct cpu *cpu, const struct insn *ip, enum fp_si
         COMPARE_AS(double, F64(rn), zero ? 0.0 : F64(rm))                                          \
     if (sz == 0 && fp_host_ok(e->cpu))                                                             \
         COMPARE_AS(float, F32(rn), zero ? 0.0f : F32(rm))                                          \
-    compare_slow(e->cpu, e->ip, fp_size_of(sz), rn.n, zero ? -1 : rm.n, signal);                   \
-    e->flags = FLAGS_STORED
+    SLOW(FP_SLOW_COMPARE, NULL, 1, (signal ? FP_SLOW_SIGNAL : 0) | (zero ? FP_SLOW_ZERO_B : 0), 0, \
+         rn, rn, rm, rn)
 
 OP(fcmp_f)
 {
@@ -242,8 +230,8 @@ OP(fcvt_int)
 OP(cvtf_int)
 {
     const uint64_t v = u ? XW(rn) : (uint64_t)SXW(rn);
-    // Never tiny, never NaN: FZ does not matter.
-    if (sz < 2 && (!u || !sf || LIKELY(!(v >> 63)))) {
+    // Never tiny, never NaN.
+    if (sz < 2 && fp_host_ok(e->cpu) && (!u || !sf || LIKELY(!(v >> 63)))) {
         if (sz)
             SET_F64(rd, (double)(int64_t)v);
         else

@@ -3,47 +3,36 @@
 #include "emu/fp_fma.h"
 #include "emu/op.h"
 
-#define SLOW(count, bits)                                                                          \
-    ((struct fp_slow){.size = (uint8_t)fp_size_of(sz),                                             \
-                      .lanes = (uint8_t)(count),                                                   \
-                      .flags = (uint8_t)(bits),                                                    \
-                      .rd = (uint8_t)rd.n,                                                         \
-                      .ra = (uint8_t)rn.n,                                                         \
-                      .rb = (uint8_t)rm.n})
-
 // Operands are negated before NaNs are looked at, as the architecture says.
 OP(fmuladd_f)
 {
-    if (sz && fp_host_ok(e->cpu)) {
+    if (sz) {
         const double a = op_f64(VD(rn)), c = op_f64(VD(ra));
         const double r = fma_double(o1 != o0 ? -a : a, op_f64(VD(rm)), o1 ? -c : c);
-        if (fp_good64(r, true)) {
+        if (fp_good64(e->cpu, r, true)) {
             SET_V(rd, ((union vreg){.vf64 = {r, 0.0}}));
             return;
         }
     }
-    if (!sz && fp_host_ok(e->cpu)) {
+    if (!sz) {
         const float a = op_f32(VS(rn)), c = op_f32(VS(ra));
         const float r = fma_single(o1 != o0 ? -a : a, op_f32(VS(rm)), o1 ? -c : c);
-        if (fp_good32(r, true)) {
+        if (fp_good32(e->cpu, r, true)) {
             SET_V(rd, ((union vreg){.vf32 = {r, 0.0f, 0.0f, 0.0f}}));
             return;
         }
     }
-    struct fp_slow how = SLOW(1, (o1 != o0 ? FP_SLOW_NEGATE_A : 0) | (o1 ? FP_SLOW_NEGATE_C : 0));
-    how.rc = (uint8_t)ra.n;
-    fp_slow3(e->cpu, e->ip, fp_muladd, how, 0);
+    SLOW(FP_SLOW3, fp_muladd, 1, (o1 != o0 ? FP_SLOW_NEGATE_A : 0) | (o1 ? FP_SLOW_NEGATE_C : 0), 0,
+         rd, rn, rm, ra);
 }
 
 // rd + rn * b, or rd - rn * b if `subtract`; false where software has to.
 static ALWAYS_INLINE bool fmla(struct env *e, struct vreg_ref rd, struct vreg_ref rn, union vreg b,
                                unsigned sz, unsigned q, bool subtract)
 {
-    if (!fp_host_ok(e->cpu))
-        return false;
     const union vreg a = subtract ? fp_vneg(V(rn), sz) : V(rn);
     const union vreg r = fma_vector(fp_fill(a, q), fp_fill(b, q), fp_fill(V(rd), q), sz);
-    if (!fp_good_lanes(sz, r, true))
+    if (!fp_good_lanes(e->cpu, sz, r, true))
         return false;
     SET_V(rd, simd_out(r, sz + 2, q));
     return true;
@@ -54,9 +43,7 @@ OP(fmla_v)
 {
     if (fmla(e, rd, rn, V(rm), sz, q, s))
         return;
-    struct fp_slow how = SLOW(simd_lanes(sz + 2, q), s ? FP_SLOW_NEGATE_A : 0);
-    how.rc = (uint8_t)rd.n;
-    fp_slow3(e->cpu, e->ip, fp_muladd, how, 0);
+    SLOW(FP_SLOW3, fp_muladd, simd_lanes(sz + 2, q), s ? FP_SLOW_NEGATE_A : 0, 0, rd, rn, rm, rd);
 }
 
 OP(fmla_e)
@@ -65,24 +52,23 @@ OP(fmla_e)
     if (q != 2) {
         if (fmla(e, rd, rn, simd_dup(sz + 2, element), sz, q, s))
             return;
-    } else if (fp_host_ok(e->cpu)) {
+    } else {
         if (sz) {
             const double a = op_f64(VD(rn));
             const double r = fma_double(s ? -a : a, op_f64(element), op_f64(VD(rd)));
-            if (fp_good64(r, true)) {
+            if (fp_good64(e->cpu, r, true)) {
                 SET_V(rd, ((union vreg){.vf64 = {r, 0.0}}));
                 return;
             }
         } else {
             const float a = op_f32(VS(rn));
             const float r = fma_single(s ? -a : a, op_f32((uint32_t)element), op_f32(VS(rd)));
-            if (fp_good32(r, true)) {
+            if (fp_good32(e->cpu, r, true)) {
                 SET_V(rd, ((union vreg){.vf32 = {r, 0.0f, 0.0f, 0.0f}}));
                 return;
             }
         }
     }
-    struct fp_slow how = SLOW(simd_lanes(sz + 2, q), FP_SLOW_ELEMENT | (s ? FP_SLOW_NEGATE_A : 0));
-    how.rc = (uint8_t)rd.n;
-    fp_slow3(e->cpu, e->ip, fp_muladd, how, index);
+    SLOW(FP_SLOW3, fp_muladd, simd_lanes(sz + 2, q), FP_SLOW_ELEMENT | (s ? FP_SLOW_NEGATE_A : 0),
+         index, rd, rn, rm, rd);
 }

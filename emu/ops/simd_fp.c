@@ -11,9 +11,8 @@
 #define ZERO         ((union vreg){.vu64 = {0, 0}})
 #define ELEMENT(reg) simd_u(VR(reg), SIZE, index)
 
-#define SLOW(b, count, bits)                                                                       \
-    ((struct fp_slow){(uint8_t)SIZE, (uint8_t)(count), bits, (uint8_t)rd.n, (uint8_t)rn.n,         \
-                      (uint8_t)(b).n, (uint8_t)rd.n})
+#define SLOW1(f)              SLOW(FP_SLOW1, f, LANES, 0, 0, rd, rn, rn, rn)
+#define SLOW2(f, bits, index) SLOW(FP_SLOW2, f, LANES, bits, index, rd, rn, rm, rn)
 
 // Lane by lane; `expr` over x, the bits of one lane.
 #define EACH(expr)                                                                                 \
@@ -28,33 +27,33 @@
 // --- Arithmetic ----------------------------------------------------------------------------------
 // Ends the body with the host's result where that is ARM's.
 #define TRY_HOST(first, operator, second, tiny)                                                    \
-    if (sz < 2 && fp_host_ok(e->cpu)) {                                                            \
+    if (sz < 2) {                                                                                  \
         const union vreg a = fp_fill(first, q), b = fp_fill(second, q);                            \
         union vreg r;                                                                              \
         if (sz)                                                                                    \
             r.vf64 = a.vf64 operator b.vf64;                                                       \
         else                                                                                       \
             r.vf32 = a.vf32 operator b.vf32;                                                       \
-        if (fp_good_lanes(sz, r, tiny)) {                                                          \
+        if (fp_good_lanes(e->cpu, sz, r, tiny)) {                                                  \
             OUT(rd, r);                                                                            \
             return;                                                                                \
         }                                                                                          \
     }
 #define BINARY(operator, tiny, soft)                                                               \
     TRY_HOST(V(rn), operator, V(rm), tiny)                                                         \
-    fp_slow2(e->cpu, e->ip, soft, SLOW(rm, LANES, 0), 0)
+    SLOW2(soft, 0, 0)
 // A scalar with only its lane of the operands, so that the others raise nothing.
 #define TRY_SCALAR(operator, second, tiny, finish)                                                 \
-    if (sz == 1 && fp_host_ok(e->cpu)) {                                                           \
+    if (sz == 1) {                                                                                 \
         const double r = op_f64(VD(rn)) operator op_f64(second);                                   \
-        if (fp_good64(r, tiny)) {                                                                  \
+        if (fp_good64(e->cpu, r, tiny)) {                                                          \
             SET_V(rd, ((union vreg){.vf64 = {finish(r), 0.0}}));                                   \
             return;                                                                                \
         }                                                                                          \
     }                                                                                              \
-    if (sz == 0 && fp_host_ok(e->cpu)) {                                                           \
+    if (sz == 0) {                                                                                 \
         const float r = op_f32(VS(rn)) operator op_f32((uint32_t)(second));                        \
-        if (fp_good32(r, tiny)) {                                                                  \
+        if (fp_good32(e->cpu, r, tiny)) {                                                          \
             SET_V(rd, ((union vreg){.vf32 = {finish(r), 0.0f, 0.0f, 0.0f}}));                      \
             return;                                                                                \
         }                                                                                          \
@@ -88,7 +87,7 @@ OP(fmul_e)
     } else {
         TRY_HOST(V(rn), *, simd_dup(SIZE, element), true)
     }
-    fp_slow2(e->cpu, e->ip, fp_mul, SLOW(rm, LANES, FP_SLOW_ELEMENT), index);
+    SLOW2(fp_mul, FP_SLOW_ELEMENT, index);
 }
 
 static uint64_t soft_abd(struct cpu *cpu, enum fp_size size, uint64_t a, uint64_t b)
@@ -100,51 +99,51 @@ OP(fabd)
 {
     if (q == 2) {
         TRY_SCALAR(-, sz ? VD(rm) : VS(rm), false, __builtin_fabs)
-    } else if (sz < 2 && fp_host_ok(e->cpu)) {
+    } else if (sz < 2) {
         const union vreg a = fp_fill(V(rn), q), b = fp_fill(V(rm), q);
         union vreg r;
         if (sz)
             r.vf64 = a.vf64 - b.vf64;
         else
             r.vf32 = a.vf32 - b.vf32;
-        if (fp_good_lanes(sz, r, false)) {
+        if (fp_good_lanes(e->cpu, sz, r, false)) {
             OUT(rd, fp_vabs(r, sz));
             return;
         }
     }
-    fp_slow2(e->cpu, e->ip, soft_abd, SLOW(rm, LANES, 0), 0);
+    SLOW2(soft_abd, 0, 0);
 }
 
 OP(fmulx)
 {
-    fp_slow2(e->cpu, e->ip, fp_mulx, SLOW(rm, LANES, 0), 0);
+    SLOW2(fp_mulx, 0, 0);
 }
 
 OP(fmulx_e)
 {
-    fp_slow2(e->cpu, e->ip, fp_mulx, SLOW(rm, LANES, FP_SLOW_ELEMENT), index);
+    SLOW2(fp_mulx, FP_SLOW_ELEMENT, index);
 }
 
 OP(frecps)
 {
-    fp_slow2(e->cpu, e->ip, fp_recip_step, SLOW(rm, LANES, 0), 0);
+    SLOW2(fp_recip_step, 0, 0);
 }
 
 OP(frsqrts)
 {
-    fp_slow2(e->cpu, e->ip, fp_rsqrt_step, SLOW(rm, LANES, 0), 0);
+    SLOW2(fp_rsqrt_step, 0, 0);
 }
 
 // s: the product is subtracted.
 OP(fmla_v_soft)
 {
-    fp_slow3(e->cpu, e->ip, fp_muladd, SLOW(rm, LANES, s ? FP_SLOW_NEGATE_A : 0), 0);
+    SLOW(FP_SLOW3, fp_muladd, LANES, s ? FP_SLOW_NEGATE_A : 0, 0, rd, rn, rm, rd);
 }
 
 OP(fmla_e_soft)
 {
-    fp_slow3(e->cpu, e->ip, fp_muladd,
-             SLOW(rm, LANES, FP_SLOW_ELEMENT | (s ? FP_SLOW_NEGATE_A : 0)), index);
+    SLOW(FP_SLOW3, fp_muladd, LANES, FP_SLOW_ELEMENT | (s ? FP_SLOW_NEGATE_A : 0), index, rd, rn,
+         rm, rd);
 }
 
 #define TRY_PICK(first, second, max)                                                               \
@@ -157,7 +156,7 @@ OP(fmla_e_soft)
     }
 #define PICK(max, soft)                                                                            \
     TRY_PICK(V(rn), V(rm), max)                                                                    \
-    fp_slow2(e->cpu, e->ip, soft, SLOW(rm, LANES, 0), 0)
+    SLOW2(soft, 0, 0)
 
 OP(fmax_v)
 {
@@ -184,12 +183,12 @@ OP(fminnm_v)
 #define ODD  simd_pairs(V(rn), V(rm), SIZE, q, true)
 #define PICK_PAIRS(max, soft)                                                                      \
     TRY_PICK(EVEN, ODD, max)                                                                       \
-    fp_slow_pairs(e->cpu, e->ip, soft, SLOW(rm, LANES, 0))
+    SLOW(FP_SLOW_PAIRS, soft, LANES, 0, 0, rd, rn, rm, rn)
 
 OP(faddp)
 {
     TRY_HOST(EVEN, +, ODD, false)
-    fp_slow_pairs(e->cpu, e->ip, fp_add, SLOW(rm, LANES, 0));
+    SLOW(FP_SLOW_PAIRS, fp_add, LANES, 0, 0, rd, rn, rm, rn);
 }
 
 OP(fmaxp)
@@ -215,47 +214,47 @@ OP(fminnmp)
 OP(faddp_pair)
 {
     TRY_SCALAR(+, sz ? VR(rn)->d[1] : VR(rn)->s[1], false, )
-    fp_slow_pairs(e->cpu, e->ip, fp_add, SLOW(rn, 1, 0));
+    SLOW(FP_SLOW_PAIRS, fp_add, 1, 0, 0, rd, rn, rn, rn);
 }
 
 OP(fmaxp_pair)
 {
-    fp_slow_pairs(e->cpu, e->ip, fp_max, SLOW(rn, 1, 0));
+    SLOW(FP_SLOW_PAIRS, fp_max, 1, 0, 0, rd, rn, rn, rn);
 }
 
 OP(fminp_pair)
 {
-    fp_slow_pairs(e->cpu, e->ip, fp_min, SLOW(rn, 1, 0));
+    SLOW(FP_SLOW_PAIRS, fp_min, 1, 0, 0, rd, rn, rn, rn);
 }
 
 OP(fmaxnmp_pair)
 {
-    fp_slow_pairs(e->cpu, e->ip, fp_maxnm, SLOW(rn, 1, 0));
+    SLOW(FP_SLOW_PAIRS, fp_maxnm, 1, 0, 0, rd, rn, rn, rn);
 }
 
 OP(fminnmp_pair)
 {
-    fp_slow_pairs(e->cpu, e->ip, fp_minnm, SLOW(rn, 1, 0));
+    SLOW(FP_SLOW_PAIRS, fp_minnm, 1, 0, 0, rd, rn, rn, rn);
 }
 
 OP(fmaxv)
 {
-    fp_slow_across(e->cpu, e->ip, fp_max, SLOW(rn, LANES, 0));
+    SLOW(FP_SLOW_ACROSS, fp_max, LANES, 0, 0, rd, rn, rn, rn);
 }
 
 OP(fminv)
 {
-    fp_slow_across(e->cpu, e->ip, fp_min, SLOW(rn, LANES, 0));
+    SLOW(FP_SLOW_ACROSS, fp_min, LANES, 0, 0, rd, rn, rn, rn);
 }
 
 OP(fmaxnmv)
 {
-    fp_slow_across(e->cpu, e->ip, fp_maxnm, SLOW(rn, LANES, 0));
+    SLOW(FP_SLOW_ACROSS, fp_maxnm, LANES, 0, 0, rd, rn, rn, rn);
 }
 
 OP(fminnmv)
 {
-    fp_slow_across(e->cpu, e->ip, fp_minnm, SLOW(rn, LANES, 0));
+    SLOW(FP_SLOW_ACROSS, fp_minnm, LANES, 0, 0, rd, rn, rn, rn);
 }
 
 // --- Comparison ----------------------------------------------------------------------------------
@@ -297,7 +296,7 @@ static uint64_t soft_lt(struct cpu *cpu, enum fp_size size, uint64_t a, uint64_t
         OUT(rd, r);                                                                                \
         return;                                                                                    \
     }                                                                                              \
-    fp_slow2(e->cpu, e->ip, soft, SLOW(with, LANES, how), 0)
+    SLOW(FP_SLOW2, soft, LANES, how, 0, rd, rn, with, rn)
 
 OP(fcm_eq)
 {
@@ -357,17 +356,17 @@ OP(fsqrt_v)
 
 OP(frecpe)
 {
-    fp_slow1(e->cpu, e->ip, fp_recip_estimate, SLOW(rn, LANES, 0));
+    SLOW1(fp_recip_estimate);
 }
 
 OP(frsqrte)
 {
-    fp_slow1(e->cpu, e->ip, fp_rsqrt_estimate, SLOW(rn, LANES, 0));
+    SLOW1(fp_rsqrt_estimate);
 }
 
 OP(frecpx)
 {
-    fp_slow1(e->cpu, e->ip, fp_recip_exponent, SLOW(rn, LANES, 0));
+    SLOW1(fp_recip_exponent);
 }
 
 OP(frint_v)
@@ -393,7 +392,7 @@ OP(cvtf_v)
 {
     const union vreg a = SIMD_IN(rn);
     union vreg r = ZERO;
-    if (sz == 0 && !u && q != 2) {
+    if (sz == 0 && !u && q != 2 && fp_host_ok(e->cpu)) {
         r.vf32 = __builtin_convertvector(a.vs32, VREG_TYPE(vf32));
     } else {
         for (unsigned i = 0; i < LANES; i++)

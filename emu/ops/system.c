@@ -67,8 +67,7 @@ OP(mrs_fpcr)
 
 OP(msr_fpcr)
 {
-    e->cpu->fpcr = W(rt) & FPCR_MASK;
-    fpenv_set_control(e->cpu);
+    fpenv_set_control(e->cpu, W(rt));
 }
 
 OP(mrs_fpsr)

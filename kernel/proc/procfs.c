@@ -2,6 +2,7 @@
 #include "kernel/proc/node.h"
 #include "kernel/process.h"
 #include "kernel/task.h"
+#include "kernel/trace_access.h"
 #include "platform/abi/capability.h"
 #include "platform/abi/fs.h"
 #include "platform/abi/linux_errno.h"
@@ -32,25 +33,9 @@ struct task *proc_task_get(const struct proc_node *node)
     return task;
 }
 
-static bool is_dumpable(struct task *task)
-{
-    lock_acquire(&task->process->lock);
-    bool dumpable = task->process->dumpable == 1;
-    lock_release(&task->process->lock);
-    return dumpable;
-}
-
 bool proc_may_access(const struct cred *who, const struct task *by, struct task *task)
 {
-    if (by && by->process == task->process)
-        return true;
-    const struct cred *c = task_cred_get(task);
-    if (!c)
-        return false;
-    bool same = who->fsuid == c->euid && who->fsuid == c->suid && who->fsuid == c->uid &&
-                who->fsgid == c->egid && who->fsgid == c->sgid && who->fsgid == c->gid;
-    cred_put(c);
-    return (same && is_dumpable(task)) || cred_capable(who, LINUX_CAP_SYS_PTRACE);
+    return (by && by->process == task->process) || cred_may_trace_fs(who, task);
 }
 
 static int check_access(const struct proc_node *node, const struct cred *who, const struct task *by)
@@ -131,7 +116,7 @@ static int proc_getattr(struct inode *inode, struct vfs_stat *out)
     if (!task)
         return -LINUX_ENOENT;
     // What belongs to a process that changed its identity is root's, but for the directory itself.
-    bool own = node->entry->mode == (LINUX_S_IFDIR | 0555) || is_dumpable(task);
+    bool own = node->entry->mode == (LINUX_S_IFDIR | 0555) || task_is_dumpable(task);
     const struct cred *cred = own ? task_cred_get(task) : NULL;
     if (cred) {
         out->uid = cred->euid;

@@ -12,7 +12,8 @@ enum { OUT = LINUX_POLLOUT | LINUX_POLLWRNORM };
 // The terminal's far_private; guarded by the terminal's lock unless immutable.
 struct backend {
     struct tty_backend ops; // immutable
-    bool calling;           // a callback is running
+    bool calling;           // output is running
+    unsigned others;        // other callbacks that are running
     bool refused;           // it took less than it was given
     uint32_t ready_count;   // calls of tty_backend_ready()
     struct cond changed;    // calling, refused, output or far_open changed
@@ -56,25 +57,36 @@ static void backend_output(struct tty *tty)
     lock_release(&tty->lock);
 }
 
-static void backend_near_closed(struct tty *tty)
+// The other callbacks may run at the same time as output, and as each other.
+static void call(struct tty *tty, void (*callback)(void *context))
 {
     struct backend *b = backend_of(tty);
-    if (b->ops.closed)
-        b->ops.closed(b->ops.context);
+    tty_lock(tty);
+    bool open = tty->far_open && callback;
+    b->others += open;
+    lock_release(&tty->lock);
+    if (!open)
+        return;
+    callback(b->ops.context);
+    tty_lock(tty);
+    b->others--;
+    cond_broadcast(&b->changed);
+    lock_release(&tty->lock);
+}
+
+static void backend_near_closed(struct tty *tty)
+{
+    call(tty, backend_of(tty)->ops.closed);
 }
 
 static void backend_input_room(struct tty *tty)
 {
-    struct backend *b = backend_of(tty);
-    if (b->ops.input_ready)
-        b->ops.input_ready(b->ops.context);
+    call(tty, backend_of(tty)->ops.input_ready);
 }
 
 static void backend_attention(struct tty *tty)
 {
-    struct backend *b = backend_of(tty);
-    if (b->ops.attention)
-        b->ops.attention(b->ops.context);
+    call(tty, backend_of(tty)->ops.attention);
 }
 
 static void backend_destroy(struct tty *tty)
@@ -172,7 +184,7 @@ void tty_backend_end(struct tty *tty)
     struct backend *b = backend_of(tty);
     tty_backend_hangup(tty);
     tty_lock(tty);
-    while (b->calling)
+    while (b->calling || b->others)
         cond_wait(&b->changed, &tty->lock, COND_FOREVER);
     lock_release(&tty->lock);
 }

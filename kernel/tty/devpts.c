@@ -22,6 +22,8 @@ struct tty_table {
     // Guarded by lock.
     struct tty *slot[TTY_MAX]; // referenced
     struct tty *console;       // referenced
+    unsigned timers;           // armed timers of terminals
+    struct cond timers_done;
 };
 
 // --- Numbers -------------------------------------------------------------------------------------
@@ -112,6 +114,23 @@ struct tty *devpts_console_get(struct kernel *kernel)
     struct tty *tty = table->console ? tty_get(table->console) : NULL;
     lock_release(&table->lock);
     return tty;
+}
+
+void tty_timer_begin(struct tty *tty)
+{
+    struct tty_table *table = tty->kernel->ttys;
+    lock_acquire(&table->lock);
+    table->timers++;
+    lock_release(&table->lock);
+}
+
+void tty_timer_end(struct kernel *kernel)
+{
+    struct tty_table *table = kernel->ttys;
+    lock_acquire(&table->lock);
+    if (--table->timers == 0)
+        cond_broadcast(&table->timers_done);
+    lock_release(&table->lock);
 }
 
 // --- Nodes ---------------------------------------------------------------------------------------
@@ -369,8 +388,10 @@ int tty_boot(struct kernel *kernel)
     table->kernel = kernel;
     table->made = (int64_t)clock_realtime_ns();
     lock_init(&table->lock, LOCK_RANK_TTY_TABLE);
+    cond_init(&table->timers_done);
     table->super = make_super(table);
     if (!table->super) {
+        cond_destroy(&table->timers_done);
         lock_destroy(&table->lock);
         free(table);
         return -LINUX_ENOMEM;
@@ -404,8 +425,13 @@ void tty_boot_done(struct kernel *kernel)
         tty_far_close(tty);
         tty_put(tty);
     }
+    lock_acquire(&table->lock);
+    while (table->timers)
+        cond_wait(&table->timers_done, &table->lock, COND_FOREVER);
+    lock_release(&table->lock);
     super_put(table->super);
     kernel->ttys = NULL;
+    cond_destroy(&table->timers_done);
     lock_destroy(&table->lock);
     free(table);
 }

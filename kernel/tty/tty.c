@@ -12,6 +12,15 @@ enum {
     NEAR_OUT = LINUX_POLLOUT | LINUX_POLLWRNORM,
 };
 
+static void tell_attention(struct timer *timer)
+{
+    struct tty *tty = CONTAINER_OF(timer, struct tty, attention_timer);
+    struct kernel *kernel = tty->kernel;
+    tty->far->attention(tty);
+    tty_put(tty);
+    tty_timer_end(kernel);
+}
+
 int tty_create(struct kernel *kernel, const struct tty_far *far, void *far_private,
                const struct cred *cred, struct tty **out)
 {
@@ -25,6 +34,7 @@ int tty_create(struct kernel *kernel, const struct tty_far *far, void *far_priva
     wait_queue_init(&tty->near_wait);
     wait_queue_init(&tty->far_wait);
     lock_init(&tty->lock, LOCK_RANK_TTY);
+    timer_init(&tty->attention_timer, tell_attention);
     ldisc_init(&tty->ldisc);
     tty->far_open = true;
     int64_t now = (int64_t)clock_realtime_ns();
@@ -38,6 +48,16 @@ int tty_create(struct kernel *kernel, const struct tty_far *far, void *far_priva
     }
     *out = tty;
     return 0;
+}
+
+void tty_note_attention(struct tty *tty)
+{
+    if (tty->attention || !tty->far->attention || !tty->far_open)
+        return;
+    tty->attention = true;
+    tty_get(tty);
+    tty_timer_begin(tty);
+    timer_arm(tty->kernel->timers, &tty->attention_timer, 0);
 }
 
 struct tty *tty_get(struct tty *tty)
@@ -77,9 +97,6 @@ void tty_far_close(struct tty *tty)
 void tty_unlock(struct tty *tty, struct tty_due *due)
 {
     struct pgrp *foreground = NULL;
-    bool attention = tty->attention_due;
-    tty->attention_due = false;
-    tty->attention_told |= attention;
     if (due->signals && tty->foreground)
         foreground = pgrp_get(tty->foreground);
     lock_release(&tty->lock);
@@ -94,8 +111,6 @@ void tty_unlock(struct tty *tty, struct tty_due *due)
         tty->far->near_closed(tty);
     if (due->input_room)
         tty->far->input_room(tty);
-    if (attention && tty->far->attention)
-        tty->far->attention(tty);
     *due = (struct tty_due){0};
 }
 

@@ -40,8 +40,6 @@ void tty_of_task(struct task *task, uint64_t *device, int32_t *foreground_pgid);
 // Makes `tty` the controlling terminal of the session `task` leads, with the task's group in the
 // foreground: what TIOCSCTTY does. -LINUX_EPERM.
 NODISCARD int tty_set_controlling(struct tty *tty, struct task *task);
-// vhangup(2): hangs up the caller's controlling terminal, if it has one.
-void tty_vhangup(struct task *task);
 
 // --- A far end outside the guest (kernel/tty/backend.c) ------------------------------------------
 // The functions take no lock of the caller's and may be called from any thread that holds none.

@@ -1,9 +1,11 @@
 // Job control: which session a terminal controls, which group is in the foreground, who may use it.
 // Authority: credentials(7), ioctl_tty(2), setpgid(2), POSIX.1 chapter 11.
 #include "kernel/process.h"
+#include "kernel/syscall_handlers.h"
 #include "kernel/task.h"
 #include "kernel/tty/tty_state.h"
 #include "kernel/wait.h"
+#include "platform/abi/capability.h"
 #include "platform/abi/fs.h"
 #include "platform/abi/linux_errno.h"
 
@@ -167,13 +169,15 @@ void tty_hangup(struct tty *tty)
     tty_leave_session(tty, true);
 }
 
-void tty_vhangup(struct task *task)
+int64_t sys_vhangup(struct task *task)
 {
+    if (!task_capable(task, LINUX_CAP_SYS_TTY_CONFIG))
+        return -LINUX_EPERM;
     struct tty *tty = task_tty_get(task);
-    if (!tty)
-        return;
-    tty_hangup(tty);
+    if (tty)
+        tty_hangup(tty);
     tty_put(tty);
+    return 0;
 }
 
 // The leader gives the terminal up. `exiting`: because it ends, and the foreground group is not

@@ -330,7 +330,7 @@ static uint32_t near_poll(struct file *file, struct poll_table *table)
         if (ldisc_readable(&tty->ldisc, true))
             events |= IN;
         else if (table)
-            tty_note_attention(tty); // told at the next call: locks may be held here
+            tty_note_attention(tty);
         if (!tty->far_open)
             events |= LINUX_POLLHUP;
         if (!tty->ldisc.stopped && !tty->writing && byte_queue_room(&tty->output))

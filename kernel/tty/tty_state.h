@@ -7,6 +7,7 @@
 
 #include "fs/vfs.h"
 #include "kernel/group.h"
+#include "kernel/timer.h"
 #include "kernel/tty/byte_queue.h"
 #include "kernel/tty/ldisc.h"
 #include "kernel/tty/tty.h"
@@ -31,6 +32,7 @@ struct tty {
     void *far_private;         // immutable
     struct inode *inode;       // of devpts, referenced, NULL without; guarded by the tty_table lock
     struct wait_queue near_wait, far_wait;
+    struct timer attention_timer;          // while it is armed the terminal is referenced
     _Atomic int64_t read_time, write_time; // st_atime, st_mtime
 
     struct lock lock; // rank tty; guards the rest
@@ -44,14 +46,13 @@ struct tty {
     uint32_t opens;   // near files
     uint32_t hangups; // near files made under a lower count are dead
     bool far_open;
-    bool near_left;     // every near file was closed since the last open
-    bool locked;        // TIOCSPTLCK: the near side cannot be opened
-    bool exclusive;     // TIOCEXCL
-    bool writing;       // a near write is under way; others wait for it
-    bool far_held;      // TCXONC on the master: its writes wait
-    bool far_refused;   // the far end waits to be told that typed bytes are taken again
-    bool attention_due; // somebody looks at the terminal, and the far end has not been told
-    bool attention_told;
+    bool near_left;        // every near file was closed since the last open
+    bool locked;           // TIOCSPTLCK: the near side cannot be opened
+    bool exclusive;        // TIOCEXCL
+    bool writing;          // a near write is under way; others wait for it
+    bool far_held;         // TCXONC on the master: its writes wait
+    bool far_refused;      // the far end waits to be told that typed bytes are taken again
+    bool attention;        // somebody uses the terminal as one; the far end is or will be told
     bool packet;           // TIOCPKT
     uint8_t packet_status; // LINUX_TIOCPKT_* not yet read by the master
 };
@@ -86,11 +87,9 @@ void tty_take_typed(struct tty *tty, struct tty_due *due);
 void tty_move_echo(struct tty *tty, struct tty_due *due);
 void tty_note_events(struct tty *tty, unsigned ldisc_events, struct tty_due *due);
 void tty_note_packet(struct tty *tty, uint8_t set, uint8_t clear);
-// The far end should know that the terminal is used as one; told at the next tty_unlock().
-static inline void tty_note_attention(struct tty *tty)
-{
-    tty->attention_due = !tty->attention_told;
-}
+// The far end should know that the terminal is used as one. It is told on the timer thread: poll
+// comes here under locks of its callers.
+void tty_note_attention(struct tty *tty);
 void tty_flush_output(struct tty *tty);
 void tty_flush_input(struct tty *tty);
 size_t tty_put_output(struct tty *tty, const uint8_t *bytes, size_t n, struct tty_due *due);
@@ -143,5 +142,8 @@ struct inode *devpts_inode_get(struct tty *tty); // referenced; NULL once the fa
 // The oldest terminal with a far end outside the guest, referenced: /dev/console. NULL: none.
 struct tty *devpts_console_get(struct kernel *kernel);
 void devpts_set_console(struct tty *tty);
+// Timers of terminals that have not fired yet, which tty_boot_done() waits for.
+void tty_timer_begin(struct tty *tty);
+void tty_timer_end(struct kernel *kernel);
 
 #endif

@@ -66,18 +66,6 @@ struct linux_sched_attr {
 };
 _Static_assert(sizeof(struct linux_sched_attr) == 56, "struct sched_attr");
 
-// membarrier(2)
-enum {
-    LINUX_MEMBARRIER_CMD_QUERY = 0,
-    LINUX_MEMBARRIER_CMD_GLOBAL = 1 << 0,
-    LINUX_MEMBARRIER_CMD_GLOBAL_EXPEDITED = 1 << 1,
-    LINUX_MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED = 1 << 2,
-    LINUX_MEMBARRIER_CMD_PRIVATE_EXPEDITED = 1 << 3,
-    LINUX_MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED = 1 << 4,
-    LINUX_MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE = 1 << 5,
-    LINUX_MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE = 1 << 6,
-};
-
 // personality(2)
 enum {
     LINUX_PER_LINUX = 0,

@@ -110,6 +110,7 @@ static void attributes(void)
     show_call("personality", personality(0xffffffff));
     IN_CHILD("personality changes", personality(0x0040000);
              _exit(personality(0xffffffff) == 0x0040000 ? 1 : 2));
+    setpriority(PRIO_PROCESS, 0, 0); // whatever the test was started with
     show_call("getpriority", syscall(SYS_getpriority, PRIO_PROCESS, 0));
     IN_CHILD("setpriority", setpriority(PRIO_PROCESS, 0, 5);
              show_call("...", syscall(SYS_getpriority, PRIO_PROCESS, 0)); setuid(1);

@@ -243,6 +243,24 @@ static int body_give_up(void)
     return bad;
 }
 
+static int body_vhangup(void)
+{
+    int bad = 0;
+    char c;
+    acquire();
+    signal(SIGHUP, note);
+    if (geteuid()) // only for CAP_SYS_TTY_CONFIG
+        return !(vhangup() == -1 && errno == EPERM);
+    bad |= vhangup() ? 1 : 0;
+    bad |= (seen != SIGHUP) << 1;
+    bad |= (read(p.slave, &c, 1) != 0) << 2;
+    bad |= !(write(p.slave, "x", 1) == -1 && errno == EIO) << 3;
+    bad |= !(open("/dev/tty", O_RDWR) == -1 && errno == ENXIO) << 4;
+    int again = open(p.name, O_RDWR | O_NOCTTY);
+    bad |= !writes(again, "back") << 5;
+    return bad;
+}
+
 static int body_suspend(void)
 {
     int bad = 0;
@@ -283,6 +301,7 @@ int main(void)
         {body_blocked_tcsetpgrp, "J09: with SIGTTOU blocked among others it succeeds"},
         {body_orphan, "J10: a read by an orphaned group is EIO"},
         {body_give_up, "TIOCNOTTY: of the leader for all, of another process for itself"},
+        {body_vhangup, "vhangup ends every open file of the terminal, which opens anew"},
         {body_suspend, "^Z stops the foreground group, SIGCONT continues it"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)

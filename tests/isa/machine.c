@@ -112,6 +112,7 @@ static void trap_signal(const struct machine *m, const struct trap *trap, struct
         break;
     case TRAP_SVC:
     case TRAP_POKE:
+    case TRAP_SWITCH:
     case TRAP_STEP:
         r->signo = 0, r->code = (uint32_t)trap->kind;
         break;

@@ -47,6 +47,7 @@ def main():
         name = os.path.splitext(os.path.basename(path))[0]
         specification = importlib.util.spec_from_file_location(name, path)
         module = importlib.util.module_from_spec(specification)
+        sys.modules[name] = module  # where unittest looks for setUpModule
         specification.loader.exec_module(module)
         suite.addTests(unittest.defaultTestLoader.loadTestsFromModule(module))
     result = TapResult()

@@ -8,7 +8,6 @@
 #include "platform/abi/linux_errno.h"
 #include "platform/abi/poll.h"
 #include "platform/abi/tty.h"
-#include "platform/poller.h"
 #include "platform/thread.h"
 #include "tests/unit/tap.h"
 #include "tests/unit/task_stub.h"

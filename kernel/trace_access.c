@@ -1,0 +1,36 @@
+#include "kernel/trace_access.h"
+#include "kernel/cred.h"
+#include "kernel/process.h"
+#include "kernel/task.h"
+
+bool task_is_dumpable(struct task *task)
+{
+    lock_acquire(&task->process->lock);
+    bool dumpable = task->process->dumpable == 1;
+    lock_release(&task->process->lock);
+    return dumpable;
+}
+
+static bool may_trace(const struct cred *who, uint32_t uid, uint32_t gid, uint64_t caps,
+                      struct task *target)
+{
+    const struct cred *c = task_cred_get(target);
+    if (!c)
+        return false;
+    bool same = uid == c->euid && uid == c->suid && uid == c->uid && gid == c->egid &&
+                gid == c->sgid && gid == c->gid && !(c->cap_permitted & ~caps);
+    cred_put(c);
+    return (same && task_is_dumpable(target)) || cred_capable(who, LINUX_CAP_SYS_PTRACE);
+}
+
+bool cred_may_trace_fs(const struct cred *who, struct task *target)
+{
+    return may_trace(who, who->fsuid, who->fsgid, who->cap_effective, target);
+}
+
+bool task_may_trace(const struct task *task, struct task *target)
+{
+    const struct cred *who = task->cred;
+    return task->process == target->process ||
+           may_trace(who, who->uid, who->gid, who->cap_permitted, target);
+}
