@@ -93,8 +93,7 @@ def build(table, outdir, dispatch, pins, ops):
     for path in ops:
         name = os.path.basename(path)
         mine = [g for g in made.list if bodies[g.body] == path]
-        write(outdir, f"gadgets_{name}", gadgets.emit_wrappers(f"emu/ops/{name}", mine,
-                                                                 bool(pins)))
+        write(outdir, f"gadgets_{name}", gadgets.emit_wrappers(f"emu/ops/{name}", mine, pins))
 
 
 def main(argv):

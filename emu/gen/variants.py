@@ -87,8 +87,19 @@ class Variants:
             args.append(arg)
         return f"op_{g.body}({', '.join(args)});"
 
+    def sp_check(self, item):
+        g, binds = item
+        for i, o in enumerate(g.operands):
+            if not o.kind.endswith("S") or "w" not in o.access:
+                continue
+            if 31 not in self.pins:
+                return " CHECK_SP(e.cpu->x[CPU_SP]);"
+            if binds[i] == self.pins.index(31):
+                return f" CHECK_SP(e.p{binds[i]});"
+        return ""
+
     def code(self, i):
-        return " THEN ".join(self.call(item) for item in self.sequences[i])
+        return " THEN ".join(self.call(item) + self.sp_check(item) for item in self.sequences[i])
 
     def text(self, i):
         def name(b):

@@ -77,14 +77,6 @@ static void send_batch(struct session *s, unsigned which)
     oracle_send(&s->oracle, which);
 }
 
-static bool has_exclusives(const struct isa_case *c)
-{
-    for (uint32_t i = 0; i < c->count; i++)
-        if (a64_rows[a64_decode(c->words[i])].is & A64_IS_EXCL)
-            return true;
-    return false;
-}
-
 static void mismatch(struct session *s, const struct isa_case *c, size_t slot,
                      const struct isa_state *first, const struct isa_result *ours,
                      const struct isa_result *theirs, const char *what)
@@ -113,8 +105,7 @@ static bool judge_run(struct session *s, unsigned which, uint32_t i, unsigned ru
     s->own += verdict == VERDICT_OWN;
     if (verdict == VERDICT_SAME && !steps)
         return true;
-    // Every exit clears the monitor, so that exclusives fail in steps.
-    if (has_exclusives(c) && c->count > 1)
+    if (judge_has_exclusives(c) && c->count > 1)
         return true;
     if (!machine_run(&s->machine, c, first, MACHINE_STEP, &stepped)) {
         mismatch(s, c, i, first, &stepped, theirs, "a trap changed registers or memory");

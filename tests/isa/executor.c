@@ -135,8 +135,10 @@ int main(void)
     unsigned char which;
     while (read(0, &which, 1) == 1 && which < ISA_BATCHES) {
         batch = &shared->batch[which];
+        mprotect(code, ISA_CODE_SIZE, PROT_READ | PROT_WRITE);
         isa_write_code(code, batch->of, batch->cases);
         __builtin___clear_cache((char *)code, (char *)code + ISA_CODE_SIZE);
+        mprotect(code, ISA_CODE_SIZE, PROT_READ | PROT_EXEC);
         running = 0;
         started = 0;
         if (!sigsetjmp(batch_done, 1))

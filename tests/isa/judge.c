@@ -90,3 +90,11 @@ enum verdict judge(const struct isa_case *c, size_t slot, const struct isa_resul
         return VERDICT_OWN;
     return VERDICT_DIFFERENT;
 }
+
+bool judge_has_exclusives(const struct isa_case *c)
+{
+    for (uint32_t i = 0; i < c->count; i++)
+        if (a64_rows[a64_decode(c->words[i])].is & A64_IS_EXCL)
+            return true;
+    return false;
+}

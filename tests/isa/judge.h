@@ -4,6 +4,7 @@
 #define TESTS_ISA_JUDGE_H
 
 #include "tests/isa/case.h"
+#include <stdbool.h>
 
 enum verdict {
     VERDICT_SAME,
@@ -14,6 +15,9 @@ enum verdict {
 
 enum verdict judge(const struct isa_case *c, size_t slot, const struct isa_result *ours,
                    const struct isa_result *theirs);
+
+// Every exit clears the monitor, so that exclusives fail in steps.
+bool judge_has_exclusives(const struct isa_case *c);
 
 // Index of the word of case `slot` at which a run stopped, or -1: elsewhere.
 int judge_index(const struct isa_result *r, size_t slot);

@@ -20,7 +20,7 @@ void machine_create(struct machine *m)
         memcpy(m->window[i], m->first + i * ISA_PAGE, ISA_PAGE);
     }
     for (uint64_t i = 0; i < CODE_PAGES; i++)
-        fake_map(m->space, ISA_CODE + i * ISA_PAGE, MEM_READ | MEM_WRITE | MEM_EXEC);
+        fake_map(m->space, ISA_CODE + i * ISA_PAGE, MEM_READ | MEM_EXEC);
     m->cpu = fake_cpu(m->space);
 }
 
