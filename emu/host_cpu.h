@@ -10,7 +10,7 @@
 
 // EMU_HOST_BASELINE: the build option host_extensions=false, which runs what other hosts would.
 #ifdef EMU_HOST_BASELINE
-#define HOST_HAS(test) false
+#define HOST_HAS(test) ((test) && false)
 #else
 #define HOST_HAS(test) (test)
 #endif
