@@ -161,6 +161,8 @@ static int boot(struct ish_kernel *k, const ish_kernel_config *config)
         err = mount_root(k, config);
     if (!err)
         err = boot_mounts(k->kernel);
+    if (!err && config->resolver && config->root_kind == ISH_ROOT_FAKEFS)
+        boot_resolver(k->kernel, config->resolver);
     return err;
 }
 

@@ -3,6 +3,7 @@
 #include "kernel/cred.h"
 #include "kernel/process.h"
 #include "kernel/rlimit.h"
+#include "kernel/seccomp.h"
 #include "kernel/syscall_handlers.h"
 #include "kernel/task_internal.h"
 #include "platform/abi/linux_errno.h"
@@ -94,11 +95,6 @@ static void put_ambient(struct cred *c, uint64_t set)
     c->cap_ambient = set;
 }
 
-static void put_no_new_privs(struct cred *c, uint64_t on)
-{
-    c->no_new_privs = on;
-}
-
 // Locked bits stay, locks stay, and only the privileged change any.
 static int64_t set_securebits(struct task *task, uint64_t bits)
 {
@@ -176,11 +172,12 @@ static int64_t prctl_cred(struct task *task, int32_t option, uint64_t arg2, uint
     case LINUX_PR_SET_NO_NEW_PRIVS:
         if (arg2 != 1 || !unused(arg3, arg4, arg5))
             return -LINUX_EINVAL;
-        return change_cred(task, put_no_new_privs, 1);
+        atomic_store_explicit(&task->no_new_privs, true, memory_order_relaxed);
+        return 0;
     case LINUX_PR_GET_NO_NEW_PRIVS:
         if (arg2 || !unused(arg3, arg4, arg5))
             return -LINUX_EINVAL;
-        return task->cred->no_new_privs;
+        return atomic_load_explicit(&task->no_new_privs, memory_order_relaxed);
     default:
         return -LINUX_EINVAL;
     }
@@ -202,6 +199,10 @@ int64_t sys_prctl(struct task *task, int32_t option, uint64_t arg2, uint64_t arg
         return set_name(task, arg2);
     case LINUX_PR_GET_NAME:
         return user_write(task, arg2, task->comm, sizeof task->comm);
+    case LINUX_PR_GET_SECCOMP:
+        return (int64_t)atomic_load_explicit(&task->seccomp_mode, memory_order_relaxed);
+    case LINUX_PR_SET_SECCOMP:
+        return seccomp_set_mode(task, arg2, arg3);
     case LINUX_PR_GET_TIMING:
         return 0; // PR_TIMING_STATISTICAL
     case LINUX_PR_SET_TIMING:

@@ -160,6 +160,7 @@ static void abandon(struct task *task)
     list_init(&released);
     bool published = task->pid != 0;
     if (published) {
+        task_leave_terminal(task);
         lock_acquire(&task->kernel->tasklist);
         task->process->live_threads--;
         task_release(task, &released);

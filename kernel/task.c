@@ -5,6 +5,7 @@
 #include "kernel/mm.h"
 #include "kernel/pid.h"
 #include "kernel/process.h"
+#include "kernel/seccomp.h"
 #include "kernel/signal_internal.h"
 #include "kernel/task_internal.h"
 #include "platform/abi/linux_errno.h"
@@ -81,6 +82,7 @@ void task_put(struct task *task)
 {
     if (!task || atomic_fetch_sub_explicit(&task->refs, 1, memory_order_acq_rel) != 1)
         return;
+    seccomp_filter_put(atomic_load_explicit(&task->seccomp, memory_order_relaxed));
     cred_put(task->cred);
     process_put(task->process);
     cond_destroy(&task->wake_cond);

@@ -20,7 +20,7 @@
 
 enum { LINUX_SIGKILL = 9, LINUX_SIGINT = 2, LINUX_SIGQUIT = 3 };
 enum { KEY_INTERRUPT = 003, KEY_QUIT = 034 };
-enum { WHY_MAX = 512 };
+enum { WHY_MAX = 512, RESOLVER_MAX = 16384 };
 
 struct session {
     struct cli_options options;
@@ -237,10 +237,23 @@ static bool is_error(int err, const char *name)
     return is && !strcmp(is, name);
 }
 
+// The host's resolv.conf; false when it has none, or none that makes sense to pass on.
+static bool read_resolver(char text[RESOLVER_MAX])
+{
+    FILE *file = fopen("/etc/resolv.conf", "re");
+    if (!file)
+        return false;
+    size_t n = fread(text, 1, RESOLVER_MAX, file);
+    bool whole = n < RESOLVER_MAX && !ferror(file) && !memchr(text, '\0', n);
+    fclose(file);
+    text[whole ? n : 0] = '\0';
+    return whole;
+}
+
 static bool make_kernel(struct session *s)
 {
     const struct cli_options *o = &s->options;
-    char why[WHY_MAX] = "", channels[512];
+    char why[WHY_MAX] = "", channels[512], resolver[RESOLVER_MAX];
     const char *list = o->log_channels ? o->log_channels : "error,warn";
     snprintf(channels, sizeof channels, "%s%s", list, o->strace ? ",strace" : "");
     const ish_kernel_config config = {
@@ -256,6 +269,7 @@ static bool make_kernel(struct session *s)
         .strace_calls = o->strace_calls,
         .why = why,
         .why_size = sizeof why,
+        .resolver = read_resolver(resolver) ? resolver : NULL,
     };
     int err = ish_kernel_create(&config, &s->kernel);
     if (!err)

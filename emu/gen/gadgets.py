@@ -84,8 +84,11 @@ def emit_goto(gadgets, inline_bodies):
     table, labels = [], []
     for g in gadgets:
         table.append(f"LABEL({g.name})")
-        text = call_of(g) if g.body in inline_bodies else f"CALL_OUT({g.name});"
-        labels.append(f"L_{g.name}: {{ BEGIN; {text}{sp_check(g, [])} END; }}")
+        if g.body in inline_bodies:
+            text = f"{{ BEGIN; {call_of(g)}{sp_check(g, [])} END; }}"
+        else:
+            text = f"CALL_OUT({g.name});"
+        labels.append(f"L_{g.name}: {text}")
     return ("// Generated from a64.tbl: addresses of the labels, in gadget order.\n"
             + "\n".join(table) + "\n"), ("// Generated from a64.tbl: the labels.\n"
                                          + "\n".join(labels) + "\n")

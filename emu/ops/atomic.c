@@ -100,6 +100,36 @@ OP(stlr)
     atomic_put(p, size, X(rt));
 }
 
+OP(ldapur)
+{
+    const char *p;
+    uint64_t addr = X(rn) + (uint64_t)imm;
+    CHECK_ALIGNED(addr, 1u << size, MEM_READ);
+    READ_AT(p, addr, 1u << size);
+    SET_X(rt, atomic_get(p, size, __ATOMIC_ACQUIRE));
+}
+
+// n: extended to 32 bits only.
+OP(ldapurs)
+{
+    const char *p;
+    uint64_t addr = X(rn) + (uint64_t)imm;
+    CHECK_ALIGNED(addr, 1u << size, MEM_READ);
+    READ_AT(p, addr, 1u << size);
+    const unsigned up = 64 - (8u << size);
+    const uint64_t v = (uint64_t)((int64_t)(atomic_get(p, size, __ATOMIC_ACQUIRE) << up) >> up);
+    SET_X(rt, n ? (uint32_t)v : v);
+}
+
+OP(stlur)
+{
+    char *p;
+    uint64_t addr = X(rn) + (uint64_t)imm;
+    CHECK_ALIGNED(addr, 1u << size, MEM_WRITE);
+    WRITE_AT(p, addr, 1u << size);
+    atomic_put(p, size, X(rt));
+}
+
 // --- Exclusives ----------------------------------------------------------------------------------
 // The monitor remembers address, size and value; a store-exclusive is a compare-and-swap with that
 // value. It gets a writable page first, so that a copy-on-write fault cannot come between.

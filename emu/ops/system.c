@@ -106,3 +106,26 @@ OP(mrs_clock)
 {
     SET_X(rt, e->cpu->host->clock_ns(clock));
 }
+
+// Bits of PSTATE outside NZCV.
+OP(msr_pstate_imm)
+{
+    e->cpu->pstate = (e->cpu->pstate & ~(1u << bit)) | set << bit;
+}
+
+OP(msr_pstate)
+{
+    e->cpu->pstate = (e->cpu->pstate & ~(1u << imm)) | (W(rt) & 1u << imm);
+}
+
+OP(mrs_pstate)
+{
+    SET_X(rt, e->cpu->pstate & 1u << imm);
+}
+
+// The host's generator does not run dry: the flags always say so.
+OP(mrs_rndr)
+{
+    SET_X(rt, e->cpu->host->random());
+    SET_NZCV(0, 0, 0, 0);
+}

@@ -127,6 +127,8 @@ NODISCARD int unix_socket_create(struct kernel *kernel, int32_t type, int32_t pr
                                  struct socket **out);
 NODISCARD int inet_socket_create(struct task *task, int32_t family, int32_t type, int32_t protocol,
                                  struct socket **out);
+NODISCARD int netlink_socket_create(struct kernel *kernel, int32_t type, int32_t protocol,
+                                    struct socket **out);
 NODISCARD int unix_socket_pair(struct task *task, int32_t type, int32_t protocol,
                                struct socket *out[2]);
 

@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 enum { THREADS = 8, PAGE = 4096, PAGES = 16 };
-#define SCENE_SECONDS 0.8
+static double scene_seconds = 0.8; // or the first argument
 
 static atomic_bool stop;
 static atomic_int wrong;
@@ -51,7 +51,7 @@ static bool scene(void *(*changer)(void *), void *(*user)(void *), const char *n
     area = mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     for (intptr_t i = 0; i < THREADS; i++)
         pthread_create(&t[i], NULL, i == 0 ? changer : user, (void *)i);
-    double end = now() + SCENE_SECONDS;
+    double end = now() + scene_seconds;
     while (now() < end && !atomic_load(&wrong))
         usleep(10000);
     atomic_store(&stop, true);
@@ -277,7 +277,7 @@ static void *unmapper(void *arg)
 
 static void *target_reader(void *arg)
 {
-    long n = 0;
+    volatile long n = 0; // kept over the jumps
     (void)arg;
     while (!atomic_load(&stop)) {
         char *p = atomic_load(&target);
@@ -296,9 +296,11 @@ static void *target_reader(void *arg)
     return NULL;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     struct tap t = {0, 0};
+    if (argc > 1)
+        scene_seconds = strtod(argv[1], NULL);
     struct sigaction sa = {.sa_handler = wait_for_right};
     CHECK(&t, scene(remapper, page_reader, "remap"),
           "a page mapped over another is seen, and the old one never again");

@@ -71,6 +71,18 @@ struct isa_shared {
     struct isa_batch batch[ISA_BATCHES];
 };
 
+// FPCR of a mode 0..63: RMode, FZ, DN, FZ16, AHP in every combination.
+#define ISA_FPCR_MODES 64
+static inline uint32_t isa_fpcr(uint64_t mode)
+{
+    return (uint32_t)((mode & 31) << 22 | (mode >> 5 & 1) << 19);
+}
+
+static inline unsigned isa_fpcr_mode(uint32_t fpcr)
+{
+    return (fpcr >> 22 & 31) | (fpcr >> 19 & 1) << 5;
+}
+
 static inline uint64_t isa_random(uint64_t *s)
 {
     uint64_t z = (*s += 0x9e3779b97f4a7c15ull);

@@ -121,6 +121,7 @@ static void note_row(struct coverage *v, enum a64_row row, uint32_t word, bool d
     if (done) {
         cr->n.done++;
         cr->alone += alone;
+        cr->modes |= 1ull << v->mode;
     }
     note_registers(cr, row, word);
     if (!fault)
@@ -196,7 +197,7 @@ static void case_words(const struct isa_case *c, uint32_t words[ISA_SLOT_WORDS])
         words[i] = i < c->count ? c->words[i] : ISA_BRK;
 }
 
-void coverage_note(struct coverage *v, const struct isa_case *c, size_t slot,
+void coverage_note(struct coverage *v, const struct isa_case *c, size_t slot, uint32_t fpcr,
                    const struct isa_result *results)
 {
     static struct block_plan plans[ISA_SLOT_WORDS];
@@ -204,6 +205,7 @@ void coverage_note(struct coverage *v, const struct isa_case *c, size_t slot,
     case_words(c, words);
     for (unsigned i = 0; i < ISA_SLOT_WORDS; i++)
         plans[i].made = false;
+    v->mode = isa_fpcr_mode(fpcr);
     bool alone = c->count == 1 || (c->count == 3 && c->words[1] == ISA_BRK);
     for (unsigned run = 0; run < ISA_RUNS; run++)
         note_run(v, words, slot, alone, plans, &results[run]);

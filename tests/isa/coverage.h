@@ -21,6 +21,7 @@ struct coverage_row {
     uint32_t alone;   // done, in a case of their own
     uint8_t seen31;   // register fields that held 31, by their order
     uint64_t aliased; // pairs of register fields that were equal, first * REG_FIELDS + second
+    uint64_t modes;   // of FPCR, a bit for each
     uint8_t faults;   // kinds: 1 unmapped, 2 no right, 4 alignment, 8 the second page
 };
 
@@ -31,13 +32,14 @@ struct coverage {
     uint8_t *variant_faults;        // bit i: its instruction i faulted
     struct gadget_name *names;      // from address to number
     size_t name_count;
+    unsigned mode; // of the case being noted
     uint64_t instructions;
 };
 
 void coverage_init(struct coverage *v);
 void coverage_free(struct coverage *v);
 // What the runs of one case, which all agreed with the oracle, executed.
-void coverage_note(struct coverage *v, const struct isa_case *c, size_t slot,
+void coverage_note(struct coverage *v, const struct isa_case *c, size_t slot, uint32_t fpcr,
                    const struct isa_result *results);
 // The same for a run in steps, which uses the stand-alone gadgets.
 void coverage_note_steps(struct coverage *v, const struct isa_case *c, size_t slot,

@@ -1,14 +1,15 @@
 // The instruction differential: random sequences on ish's CPU, in this process, against an oracle
 // (`qemu-aarch64 ... executor`), all architectural state and the signal that ends a run compared.
 //
-//   differential [--count N] [--seed N] [--only ROW|SECTION] [--coverage N] [--step] [--max]
-//                [--save FILE] ORACLE-COMMAND...
+//   differential [--count N] [--seed N] [--only ROW|SECTION] [--coverage N] [--step] [--later]
+//                [--modes] [--save FILE] ORACLE-COMMAND...
 //   differential --replay FILE|FOLDER...
 //
 // --count: instructions. --coverage: every row, gadget and variant must be executed N times.
-// --step: one instruction at a time. --max: rows that the oracle's Neoverse N1 lacks. --save:
-// writes the first mismatch, made as small as it gets, as a case for --replay (replay.h). Exit
-// status 0: no mismatch, nothing missed.
+// --step: one instruction at a time. --later: rows that a Neoverse N1 lacks. --modes: only rows
+// that depend on FPCR, each of which must be executed in every mode. --save: writes the first
+// mismatch, made as small as it gets, as a case for --replay (replay.h). Exit status 0: no
+// mismatch, nothing missed.
 #include "tests/isa/goals.h"
 #include "tests/isa/judge.h"
 #include "tests/isa/machine.h"
@@ -21,8 +22,9 @@
 struct options {
     uint64_t count, seed, most;
     uint32_t coverage;
-    const char *only, *save;
-    bool step, max;
+    struct generator_choice choice;
+    const char *save;
+    bool step;
 };
 
 struct session {
@@ -52,7 +54,7 @@ static void make_case(struct session *s, unsigned which, uint32_t slot)
     uint64_t r = isa_random(&s->random);
     t->slot = slot;
     s->steps[which][slot] = false;
-    if ((r & 31) == 0 && !s->opt.max)
+    if ((r & 31) == 0 && !s->opt.choice.later)
         generate_reserved(&s->generator, t);
     else if ((r >> 5 & 3) == 0 || !s->goals_left)
         generate_block(&s->generator, t);
@@ -145,7 +147,7 @@ static void judge_batch(struct session *s, unsigned which)
         for (unsigned run = 0; run < ISA_RUNS && good; run++)
             good = judge_run(s, which, i, run, steps);
         if (good)
-            coverage_note(&s->coverage, &b->of[i], i, b->result[i]);
+            coverage_note(&s->coverage, &b->of[i], i, s->test[which][i].fpcr, b->result[i]);
     }
 }
 
@@ -165,6 +167,20 @@ static void run(struct session *s)
     }
 }
 
+// Rows not executed in every mode of FPCR.
+static int missing_modes(const struct session *s)
+{
+    int missing = 0;
+    for (size_t i = 0; s->opt.choice.modes && i < s->generator.row_count; i++) {
+        enum a64_row row = s->generator.rows[i];
+        uint64_t left = ~s->coverage.row[row].modes;
+        if (left)
+            printf("# row %s: not executed in the modes %#" PRIx64 "\n", a64_rows[row].name, left);
+        missing += left != 0;
+    }
+    return missing;
+}
+
 static int report(struct session *s)
 {
     int failed = s->mismatches != 0;
@@ -172,12 +188,13 @@ static int report(struct session *s)
            s->runs, s->own, s->opt.seed);
     printf("%s 1 - %" PRIu64 " instructions agree with the oracle\n", failed ? "not ok" : "ok",
            s->coverage.instructions);
-    if (!s->opt.coverage) {
-        printf("1..1\n");
-        return failed;
-    }
-    failed += goals_report(&s->goals, &s->generator, &s->coverage, 2);
-    printf("1..5\n");
+    int missing = missing_modes(s);
+    printf("%s 2 - rows that --modes asks for were executed in every mode of FPCR\n",
+           missing ? "not ok" : "ok");
+    failed += missing;
+    if (s->opt.coverage)
+        failed += goals_report(&s->goals, &s->generator, &s->coverage, 3);
+    printf("1..%d\n", s->opt.coverage ? 6 : 2);
     return failed;
 }
 
@@ -189,7 +206,7 @@ static int compare(const struct options *opt, char **oracle)
     s->opt = *opt;
     s->random = ~opt->seed;
     s->goals_left = opt->coverage;
-    if (!generator_init(&s->generator, opt->seed, opt->only, opt->max))
+    if (!generator_init(&s->generator, opt->seed, &opt->choice))
         die("no such row or section");
     coverage_init(&s->coverage);
     values_init(&s->values, opt->seed);
@@ -217,8 +234,10 @@ int main(int argc, char **argv)
         const char *value = i + 1 < argc ? argv[i + 1] : "";
         if (!strcmp(argv[i], "--step"))
             opt.step = true;
-        else if (!strcmp(argv[i], "--max"))
-            opt.max = true;
+        else if (!strcmp(argv[i], "--later"))
+            opt.choice.later = true;
+        else if (!strcmp(argv[i], "--modes"))
+            opt.choice.modes = true;
         else if (!strcmp(argv[i], "--replay"))
             return replay_files(argv + i + 1);
         else if (!strcmp(argv[i], "--count"))
@@ -226,7 +245,7 @@ int main(int argc, char **argv)
         else if (!strcmp(argv[i], "--seed"))
             opt.seed = strtoull(value, NULL, 0), i++;
         else if (!strcmp(argv[i], "--only"))
-            opt.only = value, i++;
+            opt.choice.only = value, i++;
         else if (!strcmp(argv[i], "--save"))
             opt.save = value, i++;
         else if (!strcmp(argv[i], "--coverage"))

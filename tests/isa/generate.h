@@ -12,9 +12,19 @@ struct generator {
     enum a64_row *rows; // eligible
     bool *eligible;     // by row
     size_t row_count;
-    size_t section_first[24], section_count[24]; // runs of `rows`, by table file
+    size_t section_first[32], section_count[32]; // runs of `rows`, by table file
     size_t sections;
     struct words words;
+    bool modes; // FPCR is never left as it is
+};
+
+// Which rows a generator takes.
+struct generator_choice {
+    const char *only; // a row's or section's name, or NULL
+    // Those that a Neoverse N1 does not have, and plain data processing to go with them, for an
+    // oracle that has more (qemu's `max`); else those it has.
+    bool later;
+    bool modes; // those that depend on FPCR, in all its modes
 };
 
 // Rows whose effect no second machine can repeat (system calls, clocks, identity), with the reason.
@@ -23,9 +33,8 @@ struct exclusion {
 };
 extern const struct exclusion isa_exclusions[];
 
-// `only`: a row or section name to generate alone, or NULL. Rows are those of a Neoverse N1, or
-// with `max` those it lacks. False when nothing matches.
-bool generator_init(struct generator *g, uint64_t seed, const char *only, bool max);
+// False when nothing matches.
+bool generator_init(struct generator *g, uint64_t seed, const struct generator_choice *choice);
 void generator_free(struct generator *g);
 
 // Each fills a case whose slot is set.

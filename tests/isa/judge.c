@@ -10,7 +10,8 @@ int judge_index(const struct isa_result *r, size_t slot)
 }
 
 // Differences that are the oracle's fault; the rest must be equal.
-static bool same(const struct isa_result *ours, const struct isa_result *theirs, uint32_t word)
+static bool same(const struct isa_result *ours, const struct isa_result *theirs, uint32_t word,
+                 bool alone)
 {
     struct isa_result judged = *theirs;
     // A fault near or above the end of the 47 bits qemu-user has for guests: it says address 0,
@@ -28,6 +29,10 @@ static bool same(const struct isa_result *ours, const struct isa_result *theirs,
     // Linux says ILL_ILLOPC (do_el0_undef), qemu-user ILL_ILLOPN.
     if (ours->signo == ILL && theirs->signo == ILL && ours->code == 1 && theirs->code == 2)
         judged.code = ours->code;
+    // FJCVTZS: qemu 7.2 thinks that nothing is lost when a denormal is flushed to zero (FPToFixedJS
+    // says that Z is clear then; tests/unit/test_cpu_features.c). Only alone: see finish_case().
+    if (alone && a64_decode(word) == A64_FJCVTZS && ours->state.fpsr == 1u << 7)
+        judged.state.nzcv = ours->state.nzcv;
     // DC ZVA: the fault address may be any in the block (Arm ARM, FAR_EL1); qemu says its start,
     // and qemu 7.2 reports the start of its own block as PC.
     if (ours->signo == SEGV && (word & ~31u) == 0xd50b7420u && (ours->addr ^ theirs->addr) < 64) {
@@ -63,11 +68,15 @@ static bool same_but_for_half_done(const struct isa_result *ours, const struct i
     return !memcmp(ours, &judged, sizeof *ours);
 }
 
-// Accesses that qemu 7.2 lets pass where a Neoverse N1 under Linux faults.
+// Accesses that pass under qemu 7.2 where a Neoverse N1 under Linux faults.
 static bool not_judged(const struct isa_result *ours, uint32_t word)
 {
     uint32_t is = a64_rows[a64_decode(word)].is;
-    // It does not check the alignment of all atomic accesses.
+    // Chance made an address where qemu-user or the executor has memory of its own.
+    if (ours->signo == SEGV && ours->code == 1 &&
+        (ours->addr >> 32 == 0x55 || ours->addr >> 24 == 0x6713))
+        return true;
+    // qemu does not check the alignment of all atomic accesses.
     bool misaligned = ours->signo == BUS && ours->code == 1 && ours->addr & 15;
     if (is & (A64_IS_ATOMIC | A64_IS_EXCL) && misaligned)
         return true;
@@ -84,7 +93,8 @@ enum verdict judge(const struct isa_case *c, size_t slot, const struct isa_resul
 {
     int index = judge_index(ours, slot);
     uint32_t word = index >= 0 && (uint32_t)index < c->count ? c->words[index] : 0;
-    if (same(ours, theirs, word))
+    bool alone = c->count == 1;
+    if (same(ours, theirs, alone ? c->words[0] : word, alone))
         return VERDICT_SAME;
     if (word && (same_but_for_half_done(ours, theirs, word) || not_judged(ours, word)))
         return VERDICT_OWN;

@@ -92,8 +92,9 @@ int main(void)
     struct machine m;
     struct generator g;
     struct counts n = {0};
+    const struct generator_choice choice = {0};
     n.rows = calloc(A64_ROW_COUNT, 1);
-    if (!n.rows || !generator_init(&g, 3, NULL, false))
+    if (!n.rows || !generator_init(&g, 3, &choice))
         return 2;
     machine_create(&m);
     run_cases(&m, &g, &n);

@@ -32,12 +32,29 @@ NPM_BIG = (
 
 LANES = {
     "big": Lane("tiny", npm=NPM_BIG),
+    "python": Lane("base", ("python3", "libpython3-testsuite", "sqlite3", "xz-utils")),
     "c": Lane("base", ("gcc", "g++", "gfortran", "tcc", "libc6-dev", "make", "git")),
 }
 
 
+# Debian releases. `NAME-trixie` is NAME of another one than the first.
+SUITES = ("bookworm", "trixie")
+
+
 def root_names():
     return sorted(set(TIERS) | set(LANES))
+
+
+def split(name):
+    """`base-trixie` -> ("base", "trixie"); without a suffix, the first of SUITES."""
+    stem, _, suffix = name.rpartition("-")
+    return (stem, suffix) if suffix in SUITES[1:] else (name, SUITES[0])
+
+
+def all_names():
+    """Every name `make root-NAME` takes."""
+    return root_names() + ["%s-%s" % (name, suite) for suite in SUITES[1:] for name in root_names()
+                           if not compose(name)[2]]
 
 
 def compose(name):
