@@ -123,7 +123,8 @@ static bool cpuinfo_agrees(void)
             continue;
         found = true;
         uint64_t seen[2] = {1 << 2 | 1 << 11, 0}; // evtstrm and cpuid are not in the table
-        for (char *word = strtok(strchr(line, ':') + 1, " \n"); word; word = strtok(NULL, " \n"))
+        char *rest = strchr(line, ':') + 1;
+        for (char *word; (word = strtok_r(rest, " \n", &rest));)
             for (size_t i = 0; i < sizeof features / sizeof features[0]; i++)
                 if (!strcmp(word, features[i].name))
                     seen[features[i].bit / 64] |= 1ull << features[i].bit % 64;
