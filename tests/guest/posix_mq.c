@@ -181,7 +181,7 @@ static void notifying(void)
 {
     struct mq_attr a = {.mq_maxmsg = 3, .mq_msgsize = 16};
     mqd_t q = mq_open("/q", O_RDWR | O_CREAT, 0600, &a);
-    struct sigaction sa = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO};
+    struct sigaction sa = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_RESTART};
     sigaction(SIGUSR1, &sa, NULL);
     struct sigevent e = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1};
     e.sigev_value.sival_int = 4711;
