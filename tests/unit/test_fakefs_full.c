@@ -122,7 +122,7 @@ static void fill(const struct vfs_caller *c)
 static void test_full_disk(struct tap *t, const char *dir)
 {
     struct env e;
-    char root[300], why[FAKEFS_WHY_MAX];
+    char root[400], why[FAKEFS_WHY_MAX];
     uint32_t owners[FILES] = {0};
     if (!mount_small(dir)) {
         printf("ok %d - a full disk # SKIP no mounts are allowed here\n", ++t->run);
