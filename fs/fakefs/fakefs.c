@@ -6,6 +6,7 @@
 #include "fs/sparse_map.h"
 #include "platform/abi/fs.h"
 #include "platform/abi/linux_errno.h"
+#include "platform/host_errno.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -614,7 +615,7 @@ static int mount_root(struct fakefs *f, struct super *s, const struct log *log,
     int root_fd = host_dup(f->root.data_fd);
     err = root_fd < 0 ? root_fd : host_fs_init(&f->host, s, &fakefs_policy, root_fd);
     if (err)
-        snprintf(why, FAKEFS_WHY_MAX, "the root folder cannot be used (error %d)", -err);
+        snprintf(why, FAKEFS_WHY_MAX, "the root folder cannot be used: %s", errno_text(-err));
     return err;
 }
 
