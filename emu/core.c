@@ -1,11 +1,13 @@
 // Slow paths of the engine: memory misses and straddling accesses, traps, pokes, lookups.
 #include "emu/core.h"
+#include "emu/a64.h"
 #include "emu/code.h"
 #include "emu/fp_slow.h"
 #include "emu/mem.h"
 #include "emu/op.h"
 #include "emu/thread_code.h"
 #include "platform/base/log.h"
+#include <string.h>
 
 void core_reset_last_page(struct cpu *cpu)
 {
@@ -118,6 +120,35 @@ const struct insn *core_slow(struct cpu *cpu, const struct insn *ip)
 {
     fp_slow_run(cpu, ip);
     return ip + 1;
+}
+
+const struct insn *core_sp(struct cpu *cpu, const struct insn *ip)
+{
+    const struct insn *next = ip == cpu->code->replay ? core_replay_done(cpu, ip) : ip + 1;
+    cpu->pc = block_pc_of(next);
+    return leave(cpu, TRAP_STEP, 0, MEM_READ);
+}
+
+bool core_sp_trap(struct cpu *cpu)
+{
+    const void *host;
+    struct frame *frame;
+    if (cpu->pc & 3 || !mem_fetch(cpu, cpu->pc, &host, &frame))
+        return false; // that comes first
+    uint32_t word = *(const volatile uint32_t *)host;
+    enum a64_row row = a64_decode(word);
+    uint32_t is = a64_rows[row].is;
+    if (!(is & (A64_IS_LOAD | A64_IS_STORE)))
+        return false;
+    const struct a64_field *fields;
+    size_t n = a64_row_fields(row, &fields);
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(fields[i].name, "rn") || (word >> fields[i].shift & 31) != 31)
+            continue;
+        leave(cpu, TRAP_SP_ALIGN, cpu->x[CPU_SP], is & A64_IS_STORE ? MEM_WRITE : MEM_READ);
+        return true;
+    }
+    return false;
 }
 
 const struct insn *core_poke(struct cpu *cpu, const struct insn *ip)

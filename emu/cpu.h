@@ -55,7 +55,7 @@ enum trap_kind {
     TRAP_FAULT,     // memory access has no translation or no right; addr, access
     TRAP_ALIGN,     // data access that must be aligned is not; addr, access
     TRAP_PC_ALIGN,  // pc is not a multiple of 4
-    TRAP_SP_ALIGN,  // SP-relative access with SP not a multiple of 16 (only if enforced)
+    TRAP_SP_ALIGN,  // SP-relative access with SP not a multiple of 16
     TRAP_UNDEFINED, // no row of a64.tbl matches; imm: the word
     TRAP_BRK,       // BRK executed; pc is at it. imm: its immediate
     TRAP_POKE,      // cpu_poke() was called

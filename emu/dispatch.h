@@ -55,6 +55,7 @@ enum core_gadget {
     CORE_MISS,
     CORE_TRAP,
     CORE_POKE,
+    CORE_SP,
     CORE_LOOKUP,
     CORE_EMPTY,
     CORE_RESOLVE,

@@ -21,6 +21,8 @@
         goto core_poke;                                                                            \
     if ((status) == OP_SLOW)                                                                       \
         goto core_slow;                                                                            \
+    if ((status) == OP_SP)                                                                         \
+        goto core_sp;                                                                              \
     if ((status) == OP_LOOKUP)                                                                     \
         goto core_lookup;                                                                          \
     goto core_trap
@@ -85,7 +87,7 @@ static NO_TSAN struct labels run(struct cpu *cpu, const struct insn *ip)
         [CORE_POKE] = &&core_poke,           [CORE_LOOKUP] = &&core_lookup,
         [CORE_RESOLVE] = &&core_resolve,     [CORE_REPLAY_DONE] = &&core_replay_done,
         [CORE_STEP_DONE] = &&core_step_done, [CORE_EXIT] = &&core_exit,
-        [CORE_EMPTY] = &&core_empty,
+        [CORE_EMPTY] = &&core_empty,         [CORE_SP] = &&core_sp,
     };
     if (!cpu)
         return (struct labels){gadgets, variants, core};
@@ -107,6 +109,7 @@ called:
     CORE_LABEL(trap);
     CORE_LABEL(poke);
     CORE_LABEL(slow);
+    CORE_LABEL(sp);
     CORE_LABEL(lookup);
     CORE_LABEL(empty);
     CORE_LABEL(resolve);

@@ -34,6 +34,14 @@ extern const struct variant_edge variant_edges[];
 
 enum { VARIANT_MAX = 4 }; // longest sequence
 
+// For tests and tools: what the variants are, by index of dispatch_variants().
+struct variant_item {
+    uint16_t gadget, signature;
+};
+extern const unsigned variant_count;
+extern const uint8_t variant_lengths[];
+extern const struct variant_item variant_items[][VARIANT_MAX];
+
 static inline uint16_t variant_find(const struct variant_slot *table, uint32_t mask, uint32_t key)
 {
     uint32_t at = (uint32_t)(key * 0x9e3779b97f4a7c15ull >> 32) & mask;

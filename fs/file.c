@@ -237,7 +237,9 @@ int file_fallocate(struct file *file, unsigned mode, uint64_t offset, uint64_t l
         return -LINUX_EFBIG;
     if (!file->ops->fallocate)
         return -LINUX_EOPNOTSUPP;
-    int err = file->ops->fallocate(file, mode, offset, len);
+    int err = inode_kill_setid(file->inode, file->cred, false); // as a write does
+    if (!err)
+        err = file->ops->fallocate(file, mode, offset, len);
     if (!err)
         notify_file(file, LINUX_IN_MODIFY);
     return err;

@@ -20,9 +20,11 @@ static int call_create(const struct vfs_caller *c, struct inode *dir, const char
         if (!ops->link)
             return -LINUX_EPERM;
         int err = ops->link(what->linked, dir, name);
-        if (!err)
-            *out = inode_get(what->linked);
-        return err;
+        if (err)
+            return err;
+        atomic_store_explicit(&what->linked->linkable, false, memory_order_relaxed);
+        *out = inode_get(what->linked);
+        return 0;
     }
     switch (what->type) {
     case LINUX_S_IFDIR:

@@ -336,7 +336,7 @@ struct inode {
     // the entry (visible to the reverse map), load it again; if it moved, take the entry back and
     // start over. All loads seq_cst.
     _Atomic uint32_t page_epoch;
-    _Atomic bool linkable; // O_TMPFILE: may be given a name although it has none
+    _Atomic bool linkable; // O_TMPFILE: may be given its first name
     // Zero when the inode is made.
     _Atomic(struct inode_locks *) locks; // fs/lock.c
     void *_Atomic watches;               // kernel/inotify.c

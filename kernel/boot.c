@@ -1,6 +1,7 @@
 #include "kernel/boot.h"
 #include "kernel/anon.h"
 #include "kernel/inotify.h"
+#include "kernel/ipc/ipc.h"
 #include "kernel/kernel.h"
 #include "kernel/net/net.h"
 #include "kernel/pipe.h"
@@ -21,6 +22,8 @@ int boot_files(struct kernel *kernel)
     if (!err)
         err = inotify_create(kernel);
     if (!err)
+        err = ipc_create(kernel);
+    if (!err)
         err = vfs_register_device(kernel->vfs, &fifo);
     if (err)
         boot_files_done(kernel);
@@ -29,6 +32,7 @@ int boot_files(struct kernel *kernel)
 
 void boot_files_done(struct kernel *kernel)
 {
+    ipc_destroy(kernel);
     inotify_destroy(kernel);
     net_destroy(kernel);
     anon_destroy(kernel);

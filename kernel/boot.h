@@ -7,7 +7,8 @@
 
 struct kernel;
 
-// Makes kernel->anon, kernel->net and kernel->inotify, and registers fifos with the VFS. After vfs_create().
+// Makes kernel->anon, kernel->net and kernel->inotify, and registers fifos with the VFS. After
+// vfs_create().
 NODISCARD int boot_files(struct kernel *kernel);
 void boot_files_done(struct kernel *kernel); // every file is closed
 

@@ -3,6 +3,7 @@
 #include "kernel/fd.h"
 #include "kernel/futex.h"
 #include "kernel/group_internal.h"
+#include "kernel/ipc/ipc.h"
 #include "kernel/itimer.h"
 #include "kernel/mm.h"
 #include "kernel/pid.h"
@@ -346,8 +347,7 @@ static bool begin_exit(struct task *task)
     return last;
 }
 
-// A session loses its leader: the terminal is hung up.
-static void leave_terminal(struct task *task)
+void task_leave_terminal(struct task *task)
 {
     struct session *session = task_session_get(task);
     bool leads = session && session->sid == task->tgid;
@@ -413,11 +413,12 @@ void task_exit(struct task *task)
         itimer_end(task->process);
         posix_timers_end(task->process);
     }
+    sem_undo_leave(task);
     drop_mm(task, last);
     drop_files(task);
     drop_fs(task);
     if (last)
-        leave_terminal(task);
+        task_leave_terminal(task);
     usage_stop_clock(task);
 
     struct list released;

@@ -22,6 +22,7 @@ struct futex_table;
 struct timer_wheel;
 struct anon;
 struct inotify_hub;
+struct ipc;
 struct net;
 struct tty_table;
 struct file_maps;
@@ -44,6 +45,7 @@ struct kernel {
     struct poller *poller;        // platform/poller.c: one thread, made when first needed
     struct anon *anon;            // kernel/anon.c: objects without a name (pipes, sockets, memfd)
     struct inotify_hub *inotify;  // kernel/inotify.c: watches
+    struct ipc *ipc;              // kernel/ipc/: System V objects
     struct net *net;              // kernel/net/: namespaces of addresses, host interfaces
     struct tty_table *ttys;       // kernel/tty/
     struct vdso_image *vdso;

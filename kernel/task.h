@@ -58,6 +58,8 @@ struct restart_block {
     uint64_t value[2];
 };
 
+struct sem_undo_list;
+
 struct task {
     struct cpu cpu;                      // self; others only while the task is stopped
     struct host_fault_thread host_fault; // self
@@ -113,15 +115,17 @@ struct task {
     int32_t syscall_nr;  // in a system call that may be restarted: its number, else -1
     uint64_t syscall_x0; // x0 at entry, for restarts
     struct restart_block restart;
-    bool exiting;             // leave the main loop with exit_status
-    struct trace_line *trace; // strace line under construction, or NULL
+    struct sem_undo_list *sem_undo; // kernel/ipc/sem.c; NULL: nothing to undo
+    bool exiting;                   // leave the main loop with exit_status
+    struct trace_line *trace;       // strace line under construction, or NULL
     uint32_t personality;
     struct vfork_done *vfork_done; // told when we exec or exit
+    int32_t mce_policy;            // PR_MCE_KILL_*; memory does not fail here
     int32_t nice;
-    int32_t sched_policy, sched_priority; // of any thread: guarded by tasklist
-    uint64_t start_ns, start_boot_ns;     // monotonic, boottime; immutable
-    uint64_t timer_slack_ns;
-    uint32_t syscall_count; // see usage_sampled()
+    int32_t sched_policy, sched_priority;            // of any thread: guarded by tasklist
+    uint64_t start_ns, start_boot_ns;                // monotonic, boottime; immutable
+    uint64_t timer_slack_ns, default_timer_slack_ns; // the default: what it was born with
+    uint32_t syscall_count;                          // see usage_sampled()
 
     // CPU time. The host thread's clock counts all of it; system time is the share estimated from
     // timed system calls. `cpu_clock` is valid while cpu_running (guarded by lock).

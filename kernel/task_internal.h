@@ -23,6 +23,9 @@ void task_thread(struct task *task);
 // its process, children and parent.
 void task_exit(struct task *task);
 
+// The task ends, or never began: a session it leads loses its leader, and the terminal is hung up.
+void task_leave_terminal(struct task *task);
+
 // Takes a dead task out of the tables and puts it on `released`, with the reference the tables
 // held. tasklist is held; the caller ends the list with task_put_released() after unlocking.
 void task_release(struct task *task, struct list *released);

@@ -35,6 +35,7 @@ struct host_terminal {
     pthread_cond_t changed;
     // Guarded by lock.
     bool taken;        // the terminal is ours: raw, and read
+    bool lent;         // it was, until we were stopped; comes back in the foreground, not before
     bool wanted;       // the guest asked for it
     bool ending;       // threads are to end
     bool writing;      // the output thread is in write(2)
@@ -75,12 +76,16 @@ static bool wait_for_foreground(const struct host_terminal *t)
     return true;
 }
 
-// The modes to give back are those found at this moment: a shell may have changed them since.
+// The modes to give back are those found at this moment: a shell may have changed them since, also
+// while we were stopped without a chance to say so.
 static void set_raw(struct host_terminal *t)
 {
     struct termios raw;
-    if (atomic_load(&saved.raw) || tcgetattr(t->in_fd, &raw))
+    if (tcgetattr(t->in_fd, &raw))
         return;
+    if (atomic_load(&saved.raw) && !(raw.c_lflag & (tcflag_t)(ICANON | ISIG | ECHO)))
+        return;
+    atomic_store(&saved.raw, 0);
     saved.fd = t->in_fd;
     saved.modes = raw;
     cfmakeraw(&raw);
@@ -108,6 +113,7 @@ void host_terminal_take_over(struct host_terminal *t, bool wait)
     pthread_mutex_unlock(&t->modes_lock);
     pthread_mutex_lock(&t->lock);
     t->taken = true;
+    t->lent = false;
     pthread_mutex_unlock(&t->lock);
     host_terminal_resized(t);
     wake_input(t);
@@ -121,8 +127,19 @@ bool host_terminal_taken(struct host_terminal *t)
     return taken;
 }
 
+// Stops reading the terminal, until host_terminal_resume() finds us in the foreground.
+static void lend(struct host_terminal *t)
+{
+    pthread_mutex_lock(&t->lock);
+    t->lent = t->lent || t->taken;
+    t->taken = false;
+    pthread_mutex_unlock(&t->lock);
+    wake_input(t);
+}
+
 void host_terminal_suspend(struct host_terminal *t)
 {
+    lend(t);
     pthread_mutex_lock(&t->modes_lock);
     host_terminal_restore();
     pthread_mutex_unlock(&t->modes_lock);
@@ -130,10 +147,14 @@ void host_terminal_suspend(struct host_terminal *t)
 
 void host_terminal_resume(struct host_terminal *t)
 {
-    pthread_mutex_lock(&t->modes_lock);
-    if (host_terminal_taken(t) && in_foreground(t))
-        set_raw(t);
-    pthread_mutex_unlock(&t->modes_lock);
+    lend(t);
+    pthread_mutex_lock(&t->lock);
+    bool take = t->lent;
+    pthread_mutex_unlock(&t->lock);
+    if (!in_foreground(t))
+        atomic_store(&saved.raw, 0); // whoever has the terminal now has set its modes
+    else if (take)
+        host_terminal_take_over(t, false);
     host_terminal_resized(t);
 }
 
@@ -256,7 +277,7 @@ static bool wait_for_input(struct host_terminal *t, bool keys)
         (void)n;
     }
     pthread_mutex_lock(&t->lock);
-    bool take = t->wanted && !t->taken, ending = t->ending;
+    bool take = t->wanted && !t->taken && !t->lent, ending = t->ending;
     t->wanted = false;
     pthread_mutex_unlock(&t->lock);
     if (take && !ending)

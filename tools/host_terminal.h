@@ -23,7 +23,8 @@ int host_terminal_attach(struct host_terminal *t, ish_kernel *kernel, ish_termin
 void host_terminal_take_over(struct host_terminal *t, bool wait);
 // Was it taken over, and so delivers keys?
 bool host_terminal_taken(struct host_terminal *t);
-// Gives the modes back for the time ish is stopped; resume undoes that.
+// Gives the modes back for the time ish is stopped. Resume, after every continuation, undoes that
+// in the foreground; in the background the terminal is left to whoever has it.
 void host_terminal_suspend(struct host_terminal *t);
 void host_terminal_resume(struct host_terminal *t);
 void host_terminal_resized(struct host_terminal *t);

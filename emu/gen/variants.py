@@ -88,8 +88,19 @@ class Variants:
             args.append(arg)
         return f"op_{g.body}({', '.join(args)});"
 
+    def sp_check(self, item):
+        g, binds = item
+        for i, o in enumerate(g.operands):
+            if not o.kind.endswith("S") or "w" not in o.access:
+                continue
+            if 31 not in self.pins:
+                return " CHECK_SP(e.cpu->x[CPU_SP]);"
+            if binds[i] == self.pins.index(31):
+                return f" CHECK_SP(e.p{binds[i]});"
+        return ""
+
     def code(self, i):
-        return " THEN ".join(self.call(item) for item in self.sequences[i])
+        return " THEN ".join(self.call(item) + self.sp_check(item) for item in self.sequences[i])
 
     def text(self, i):
         def name(b):
@@ -168,6 +179,22 @@ class Variants:
             out += [f"        variant_{i}," for i in range(len(self.sequences))] or ["        0,"]
             out += ["    };", "    return variants;", "}"]
         return "\n".join(out + [""])
+
+    def emit_items(self):
+        """For tests: what each variant is."""
+        out = ["// Generated from variants.tbl: what the variants are.", '#include "emu/variants.h"',
+               "", f"const unsigned variant_count = {len(self.sequences)};",
+               "const uint8_t variant_lengths[] = {"]
+        lengths = [str(len(seq)) for seq in self.sequences] or ["0"]
+        for i in range(0, len(lengths), 32):
+            out.append("    " + ", ".join(lengths[i:i + 32]) + ",")
+        out += ["};", "const struct variant_item variant_items[][VARIANT_MAX] = {"]
+        for i, seq in enumerate(self.sequences):
+            items = ", ".join(f"{{{item[0].number}, {self.signature(item):#x}}}" for item in seq)
+            out.append(f"    {{{items}}}, // {i}: {self.text(i)}")
+        if not self.sequences:
+            out.append("    {{0, 0}},")
+        return "\n".join(out + ["};", ""])
 
 
 def emit_decls(count):

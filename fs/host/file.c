@@ -166,11 +166,10 @@ static int host_file_fallocate(struct file *file, unsigned mode, uint64_t offset
 {
     const struct host_fd *h = file->private;
     struct inode *inode = file->inode;
-    // These would move pages under their mappings.
-    if (mode & (LINUX_FALLOC_FL_COLLAPSE_RANGE | LINUX_FALLOC_FL_INSERT_RANGE))
-        return -LINUX_EOPNOTSUPP;
+    bool moves = mode & (LINUX_FALLOC_FL_COLLAPSE_RANGE | LINUX_FALLOC_FL_INSERT_RANGE);
     gate_enter(&inode->write_gate);
-    int err = host_fallocate(h->fd, mode, offset, len);
+    int err = moves ? host_pages_move(host_node_of(inode), h->fd, mode, offset, len)
+                    : host_fallocate(h->fd, mode, offset, len);
     gate_leave(&inode->write_gate);
     host_attr_changed(host_node_of(inode));
     return err;

@@ -213,6 +213,9 @@ NODISCARD int host_node_readlink(struct host_node *node, char *buf, size_t size,
 NODISCARD int host_get_page(struct inode *inode, uint64_t index, struct frame **out);
 // Cuts the file, taking mappings of what goes away first. Under the write gate.
 NODISCARD int host_pages_truncate(struct host_node *node, int fd, uint64_t size);
+// Takes a range out of the file or puts one in (fallocate), what is behind it moving.
+NODISCARD int host_pages_move(struct host_node *node, int fd, unsigned mode, uint64_t offset,
+                              uint64_t len);
 void host_pages_put(struct host_pages *pages);
 
 // --- fs/host/file.c, dir.c, ops.c ----------------------------------------------------------------

@@ -1,33 +1,19 @@
-"""The ish command: options, exit status, standard descriptors, and the terminal it runs in."""
-import hashlib
+"""The ish command without a terminal: options, exit status, standard descriptors."""
 import os
 import re
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
-import termios
-import time
 import unittest
 
-import pexpect
-
-TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-BUILD = os.environ["ISH_BUILD"]
-ISH = os.path.join(BUILD, "ish")
-PATIENCE = 30
+import tiny_root
+from tiny_root import ISH, PATIENCE
 
 
 def setUpModule():
-    """A root of our own, with busybox in it."""
     global WORK, ROOT
-    WORK = tempfile.mkdtemp(prefix="ish-cli-")
-    ROOT = os.path.join(WORK, "root")
-    archive = subprocess.run([sys.executable, "tools/rootfs/make_root.py", "tiny", "--archive"],
-                             cwd=TOP, text=True, check=True, stdout=subprocess.PIPE).stdout.strip()
-    subprocess.run([os.path.join(BUILD, "fakefsify"), archive, ROOT], check=True,
-                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    WORK, ROOT = tiny_root.make()
 
 
 def tearDownModule():
@@ -78,8 +64,10 @@ class Options(unittest.TestCase):
     def test_bad_roots(self):
         """a root that is missing or none says what it is and what makes one: 125"""
         empty = tempfile.mkdtemp(dir=WORK)
-        self.refused("fakefsify", "-f", os.path.join(WORK, "nothing"), "true")
-        self.refused("fakefsify", "-f", empty, "true")
+        nothing = os.path.join(WORK, "nothing")
+        self.refused("fakefsify ARCHIVE %s'" % nothing, "-f", nothing, "true")
+        self.refused("fakefsify ARCHIVE DIR", "-f", empty, "true")
+        self.refused("Not a directory", "-f", "/etc/passwd", "true")
         self.refused("No such file", "-r", os.path.join(WORK, "nothing"), "true")
         self.refused("Not a directory", "-r", "/etc/passwd", "true")
 
@@ -100,6 +88,30 @@ class Options(unittest.TestCase):
         self.assertRegex(ish("-V").stdout, r"^ish \d+\.\d+\.\d+\n$")
         self.assertIn("strace ", ish("--log", "help").stdout)
 
+    def test_long_names(self):
+        """every option with a letter has a long name that does the same"""
+        shared = tempfile.mkdtemp(dir=WORK)
+        done = ish("--rootfs", ROOT, "--bind=%s:/mnt" % shared, "--workdir=/mnt", "--env", "A=b",
+                   "--user=7:8", "sh", "-c", "pwd; echo $A; id -u; id -g")
+        self.assertEqual(done.stdout, "/mnt\nb\n7\n8\n", done.stderr)
+        self.assertEqual(ish("-h").stdout, ish("--help").stdout)
+        self.assertEqual(ish("-V").stdout, ish("--version").stdout)
+
+    def test_every_option(self):
+        """every option of the table is used by a test here, and in the help and the manual"""
+        tests, text, manual = "", ish("--help").stdout, ""
+        with open(__file__) as file:
+            tests = file.read()
+        with open(os.path.join(tiny_root.TOP, "docs", "ish.1")) as file:
+            manual = file.read()
+        with open(os.path.join(tiny_root.TOP, "tools", "options.tbl")) as file:
+            options = re.findall(r"^(?:-\w|  ) --([a-z-]+)", file.read(), re.M)
+        self.assertGreater(len(options), 10)
+        for name in options:
+            self.assertIn("--" + name, text)
+            self.assertIn("Fl -" + name, manual)
+            self.assertRegex(tests, '"--%s["=]' % name)
+
     def test_end_of_options(self):
         """options end at the program and at --"""
         self.assertEqual(guest("echo", "-f", "--help").stdout, "-f --help\n")
@@ -119,7 +131,9 @@ class Status(unittest.TestCase):
 
     def test_cannot_run(self):
         """127 for no program, 126 for one that cannot be run"""
-        self.assertEqual(guest("no-such-program").returncode, 127)
+        done = guest("no-such-program")
+        self.assertEqual((done.returncode, done.stderr), (
+            127, "ish: cannot run 'no-such-program': not found along the guest's PATH\n"))
         self.assertEqual(guest("/no/such/program").returncode, 127)
         self.assertEqual(guest("/etc/passwd").returncode, 126)
         self.assertEqual(guest("/etc").returncode, 126)
@@ -167,6 +181,19 @@ class Guest(unittest.TestCase):
         self.assertEqual(done.stdout, "from the host\n1\n")
         self.assertIn("Read-only", done.stderr)
 
+    def test_memory(self):
+        """--memory is what the guest has, and the most it gets"""
+        self.assertRegex(guest("--memory=64M", "head", "-n", "1", "/proc/meminfo").stdout,
+                         r"^MemTotal: +65536 kB\n")
+        take = ("dd", "if=/dev/zero", "of=/dev/null", "bs=100M", "count=1")
+        self.assertEqual(guest("--memory", "1G", *take).returncode, 0)
+        self.assertNotEqual(guest("--memory", "64M", *take).returncode, 0)
+
+    def test_cpus(self):
+        """--cpus is the number of processors the guest sees"""
+        self.assertEqual(guest("--cpus", "3", "nproc").stdout, "3\n")
+        self.assertEqual(guest("--cpus=1", "grep", "-c", "^processor", "/proc/cpuinfo").stdout, "1\n")
+
     def test_host_root(self):
         """-r runs what is in a host directory"""
         root = tempfile.mkdtemp(dir=WORK)
@@ -176,7 +203,8 @@ class Guest(unittest.TestCase):
             subprocess.run([ISH, "-f", ROOT, "cat", "/bin/busybox"], stdin=subprocess.DEVNULL,
                            stdout=file, check=True)
         os.chmod(os.path.join(root, "bin", "busybox"), 0o755)
-        self.assertEqual(ish("-r", root, "/bin/busybox", "echo", "yes").stdout, "yes\n")
+        for option in ("-r", "--host-root"):
+            self.assertEqual(ish(option, root, "/bin/busybox", "echo", "yes").stdout, "yes\n")
 
     def test_log(self):
         """--strace, --stats and --log-file write to the log, never to the guest's output"""
@@ -189,6 +217,8 @@ class Guest(unittest.TestCase):
         self.assertFalse(any("execve" in line or "mmap" in line for line in lines), lines)
         self.assertRegex(lines[-1], "^ish: stats: .* s elapsed")
         self.assertIn("ish: strace: ", guest("--strace", "true").stderr)
+        self.assertIn("ish: strace: ", guest("--log", "error,strace", "true").stderr)
+        self.assertEqual(guest("--log=error", "true").stderr, "")
 
 
 class Descriptors(unittest.TestCase):
@@ -236,202 +266,6 @@ class Descriptors(unittest.TestCase):
             process.send_signal(signal.SIGINT)
             self.assertEqual(process.wait(PATIENCE), 5)
             process.stdin.close()
-
-
-class Terminal(unittest.TestCase):
-    def spawn(self, *args, program=("sh",)):
-        child = pexpect.spawn(ISH, ["-f", ROOT, *args, *program], encoding="utf-8", timeout=PATIENCE,
-                              dimensions=(24, 80), env=dict(os.environ, TERM="dumb"))
-        self.addCleanup(child.close, force=True)
-        return child
-
-    def prompt(self, child):
-        child.expect_exact("# ")
-
-    def command(self, child, text, *expected):
-        child.send(text + "\r")
-        for line in expected:
-            child.expect_exact(line)
-        self.prompt(child)
-
-    def finish(self, child, status):
-        child.expect(pexpect.EOF)
-        child.close()
-        self.assertEqual((child.exitstatus, child.signalstatus), (status, None))
-
-    def test_session(self):
-        """a session: edit a line, a pipeline, stop and resume a job, resize, exit 7"""
-        child = self.spawn()
-        self.prompt(child)
-        self.command(child, "echo helo\x7flo", "hello\r\n")
-        self.command(child, "tty; stty size", "/dev/pts/0\r\n", "24 80\r\n")
-        self.command(child, "echo c b a | tr ' ' '\\n' | sort | tr '\\n' -", "a-b-c-")
-        child.send("sleep 1000\r")
-        child.expect_exact("sleep 1000")
-        time.sleep(0.3)
-        child.send("\x1a")
-        child.expect_exact("Stopped")
-        self.prompt(child)
-        self.command(child, "jobs", "Stopped", "sleep 1000")
-        self.command(child, "bg", "sleep 1000")
-        child.send("fg\r")
-        child.expect_exact("sleep 1000\r\n")
-        time.sleep(0.3)
-        child.send("\x03")
-        self.prompt(child)
-        self.command(child, "echo status $?", "status 130\r\n")
-        child.setwinsize(50, 132)
-        for _ in range(50):
-            child.send("stty size\r")
-            if child.expect_exact(["50 132\r\n", "24 80\r\n"]) == 0:
-                break
-        else:
-            self.fail("the new window size never arrived")
-        self.prompt(child)
-        child.send("exit 7\r")
-        self.finish(child, 7)
-
-    def test_raw_program(self):
-        """a program that reads keys raw gets them as they are typed, and sees the size change"""
-        child = self.spawn(program=("vi", "/tmp/written"))
-        child.send("ihello\x1b")
-        time.sleep(0.5)  # an escape key, not the beginning of an arrow key
-        child.send(":wq\r")
-        self.finish(child, 0)
-        self.assertEqual(guest("cat", "/tmp/written").stdout, "hello\n")
-
-    def test_end_of_file(self):
-        """^D on an empty line ends the reader"""
-        child = self.spawn(program=("cat",))
-        child.send("text\r")
-        child.expect_exact("text\r\ntext\r\n")
-        child.send("\x04")
-        self.finish(child, 0)
-
-    def test_much_output(self):
-        """nothing written before the end is lost"""
-        child = self.spawn(program=("seq", "30000"))
-        child.expect(pexpect.EOF)
-        self.assertEqual(child.before.split(), [str(i) for i in range(1, 30001)])
-
-    def test_paste(self):
-        """typing faster than the program reads loses nothing"""
-        child = self.spawn(program=("sh", "-c", "stty raw -echo; echo go; dd bs=1000 count=40 "
-                                    "iflag=fullblock 2>/dev/null | md5sum | cut -c1-32"))
-        child.expect_exact("go")
-        data = b"".join(b"%07d " % i for i in range(5000))
-        os.write(child.child_fd, data[:3000])
-        for at in range(3000, len(data), 1000):
-            os.write(child.child_fd, data[at:at + 1000])
-        child.expect_exact(hashlib.md5(data).hexdigest())
-        self.finish(child, 0)
-
-
-class Restoring(unittest.TestCase):
-    """The outer terminal belongs to a shell, whose modes must come back."""
-
-    def outer(self):
-        shell = pexpect.spawn("/bin/sh", ["-i"], encoding="utf-8", timeout=PATIENCE, dimensions=(24, 80),
-                              env=dict(os.environ, PS1="outer> ", ENV=""))
-        self.addCleanup(shell.close, force=True)
-        shell.expect_exact("outer> ")
-        return shell
-
-    def modes(self, shell):
-        return termios.tcgetattr(shell.child_fd)
-
-    def is_raw(self, shell):
-        return not self.modes(shell)[3] & (termios.ICANON | termios.ISIG | termios.ECHO)
-
-    def wait_for(self, condition):
-        end = time.monotonic() + PATIENCE
-        while not condition():
-            self.assertLess(time.monotonic(), end, "waited in vain")
-            time.sleep(0.02)
-
-    def start(self, shell, command):
-        shell.send("%s -f %s %s\r" % (ISH, ROOT, command))
-
-    def pid_of_ish(self, shell):
-        found = []
-
-        def look():
-            text = subprocess.run(["ps", "-o", "pid=,comm=", "--ppid", str(shell.pid)], text=True,
-                                  stdout=subprocess.PIPE).stdout
-            found[:] = re.findall(r"(\d+) ish$", text, re.M)
-            return found
-        self.wait_for(look)
-        return int(found[0])
-
-    def check_signal(self, sig):
-        shell = self.outer()
-        before = self.modes(shell)
-        self.start(shell, "sh -c 'echo inner; read x'")
-        shell.expect_exact("inner\r\n")
-        self.wait_for(lambda: self.is_raw(shell))
-        os.kill(self.pid_of_ish(shell), sig)
-        shell.expect_exact("outer> ")
-        self.assertEqual(self.modes(shell), before)
-        shell.send("echo status $?\r")
-        shell.expect_exact("status %d" % (128 + sig))
-
-    def test_exit(self):
-        """the modes come back when the program ends"""
-        shell = self.outer()
-        before = self.modes(shell)
-        self.start(shell, "sh -c 'stty raw -echo; echo inner'")
-        shell.expect_exact("inner")
-        shell.expect_exact("outer> ")
-        self.assertEqual(self.modes(shell), before)
-
-    def test_terminated(self):
-        """they come back when ish is told to end"""
-        self.check_signal(signal.SIGTERM)
-
-    def test_crashed(self):
-        """they come back when ish crashes"""
-        for sig in (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT):
-            self.check_signal(sig)
-
-    def test_stopped(self):
-        """they come back while ish is stopped, and ish takes the terminal again when continued"""
-        shell = self.outer()
-        before = self.modes(shell)
-        self.start(shell, "sh -c 'echo inner; read x; echo got $x'")
-        shell.expect_exact("inner\r\n")
-        self.wait_for(lambda: self.is_raw(shell))
-        os.kill(self.pid_of_ish(shell), signal.SIGTSTP)
-        shell.expect_exact("outer> ")
-        self.assertEqual(self.modes(shell), before)
-        shell.send("fg\r")
-        self.wait_for(lambda: self.is_raw(shell))
-        shell.send("key\r")
-        shell.expect_exact("got key")
-        shell.expect_exact("outer> ")
-        self.assertEqual(self.modes(shell), before)
-
-    def test_pipeline(self):
-        """in a pipeline the terminal is left alone until the guest reads it"""
-        shell = self.outer()
-        before = self.modes(shell)
-        self.start(shell, "sh -c 'echo inner >&2; sleep 1000' | cat")
-        shell.expect_exact("inner")
-        self.assertEqual(self.modes(shell), before)
-        shell.send("\x03")
-        shell.expect_exact("outer> ")
-        self.start(shell, "sh -c 'echo inner >&2; read x; echo got $x' | cat")
-        shell.expect_exact("inner")
-        self.wait_for(lambda: self.is_raw(shell))
-        shell.send("this\r")
-        shell.expect_exact("got this")
-        shell.expect_exact("outer> ")
-        self.assertEqual(self.modes(shell), before)
-
-    def test_background(self):
-        """in the background ish runs without touching the terminal"""
-        shell = self.outer()
-        self.start(shell, "sh -c 'sleep 0.2; exit 3' & wait $!; echo status $?")
-        shell.expect_exact("status 3")
 
 
 if __name__ == "__main__":

@@ -1,18 +1,20 @@
 // Random instruction sequences from the rows of a64.tbl, shaped so that they mostly do something:
 // base registers point into the data window, sources often are what was written last, flags are
-// consumed where they are made, branches go forward inside the case.
+// consumed where they are made, branches go forward inside the case or back to a BRK before it.
 #ifndef TESTS_ISA_GENERATE_H
 #define TESTS_ISA_GENERATE_H
 
-#include "emu/a64.h"
-#include "tests/isa/case.h"
+#include "tests/isa/values.h"
+#include "tests/isa/words.h"
 
 struct generator {
     uint64_t random;
     enum a64_row *rows; // eligible
+    bool *eligible;     // by row
     size_t row_count;
     size_t section_first[32], section_count[32]; // runs of `rows`, by table file
     size_t sections;
+    struct words words;
     bool modes; // FPCR is never left as it is
 };
 
@@ -34,6 +36,15 @@ extern const struct exclusion isa_exclusions[];
 // False when nothing matches.
 bool generator_init(struct generator *g, uint64_t seed, const struct generator_choice *choice);
 void generator_free(struct generator *g);
-void generate_case(struct generator *g, struct isa_case *out);
+
+// Each fills a case whose slot is set.
+void generate_block(struct generator *g, struct test_case *t);
+// One instruction of the row, or of the gadget (`pins`: writing registers that are pins).
+bool generate_row(struct generator *g, struct test_case *t, enum a64_row row);
+bool generate_gadget(struct generator *g, struct test_case *t, unsigned gadget, bool pins);
+// A sequence that is that variant, if the translator agrees.
+bool generate_variant(struct generator *g, struct test_case *t, unsigned variant);
+// A word that is no instruction.
+void generate_reserved(struct generator *g, struct test_case *t);
 
 #endif

@@ -35,6 +35,11 @@ class TapResult(unittest.TestResult):
         super().addError(test, err)
         self._broken(test, err)
 
+    def addSubTest(self, test, subtest, err):
+        super().addSubTest(test, subtest, err)
+        if err:
+            self._broken(subtest, err)
+
     def addSkip(self, test, reason):
         super().addSkip(test, reason)
         self._line(True, test, " # SKIP " + reason)
@@ -44,6 +49,7 @@ def main():
     sys.dont_write_bytecode = True
     suite = unittest.TestSuite()
     for path in sys.argv[1:]:
+        sys.path.insert(0, os.path.dirname(os.path.abspath(path)))  # what the file imports beside it
         name = os.path.splitext(os.path.basename(path))[0]
         specification = importlib.util.spec_from_file_location(name, path)
         module = importlib.util.module_from_spec(specification)

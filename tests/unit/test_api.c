@@ -402,6 +402,28 @@ static void test_terminal(void)
     free(s);
 }
 
+static void test_terminal_outlives_failure(void)
+{
+    ish_kernel *kernel = new_kernel();
+    struct screen *s = new_screen();
+    ish_terminal *terminal = new_terminal(kernel, s);
+    const char *argv[] = {"x", NULL}, *envp[] = {NULL};
+    const ish_spawn spawn = {
+        .size = sizeof spawn,
+        .path = "/bin/none",
+        .argv = argv,
+        .envp = envp,
+        .terminal = terminal,
+        .descriptors = {ISH_FD_TERMINAL, ISH_FD_TERMINAL, ISH_FD_TERMINAL},
+    };
+    ish_process *process;
+    CHECK(&t, ish_process_start(kernel, &spawn, &process) == -ENOENT,
+          "a process that never began leaves its terminal");
+    ish_terminal_release(terminal);
+    ish_kernel_destroy(kernel);
+    free(s);
+}
+
 static void test_refusing_screen(void)
 {
     int status = -1;
@@ -479,6 +501,7 @@ int main(int argc, char **argv)
     test_more_processes();
     test_start_stop(alone);
     test_terminal();
+    test_terminal_outlives_failure();
     test_refusing_screen();
     test_hangup();
     remove_root();

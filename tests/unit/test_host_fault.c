@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static sigjmp_buf escape;
@@ -24,6 +25,36 @@ static int make_file(size_t size)
     if (fd < 0 || ftruncate(fd, (off_t)size) || pwrite(fd, "x", 1, 0) != 1)
         abort();
     return fd;
+}
+
+static void on_reset(int sig)
+{
+    raise(sig);
+}
+
+// How a process ends that has the hook over `action` and is sent SIGSEGV; 0: it does not.
+static int end_of_sent(const struct sigaction *action)
+{
+    int status;
+    pid_t child = fork();
+    if (child == 0) {
+        sigaction(SIGSEGV, action, NULL);
+        if (host_fault_acquire() || kill(getpid(), SIGSEGV))
+            _exit(1);
+        _exit(0);
+    }
+    waitpid(child, &status, 0);
+    return status;
+}
+
+static void test_sent(struct tap *t)
+{
+    const struct sigaction plain = {.sa_handler = SIG_DFL}, ignored = {.sa_handler = SIG_IGN},
+                           reset = {.sa_handler = on_reset, .sa_flags = SA_RESETHAND};
+    CHECK(t, WTERMSIG(end_of_sent(&plain)) == SIGSEGV, "a sent SIGSEGV still ends the process");
+    CHECK(t, end_of_sent(&ignored) == 0, "where it was ignored it is ignored");
+    CHECK(t, WTERMSIG(end_of_sent(&reset)) == SIGSEGV,
+          "a handler for once is gone when it runs, and can pass the signal on");
 }
 
 int main(void)
@@ -67,5 +98,6 @@ int main(void)
     host_fault_release();
     sigaction(SIGBUS, NULL, &now);
     CHECK(&t, now.sa_handler == on_bus, "the last one restores what was there");
+    test_sent(&t);
     return tap_finish(&t);
 }
