@@ -57,6 +57,7 @@ def write(outdir, name, text):
 def write_variants(outdir, pins, made, bodies, inline, path):
     found = variants.Variants(path, made, pins, bodies, inline)
     write(outdir, "a64_variant_tables.c", found.emit_tables(inline is not None))
+    write(outdir, "a64_variant_items.c", found.emit_items())
     table, labels = found.emit_goto() if inline is not None else ("", "")
     write(outdir, "a64_goto_variant_table.inc", table)
     write(outdir, "a64_goto_variants.inc", labels)
@@ -92,8 +93,7 @@ def build(table, outdir, dispatch, pins, ops):
     for path in ops:
         name = os.path.basename(path)
         mine = [g for g in made.list if bodies[g.body] == path]
-        write(outdir, f"gadgets_{name}", gadgets.emit_wrappers(f"emu/ops/{name}", mine,
-                                                                 bool(pins)))
+        write(outdir, f"gadgets_{name}", gadgets.emit_wrappers(f"emu/ops/{name}", mine, pins))
 
 
 def main(argv):

@@ -28,13 +28,21 @@ struct free_memory {
     struct free_memory *next;
 };
 
+// A slot of the pc hash: open addressing with linear probing, at most half full. The pc is here so
+// that a search touches no block but the one it finds.
+struct pc_slot {
+    uint64_t pc;
+    struct block *block; // NULL: empty
+};
+
 struct code_space {
     _Atomic uint32_t refs;  // users and pins
     _Atomic uint32_t users; // address spaces
     struct lock lock;       // everything below
     // Moves with every drop, so that a translator notices that what it read may be stale.
     _Atomic uint64_t drops;
-    struct block **hash; // by pc
+    uint64_t inserts;
+    struct pc_slot *hash;
     size_t hash_size, blocks;
     struct block *frames[FRAME_BUCKETS]; // by frame
     struct block *retired;
@@ -85,7 +93,13 @@ void code_space_unpin(struct code_space *cs)
 {
     if (atomic_fetch_sub_explicit(&cs->refs, 1, memory_order_acq_rel) != 1)
         return;
-    code_space_drop_all(cs); // frames count their blocks
+    // Nobody can find the blocks any more; only their frames have to be told.
+    for (size_t i = 0; i < FRAME_BUCKETS; i++) {
+        for (struct block *b = cs->frames[i]; b; b = b->frame_next) {
+            atomic_fetch_sub_explicit(&b->frame->code_blocks, 1, memory_order_seq_cst);
+            frame_put(b->frame);
+        }
+    }
     code_space_free_garbage(cs, code_space_collect(cs));
     for (struct chunk *c = cs->chunks, *next; c; c = next) {
         next = c->next;
@@ -144,42 +158,53 @@ static size_t frame_bucket(const struct frame *frame)
     return ((uintptr_t)frame >> 6) * 0x9e3779b97f4a7c15ull >> 32 & (FRAME_BUCKETS - 1);
 }
 
-static struct block *find(struct code_space *cs, uint64_t pc)
+// The slot of pc, or the empty one where it would be.
+static struct pc_slot *find_slot(const struct code_space *cs, uint64_t pc)
 {
-    struct block *b = cs->hash[pc_bucket(cs, pc)];
-    while (b && block_pc(b) != pc)
-        b = b->hash_next;
-    return b;
+    size_t at = pc_bucket(cs, pc);
+    while (cs->hash[at].block && cs->hash[at].pc != pc)
+        at = (at + 1) & (cs->hash_size - 1);
+    return &cs->hash[at];
 }
 
-static void hash_grow(struct code_space *cs)
+static bool hash_grow(struct code_space *cs)
 {
     size_t old_size = cs->hash_size;
-    struct block **old = cs->hash, **fresh = calloc(old_size * 2, sizeof(old[0]));
+    struct pc_slot *old = cs->hash, *fresh = calloc(old_size * 2, sizeof(old[0]));
     if (!fresh)
-        return; // longer chains
+        return false;
     cs->hash = fresh;
     cs->hash_size = old_size * 2;
     for (size_t i = 0; i < old_size; i++) {
-        for (struct block *b = old[i], *next; b; b = next) {
-            next = b->hash_next;
-            struct block **head = &fresh[pc_bucket(cs, block_pc(b))];
-            b->hash_next = *head;
-            *head = b;
-        }
+        if (old[i].block)
+            *find_slot(cs, old[i].pc) = old[i];
     }
     free(old);
+    return true;
+}
+
+// Those behind it that would no longer be found move up.
+static void hash_remove(struct code_space *cs, uint64_t pc)
+{
+    size_t mask = cs->hash_size - 1, hole = (size_t)(find_slot(cs, pc) - cs->hash);
+    for (size_t i = (hole + 1) & mask; cs->hash[i].block; i = (i + 1) & mask) {
+        if (((i - pc_bucket(cs, cs->hash[i].pc)) & mask) >= ((i - hole) & mask)) {
+            cs->hash[hole] = cs->hash[i];
+            hole = i;
+        }
+    }
+    cs->hash[hole].block = NULL;
 }
 
 // The frame has been told already.
 static void insert(struct code_space *cs, struct block *b, struct frame *frame)
 {
-    if (++cs->blocks > cs->hash_size)
-        hash_grow(cs);
-    struct block **head = &cs->hash[pc_bucket(cs, block_pc(b))];
-    b->hash_next = *head;
-    *head = b;
-    head = &cs->frames[frame_bucket(frame)];
+    cs->inserts++;
+    // Without memory for a larger table it may fill up further, but never quite.
+    if (++cs->blocks > cs->hash_size / 2)
+        ISH_ASSERT(hash_grow(cs) || cs->blocks < cs->hash_size);
+    *find_slot(cs, block_pc(b)) = (struct pc_slot){block_pc(b), b};
+    struct block **head = &cs->frames[frame_bucket(frame)];
     b->frame = frame;
     b->frame_next = *head;
     b->frame_link = head;
@@ -224,10 +249,7 @@ static void unchain(struct block_exit *x)
 // Nobody finds it any more; those inside leave through a lookup.
 static void retire(struct code_space *cs, struct block *b)
 {
-    struct block **p = &cs->hash[pc_bucket(cs, block_pc(b))];
-    while (*p != b)
-        p = &(*p)->hash_next;
-    *p = b->hash_next;
+    hash_remove(cs, block_pc(b));
     *b->frame_link = b->frame_next;
     if (b->frame_next)
         b->frame_next->frame_link = b->frame_link;
@@ -312,10 +334,11 @@ static struct block *find_or_translate(struct cpu *cpu) NO_TSA
     uint64_t pc = cpu->pc;
     for (;;) {
         lock_acquire(&cs->lock);
-        struct block *b = find(cs, pc);
+        struct block *b = find_slot(cs, pc)->block;
         if (b)
             return b;
         uint64_t drops = atomic_load_explicit(&cs->drops, memory_order_seq_cst);
+        uint64_t inserts = cs->inserts;
         lock_release(&cs->lock);
 
         const void *host;
@@ -330,7 +353,8 @@ static struct block *find_or_translate(struct cpu *cpu) NO_TSA
         translate(&d, pc, host, BLOCK_INSNS);
 
         lock_acquire(&cs->lock);
-        if (find(cs, pc) || atomic_load_explicit(&cs->drops, memory_order_seq_cst) != drops) {
+        if ((cs->inserts != inserts && find_slot(cs, pc)->block) ||
+            atomic_load_explicit(&cs->drops, memory_order_seq_cst) != drops) {
             lock_release(&cs->lock);
             atomic_fetch_sub_explicit(&frame->code_blocks, 1, memory_order_seq_cst);
             continue; // another thread was first, or the code may have changed since it was read

@@ -1,10 +1,13 @@
 // Slow paths of the engine: memory misses and straddling accesses, traps, pokes, lookups.
 #include "emu/core.h"
+#include "emu/a64.h"
 #include "emu/code.h"
 #include "emu/fp_slow.h"
 #include "emu/mem.h"
+#include "emu/op.h"
 #include "emu/thread_code.h"
 #include "platform/base/log.h"
+#include <string.h>
 
 void core_reset_last_page(struct cpu *cpu)
 {
@@ -25,11 +28,18 @@ static char *tlb_host(struct cpu *cpu, uint64_t addr)
     return (char *)(addr + cpu->tlb->entry[tlb_index(addr)].addend);
 }
 
-// Guest memory is shared with other guest threads, so it is copied byte by byte.
-static void NO_TSAN copy_bytes(volatile char *to, const volatile char *from, uint32_t n)
+// Copies from or to guest memory. Other guest threads see each naturally aligned element of up to
+// 8 bytes change at once, whatever the size of the whole access (Arm ARM B2.2.1).
+static void NO_TSAN copy_elements(char *to, const char *from, uint32_t n, const char *guest)
 {
-    for (uint32_t i = 0; i < n; i++)
-        to[i] = from[i];
+    uint32_t step;
+    for (uint32_t i = 0; i < n; i += step) {
+        unsigned size = 3;
+        while (n - i < 1u << size || ((uintptr_t)guest + i) % (1u << size) != 0)
+            size--;
+        step = 1u << size;
+        op_put(to + i, size, op_get(from + i, size));
+    }
 }
 
 // Both pages are in the TLB: runs the instruction once more on a buffer.
@@ -46,9 +56,10 @@ static const struct insn *straddle(struct cpu *cpu, const struct insn *ip)
     tc->replay_size = size;
     tc->replay_write = cpu->miss_access == MEM_WRITE;
     if (!tc->replay_write) {
-        copy_bytes((char *)tc->bounce, tc->replay_host[0], tc->replay_first);
-        copy_bytes((char *)tc->bounce + tc->replay_first, tc->replay_host[1],
-                   size - tc->replay_first);
+        char *bounce = (char *)tc->bounce;
+        copy_elements(bounce, tc->replay_host[0], tc->replay_first, tc->replay_host[0]);
+        copy_elements(bounce + tc->replay_first, tc->replay_host[1], size - tc->replay_first,
+                      tc->replay_host[1]);
     }
     // The record may be that of a fused group: take the stand-alone gadget.
     const struct block *b = block_of(ip);
@@ -90,9 +101,10 @@ const struct insn *core_replay_done(struct cpu *cpu, const struct insn *ip)
 {
     struct thread_code *tc = cpu->code;
     if (tc->replay_write) {
-        copy_bytes(tc->replay_host[0], (char *)tc->bounce, tc->replay_first);
-        copy_bytes(tc->replay_host[1], (char *)tc->bounce + tc->replay_first,
-                   tc->replay_size - tc->replay_first);
+        const char *bounce = (const char *)tc->bounce;
+        copy_elements(tc->replay_host[0], bounce, tc->replay_first, tc->replay_host[0]);
+        copy_elements(tc->replay_host[1], bounce + tc->replay_first,
+                      tc->replay_size - tc->replay_first, tc->replay_host[1]);
     }
     core_reset_last_page(cpu);
     return tc->replay_next;
@@ -108,6 +120,35 @@ const struct insn *core_slow(struct cpu *cpu, const struct insn *ip)
 {
     fp_slow_run(cpu, ip);
     return ip + 1;
+}
+
+const struct insn *core_sp(struct cpu *cpu, const struct insn *ip)
+{
+    const struct insn *next = ip == cpu->code->replay ? core_replay_done(cpu, ip) : ip + 1;
+    cpu->pc = block_pc_of(next);
+    return leave(cpu, TRAP_STEP, 0, MEM_READ);
+}
+
+bool core_sp_trap(struct cpu *cpu)
+{
+    const void *host;
+    struct frame *frame;
+    if (cpu->pc & 3 || !mem_fetch(cpu, cpu->pc, &host, &frame))
+        return false; // that comes first
+    uint32_t word = *(const volatile uint32_t *)host;
+    enum a64_row row = a64_decode(word);
+    uint32_t is = a64_rows[row].is;
+    if (!(is & (A64_IS_LOAD | A64_IS_STORE)))
+        return false;
+    const struct a64_field *fields;
+    size_t n = a64_row_fields(row, &fields);
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(fields[i].name, "rn") || (word >> fields[i].shift & 31) != 31)
+            continue;
+        leave(cpu, TRAP_SP_ALIGN, cpu->x[CPU_SP], is & A64_IS_STORE ? MEM_WRITE : MEM_READ);
+        return true;
+    }
+    return false;
 }
 
 const struct insn *core_poke(struct cpu *cpu, const struct insn *ip)

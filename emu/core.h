@@ -16,6 +16,11 @@ const struct insn *core_trap(struct cpu *cpu, const struct insn *ip);
 const struct insn *core_poke(struct cpu *cpu, const struct insn *ip);
 // The floating-point instruction at ip, in software.
 const struct insn *core_slow(struct cpu *cpu, const struct insn *ip);
+// The instruction is done, but left SP misaligned: leaves with TRAP_STEP, whatever the mode.
+const struct insn *core_sp(struct cpu *cpu, const struct insn *ip);
+// SP is misaligned: whether the instruction at cpu->pc goes through it to memory, which is then the
+// trap.
+bool core_sp_trap(struct cpu *cpu);
 const struct insn *core_lookup(struct cpu *cpu, const struct insn *ip);
 // The guest branched to CODE_NO_PC, the number that marks empty entries.
 const struct insn *core_empty(struct cpu *cpu, const struct insn *ip);

@@ -15,8 +15,8 @@ void cpu_init(struct cpu *cpu, const struct cpu_host *host)
     cpu->host = host;
 }
 
-// With the CPU in GUEST.
-static void run(struct cpu *cpu, enum cpu_mode mode)
+// With the CPU in GUEST and SP aligned, or in steps.
+static void run_aligned(struct cpu *cpu, enum cpu_mode mode)
 {
     struct thread_code *tc = cpu->code;
     const struct insn *ip;
@@ -45,6 +45,19 @@ static void run(struct cpu *cpu, enum cpu_mode mode)
         tc->stepping = false;
         thread_code_forget_returns(tc); // they point into the step block
     }
+}
+
+// Accesses through SP need it to be a multiple of 16 (Linux sets SCTLR_EL1.SA0), which gadgets do
+// not check: those that leave it misaligned end the run, and until it is aligned again, which no
+// compiler makes it wait for, each instruction is looked at before it is executed.
+static void run(struct cpu *cpu, enum cpu_mode mode)
+{
+    do {
+        bool misaligned = cpu->x[CPU_SP] & 15;
+        if (UNLIKELY(misaligned) && core_sp_trap(cpu))
+            return;
+        run_aligned(cpu, misaligned ? CPU_STEP : mode);
+    } while (mode == CPU_RUN && cpu->trap.kind == TRAP_STEP);
 }
 
 void cpu_run(struct cpu *cpu, enum cpu_mode mode, struct trap *trap)

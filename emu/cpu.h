@@ -55,7 +55,7 @@ enum trap_kind {
     TRAP_FAULT,     // memory access has no translation or no right; addr, access
     TRAP_ALIGN,     // data access that must be aligned is not; addr, access
     TRAP_PC_ALIGN,  // pc is not a multiple of 4
-    TRAP_SP_ALIGN,  // SP-relative access with SP not a multiple of 16 (only if enforced)
+    TRAP_SP_ALIGN,  // SP-relative access with SP not a multiple of 16
     TRAP_UNDEFINED, // no row of a64.tbl matches; imm: the word
     TRAP_BRK,       // BRK executed; pc is at it. imm: its immediate
     TRAP_POKE,      // cpu_poke() was called
@@ -95,6 +95,9 @@ struct cpu {
     uint64_t flag_z; // Z is (flag_z == 0)
     uint8_t flag_c;  // 0 or 1
     uint8_t flag_v;  // 0 or 1
+
+    // PSTATE.DIT and SSBS in their places there: kept for the guest, without effect.
+    uint32_t pstate;
 
     // Any thread: nonzero asks the CPU to leave cpu_run() with TRAP_POKE within a few hundred guest
     // instructions. Set by cpu_poke(), cleared by cpu_run() as it returns TRAP_POKE.
@@ -156,6 +159,8 @@ struct cpu_host {
     // The implementation-defined register S3_3_C15_C12_n that the vDSO reads: nanoseconds of clock
     // `clock` (Linux clock numbers 0..15), or UINT64_MAX where that clock has no fast path.
     uint64_t (*clock_ns)(unsigned clock);
+    // 64 unpredictable bits (RNDR).
+    uint64_t (*random)(void);
     // HWCAP bits and processor identity are in emu/features.h.
 };
 
@@ -191,12 +196,27 @@ static inline uint32_t cpu_nzcv(const struct cpu *cpu)
            (uint32_t)cpu->flag_c << 29 | (uint32_t)cpu->flag_v << 28;
 }
 
+#define CPU_PSTATE_SSBS 0x00001000u
+#define CPU_PSTATE_DIT  0x01000000u
+
 static inline void cpu_set_nzcv(struct cpu *cpu, uint32_t word)
 {
     cpu->flag_n = (uint64_t)(word >> 31) << 63;
     cpu->flag_z = !(word >> 30 & 1);
     cpu->flag_c = word >> 29 & 1;
     cpu->flag_v = word >> 28 & 1;
+}
+
+// The same with DIT and SSBS. Setting ignores other bits.
+static inline uint32_t cpu_pstate(const struct cpu *cpu)
+{
+    return cpu_nzcv(cpu) | cpu->pstate;
+}
+
+static inline void cpu_set_pstate(struct cpu *cpu, uint32_t word)
+{
+    cpu_set_nzcv(cpu, word);
+    cpu->pstate = word & (CPU_PSTATE_SSBS | CPU_PSTATE_DIT);
 }
 
 #endif

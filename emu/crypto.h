@@ -29,4 +29,7 @@ union vreg crypto_sha256_rounds(union vreg abcd, union vreg efgh, union vreg wk,
 union vreg crypto_sha256_su0(union vreg d, union vreg n);
 union vreg crypto_sha256_su1(union vreg d, union vreg n, union vreg m);
 
+// Four rounds of SM4, or of its key expansion; keys: round keys, or the expansion's constants.
+union vreg crypto_sm4(union vreg state, union vreg keys, bool expansion);
+
 #endif

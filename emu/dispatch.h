@@ -47,7 +47,7 @@ struct gadget_entry {
 // Indexed by enum gadget.
 const struct gadget_entry *dispatch_gadgets(void);
 
-// Indexed by variant_ends[] (emu/variants.h).
+// Indexed by variant_nodes[].variant (emu/variants.h).
 const gadget_ref *dispatch_variants(void);
 
 // Records every block and thread needs; each runs a slow path of core.h.
@@ -55,6 +55,7 @@ enum core_gadget {
     CORE_MISS,
     CORE_TRAP,
     CORE_POKE,
+    CORE_SP,
     CORE_LOOKUP,
     CORE_EMPTY,
     CORE_RESOLVE,

@@ -13,6 +13,19 @@
 
 // A label's environment is its own: only ip and the last page live from one gadget to the next.
 #define BEGIN struct env e = {.ip = ip, .cpu = cpu, .tag = tag, .addend = addend}
+// What neither ends nor branches.
+#define LEAVE_LOOP(status)                                                                         \
+    if ((status) == OP_MISS)                                                                       \
+        goto core_miss;                                                                            \
+    if ((status) == OP_POKE)                                                                       \
+        goto core_poke;                                                                            \
+    if ((status) == OP_SLOW)                                                                       \
+        goto core_slow;                                                                            \
+    if ((status) == OP_SP)                                                                         \
+        goto core_sp;                                                                              \
+    if ((status) == OP_LOOKUP)                                                                     \
+        goto core_lookup;                                                                          \
+    goto core_trap
 #define END                                                                                        \
     ip = e.ip;                                                                                     \
     if (e.status == OP_NEXT) {                                                                     \
@@ -25,15 +38,7 @@
         ip = block_next((const struct block *)(ip + 2));                                           \
         goto * ip->fn;                                                                             \
     }                                                                                              \
-    if (e.status == OP_MISS)                                                                       \
-        goto core_miss;                                                                            \
-    if (e.status == OP_POKE)                                                                       \
-        goto core_poke;                                                                            \
-    if (e.status == OP_SLOW)                                                                       \
-        goto core_slow;                                                                            \
-    if (e.status == OP_LOOKUP)                                                                     \
-        goto core_lookup;                                                                          \
-    goto core_trap
+    LEAVE_LOOP(e.status)
 // Sequences: see THEN in gadget.h.
 #define BEGIN_FUSED                                                                                \
     __label__ out;                                                                                 \
@@ -46,7 +51,12 @@
     goto out;                                                                                      \
     out:                                                                                           \
     END
-#define CALL_OUT(name) e.status = out_##name(ip, cpu, tag, addend)
+// A called body takes ip by value: it ends or leaves, and never branches. What comes after is the
+// same for all of them and stands once: each computed goto is an edge to each label, and thousands
+// of both are gigabytes in the compiler.
+#define CALL_OUT(name)                                                                             \
+    status = out_##name(ip, cpu, tag, addend);                                                     \
+    goto called
 
 #define CORE_LABEL(name)                                                                           \
     core_##name : cpu->last_tag = tag;                                                             \
@@ -77,13 +87,21 @@ static NO_TSAN struct labels run(struct cpu *cpu, const struct insn *ip)
         [CORE_POKE] = &&core_poke,           [CORE_LOOKUP] = &&core_lookup,
         [CORE_RESOLVE] = &&core_resolve,     [CORE_REPLAY_DONE] = &&core_replay_done,
         [CORE_STEP_DONE] = &&core_step_done, [CORE_EXIT] = &&core_exit,
-        [CORE_EMPTY] = &&core_empty,
+        [CORE_EMPTY] = &&core_empty,         [CORE_SP] = &&core_sp,
     };
     if (!cpu)
         return (struct labels){gadgets, variants, core};
     uint64_t tag = cpu->last_tag;
     uintptr_t addend = cpu->last_addend;
+    enum op_status status;
     goto * ip->fn;
+
+called:
+    if (status == OP_NEXT) {
+        ip++;
+        goto * ip->fn;
+    }
+    LEAVE_LOOP(status);
 
 #include "emu/a64_goto_labels.inc"
 #include "emu/a64_goto_variants.inc"
@@ -91,6 +109,7 @@ static NO_TSAN struct labels run(struct cpu *cpu, const struct insn *ip)
     CORE_LABEL(trap);
     CORE_LABEL(poke);
     CORE_LABEL(slow);
+    CORE_LABEL(sp);
     CORE_LABEL(lookup);
     CORE_LABEL(empty);
     CORE_LABEL(resolve);

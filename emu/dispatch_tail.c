@@ -22,6 +22,7 @@ CORE_GADGET(miss)
 CORE_GADGET(trap)
 CORE_GADGET(poke)
 CORE_GADGET(slow)
+CORE_GADGET(sp)
 CORE_GADGET(lookup)
 CORE_GADGET(empty)
 CORE_GADGET(resolve)
@@ -45,7 +46,7 @@ gadget_ref dispatch_core(enum core_gadget which)
         [CORE_POKE] = gadget_core_poke,           [CORE_LOOKUP] = gadget_core_lookup,
         [CORE_RESOLVE] = gadget_core_resolve,     [CORE_REPLAY_DONE] = gadget_core_replay_done,
         [CORE_STEP_DONE] = gadget_core_step_done, [CORE_EXIT] = gadget_core_exit,
-        [CORE_EMPTY] = gadget_core_empty,
+        [CORE_EMPTY] = gadget_core_empty,         [CORE_SP] = gadget_core_sp,
     };
     return core[which];
 }

@@ -5,8 +5,9 @@
 
 #include <stdint.h>
 
-// AT_HWCAP bits that stand for instructions (arm64 hwcap.h); the kernel adds EVTSTRM and CPUID.
-extern const uint64_t cpu_feature_hwcap;
+// AT_HWCAP and AT_HWCAP2 bits that stand for instructions (arm64 hwcap.h); the kernel adds EVTSTRM
+// and CPUID.
+extern const uint64_t cpu_feature_hwcap, cpu_feature_hwcap2;
 // ID_AA64*_EL1 as Linux shows them to EL0.
 extern const uint64_t cpu_feature_pfr0, cpu_feature_pfr1, cpu_feature_isar0, cpu_feature_isar1;
 

@@ -21,8 +21,9 @@ enum fp_round {
     FP_ROUND_UP,      // toward plus infinity
     FP_ROUND_DOWN,    // toward minus infinity
     FP_ROUND_ZERO,
-    FP_ROUND_AWAY, // to nearest, ties away from zero
-    FP_ROUND_ODD,  // truncate, and set the low bit when inexact
+    FP_ROUND_AWAY,    // to nearest, ties away from zero
+    FP_ROUND_ODD,     // truncate, and set the low bit when inexact
+    FP_ROUND_ODD_INF, // the same, but overflow is infinity
 };
 
 // Log2 of the size in bytes.
@@ -46,6 +47,11 @@ uint64_t fp_div(struct cpu *cpu, enum fp_size size, uint64_t a, uint64_t b);
 uint64_t fp_sqrt(struct cpu *cpu, enum fp_size size, uint64_t a);
 // addend + a * b with one rounding.
 uint64_t fp_muladd(struct cpu *cpu, enum fp_size size, uint64_t addend, uint64_t a, uint64_t b);
+// The same with a and b of half precision, addend and result single (FPMulAddH).
+uint64_t fp_muladd_half(struct cpu *cpu, uint64_t addend, uint64_t a, uint64_t b);
+// addend + (a.0 * b.0 + a.1 * b.1), a and b pairs of bfloat16 (BFDotAdd): rounds to odd, flushes to
+// zero, raises nothing, whatever FPCR says.
+uint32_t fp_dot_bfloat(struct cpu *cpu, uint32_t addend, uint32_t a, uint32_t b);
 // FRECPS: 2 - a * b. FRSQRTS: (3 - a * b) / 2. Both with one rounding.
 uint64_t fp_recip_step(struct cpu *cpu, enum fp_size size, uint64_t a, uint64_t b);
 uint64_t fp_rsqrt_step(struct cpu *cpu, enum fp_size size, uint64_t a, uint64_t b);
@@ -79,6 +85,13 @@ uint64_t fp_convert_odd(struct cpu *cpu, uint64_t a); // FCVTXN: double to singl
 // FRINT*: `exact` raises Inexact (FRINTX).
 uint64_t fp_round_int(struct cpu *cpu, enum fp_size size, uint64_t a, enum fp_round round,
                       bool exact);
+// FRINT32*, FRINT64*: what does not fit an integer of `bits` bits becomes its lowest value.
+uint64_t fp_round_int_limit(struct cpu *cpu, enum fp_size size, uint64_t a, unsigned bits,
+                            enum fp_round round);
+// FJCVTZS: a double modulo 2^32, toward zero; *exact: nothing was lost, not even a sign of zero.
+uint32_t fp_to_int_js(struct cpu *cpu, uint64_t a, bool *exact);
+// Single to bfloat16.
+uint16_t fp_to_bfloat(struct cpu *cpu, uint32_t a);
 // a * 2^fbits as an integer of `bits` bits, saturated; the result is zero-extended from `bits`.
 uint64_t fp_to_fixed(struct cpu *cpu, enum fp_size size, uint64_t a, unsigned fbits,
                      bool is_unsigned, unsigned bits, enum fp_round round);

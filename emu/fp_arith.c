@@ -28,18 +28,19 @@ static unsigned clz128(fp_u128 v)
     return (unsigned)(high ? __builtin_clzll(high) : 64 + __builtin_clzll((uint64_t)v));
 }
 
-static uint64_t round_wide(struct cpu *cpu, enum fp_size s, struct wide w)
+static uint64_t round_wide(struct cpu *cpu, enum fp_size s, struct wide w, enum fp_round round)
 {
     const unsigned shift = clz128(w.sig);
     w.sig <<= shift;
     w.exp -= (int)shift;
     const uint64_t sig = (uint64_t)(w.sig >> 64) | ((uint64_t)w.sig != 0);
-    return fp_round_pack(cpu, s, w.sign, w.exp, sig, fp_rounding(cpu));
+    return fp_round_pack(cpu, s, w.sign, w.exp, sig, round);
 }
 
 // The sum, rounded, scaled by 2^scale before rounding. An operand has at most 106 significant
 // bits, so nothing is lost to the carry bit, and what alignment loses is at least 2^-100 of it.
-static uint64_t add_wide(struct cpu *cpu, enum fp_size s, struct wide a, struct wide b, int scale)
+static uint64_t add_wide(struct cpu *cpu, enum fp_size s, struct wide a, struct wide b, int scale,
+                         enum fp_round round)
 {
     if (a.exp < b.exp || (a.exp == b.exp && a.sig < b.sig)) {
         const struct wide t = a;
@@ -51,8 +52,8 @@ static uint64_t add_wide(struct cpu *cpu, enum fp_size s, struct wide a, struct 
     a.exp += 1 + scale;
     a.sig = a.sign == b.sign ? a.sig + b.sig : a.sig - b.sig;
     if (a.sig == 0) // exact cancellation
-        return fp_signed(s, fp_rounding(cpu) == FP_ROUND_DOWN, 0);
-    return round_wide(cpu, s, a);
+        return fp_signed(s, round == FP_ROUND_DOWN, 0);
+    return round_wide(cpu, s, a, round);
 }
 
 static struct wide mul_wide(const struct fp_num *a, const struct fp_num *b)
@@ -65,12 +66,13 @@ static struct wide mul_wide(const struct fp_num *a, const struct fp_num *b)
     return w;
 }
 
-static uint64_t zero_sum(struct cpu *cpu, enum fp_size s, bool a, bool b)
+static uint64_t zero_sum(enum fp_size s, bool a, bool b, enum fp_round round)
 {
-    return fp_signed(s, a == b ? a : fp_rounding(cpu) == FP_ROUND_DOWN, 0);
+    return fp_signed(s, a == b ? a : round == FP_ROUND_DOWN, 0);
 }
 
-static uint64_t add_nums(struct cpu *cpu, enum fp_size s, uint64_t abits, uint64_t bbits, bool neg)
+static uint64_t add_nums(struct cpu *cpu, enum fp_size s, uint64_t abits, uint64_t bbits, bool neg,
+                         enum fp_round round)
 {
     const struct fp_num a = fp_unpack(cpu, s, abits);
     struct fp_num b = fp_unpack(cpu, s, bbits);
@@ -84,22 +86,22 @@ static uint64_t add_nums(struct cpu *cpu, enum fp_size s, uint64_t abits, uint64
     if (b.cls == FP_INF)
         return fp_signed(s, b.sign, fp_inf_bits(s));
     if (a.cls == FP_ZERO && b.cls == FP_ZERO)
-        return zero_sum(cpu, s, a.sign, b.sign);
+        return zero_sum(s, a.sign, b.sign, round);
     if (a.cls == FP_ZERO)
-        return round_wide(cpu, s, wide_from(&b));
+        return round_wide(cpu, s, wide_from(&b), round);
     if (b.cls == FP_ZERO)
-        return round_wide(cpu, s, wide_from(&a));
-    return add_wide(cpu, s, wide_from(&a), wide_from(&b), 0);
+        return round_wide(cpu, s, wide_from(&a), round);
+    return add_wide(cpu, s, wide_from(&a), wide_from(&b), 0, round);
 }
 
 uint64_t fp_add(struct cpu *cpu, enum fp_size s, uint64_t a, uint64_t b)
 {
-    return add_nums(cpu, s, a, b, false);
+    return add_nums(cpu, s, a, b, false, fp_rounding(cpu));
 }
 
 uint64_t fp_sub(struct cpu *cpu, enum fp_size s, uint64_t a, uint64_t b)
 {
-    return add_nums(cpu, s, a, b, true);
+    return add_nums(cpu, s, a, b, true, fp_rounding(cpu));
 }
 
 static uint64_t mul(struct cpu *cpu, enum fp_size s, uint64_t abits, uint64_t bbits, bool extended)
@@ -118,7 +120,7 @@ static uint64_t mul(struct cpu *cpu, enum fp_size s, uint64_t abits, uint64_t bb
     }
     if (a.cls == FP_ZERO || b.cls == FP_ZERO)
         return fp_signed(s, sign, 0);
-    return round_wide(cpu, s, mul_wide(&a, &b));
+    return round_wide(cpu, s, mul_wide(&a, &b), fp_rounding(cpu));
 }
 
 uint64_t fp_mul(struct cpu *cpu, enum fp_size s, uint64_t a, uint64_t b)
@@ -211,6 +213,7 @@ static uint64_t muladd(struct cpu *cpu, enum fp_size s, const uint64_t bits[3], 
     const struct fp_num n[3] = {fp_unpack(cpu, s, bits[0]), fp_unpack(cpu, s, bits[1]),
                                 fp_unpack(cpu, s, bits[2])};
     const struct fp_num *c = &n[0], *a = &n[1], *b = &n[2];
+    const enum fp_round round = fp_rounding(cpu);
     const bool sign = a->sign != b->sign;
     const bool inf_zero =
         (a->cls == FP_INF && b->cls == FP_ZERO) || (a->cls == FP_ZERO && b->cls == FP_INF);
@@ -226,24 +229,57 @@ static uint64_t muladd(struct cpu *cpu, enum fp_size s, const uint64_t bits[3], 
         return fp_signed(s, c->sign, fp_inf_bits(s));
     if (zero) {
         if (c->cls == FP_ZERO)
-            return zero_sum(cpu, s, c->sign, sign);
+            return zero_sum(s, c->sign, sign, round);
         struct wide w = wide_from(c);
         w.exp += scale;
-        return round_wide(cpu, s, w);
+        return round_wide(cpu, s, w, round);
     }
     if (inf)
         return fp_signed(s, sign, fp_inf_bits(s));
     struct wide product = mul_wide(a, b);
     if (c->cls == FP_ZERO) {
         product.exp += scale;
-        return round_wide(cpu, s, product);
+        return round_wide(cpu, s, product, round);
     }
-    return add_wide(cpu, s, product, wide_from(c), scale);
+    return add_wide(cpu, s, product, wide_from(c), scale, round);
 }
 
 uint64_t fp_muladd(struct cpu *cpu, enum fp_size s, uint64_t addend, uint64_t a, uint64_t b)
 {
     return muladd(cpu, s, (const uint64_t[3]){addend, a, b}, 0, false);
+}
+
+// Exact, a NaN's payload and kind included; denormals are flushed as FZ16 says, AHP does not apply.
+static uint32_t widen_half(const struct cpu *cpu, uint64_t h)
+{
+    const uint32_t sign = (uint32_t)(h >> 15 & 1) << 31, exp = h >> 10 & 31, frac = h & 0x3ff;
+    if (exp == 31)
+        return sign | 0x7f800000 | frac << 13;
+    if (exp != 0)
+        return sign | (exp + 112) << 23 | frac << 13;
+    if (frac == 0 || cpu->fpcr & FPCR_FZ16)
+        return sign;
+    const unsigned shift = (unsigned)__builtin_clz(frac) - 21; // its top bit becomes bit 10
+    return sign | (113 - shift) << 23 | (frac << shift & 0x3ff) << 13;
+}
+
+uint64_t fp_muladd_half(struct cpu *cpu, uint64_t addend, uint64_t a, uint64_t b)
+{
+    return fp_muladd(cpu, FP_S, addend, widen_half(cpu, a), widen_half(cpu, b));
+}
+
+uint32_t fp_dot_bfloat(struct cpu *cpu, uint32_t addend, uint32_t a, uint32_t b)
+{
+    const uint32_t fpcr = cpu->fpcr, fpsr = cpu->fpsr;
+    cpu->fpcr = FPCR_FZ | FPCR_DN;
+    // Products of bfloat16 are exact in single precision unless they overflow or are flushed.
+    const uint64_t low = fp_mul(cpu, FP_S, a << 16, b << 16);
+    const uint64_t high = fp_mul(cpu, FP_S, a & 0xffff0000, b & 0xffff0000);
+    const uint64_t sum = add_nums(cpu, FP_S, low, high, false, FP_ROUND_ODD_INF);
+    const uint64_t r = add_nums(cpu, FP_S, addend, sum, false, FP_ROUND_ODD_INF);
+    cpu->fpcr = fpcr;
+    cpu->fpsr = fpsr;
+    return (uint32_t)r;
 }
 
 uint64_t fp_recip_step(struct cpu *cpu, enum fp_size s, uint64_t a, uint64_t b)

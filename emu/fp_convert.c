@@ -95,6 +95,88 @@ uint64_t fp_round_int(struct cpu *cpu, enum fp_size s, uint64_t bits, enum fp_ro
     return fp_round_pack(cpu, s, a.sign, top, whole << (63 - top), FP_ROUND_ZERO);
 }
 
+uint64_t fp_round_int_limit(struct cpu *cpu, enum fp_size s, uint64_t bits, unsigned width,
+                            enum fp_round round)
+{
+    const struct fp_num a = fp_unpack(cpu, s, bits);
+    const uint64_t top = 1ull << (width - 1);
+    const uint64_t lowest =
+        fp_signed(s, true, (uint64_t)(fp_bias(s) + (int)width - 1) << fp_frac_bits(s));
+    if (a.cls == FP_ZERO)
+        return fp_signed(s, a.sign, 0);
+    if (a.cls != FP_FINITE || a.exp > 63) {
+        cpu->fpsr |= FPSR_IOC;
+        return lowest;
+    }
+    const struct split v = split_at_point(a.sig, a.exp);
+    const uint64_t whole = v.whole + split_rounds_up(v, a.sign, round);
+    if (whole > (a.sign ? top : top - 1)) {
+        cpu->fpsr |= FPSR_IOC;
+        return lowest;
+    }
+    if (v.part != 0)
+        cpu->fpsr |= FPSR_IXC;
+    if (whole == 0)
+        return fp_signed(s, a.sign, 0);
+    const int high = 63 - __builtin_clzll(whole);
+    return fp_round_pack(cpu, s, a.sign, high, whole << (63 - high), FP_ROUND_ZERO);
+}
+
+uint32_t fp_to_int_js(struct cpu *cpu, uint64_t bits, bool *exact)
+{
+    const struct fp_num a = fp_unpack(cpu, FP_D, bits);
+    *exact = false;
+    if (a.cls == FP_ZERO) { // also one flushed to it
+        *exact = bits == 0;
+        return 0;
+    }
+    if (a.cls != FP_FINITE) {
+        cpu->fpsr |= FPSR_IOC;
+        return 0;
+    }
+    // Beyond 2^63 the double's bits are whole: those below 2^32 remain, if any.
+    if (a.exp > 63) {
+        cpu->fpsr |= FPSR_IOC;
+        const uint32_t low = a.exp - 63 < 32 ? (uint32_t)(a.sig << (a.exp - 63)) : 0;
+        return a.sign ? -low : low;
+    }
+    const struct split v = split_at_point(a.sig, a.exp);
+    if (v.whole > (a.sign ? 1ull << 31 : (1ull << 31) - 1))
+        cpu->fpsr |= FPSR_IOC;
+    else if (v.part != 0)
+        cpu->fpsr |= FPSR_IXC;
+    else
+        *exact = true;
+    return a.sign ? -(uint32_t)v.whole : (uint32_t)v.whole;
+}
+
+// The formats share exponents: only the fraction gets shorter.
+uint16_t fp_to_bfloat(struct cpu *cpu, uint32_t a)
+{
+    const uint32_t magnitude = a & 0x7fffffff, rest = a & 0xffff;
+    const bool sign = a >> 31;
+    if (magnitude > 0x7f800000) {
+        if (!(a & 0x400000))
+            cpu->fpsr |= FPSR_IOC;
+        return cpu->fpcr & FPCR_DN ? 0x7fc0 : (uint16_t)(a >> 16 | 0x40);
+    }
+    if (magnitude < 0x800000 && magnitude && cpu->fpcr & FPCR_FZ) {
+        cpu->fpsr |= FPSR_IDC;
+        return (uint16_t)(sign << 15);
+    }
+    uint32_t r = magnitude >> 16;
+    const enum fp_round round = fp_rounding(cpu);
+    if (round == FP_ROUND_NEAREST)
+        r += rest > 0x8000 || (rest == 0x8000 && r & 1);
+    else
+        r += rest && (round == FP_ROUND_UP ? !sign : round == FP_ROUND_DOWN && sign);
+    if (rest)
+        cpu->fpsr |= magnitude < 0x800000 ? FPSR_IXC | FPSR_UFC : FPSR_IXC;
+    if (r >= 0x7f80 && magnitude < 0x7f800000)
+        cpu->fpsr |= FPSR_OFC | FPSR_IXC;
+    return (uint16_t)(r | (uint32_t)sign << 15);
+}
+
 uint64_t fp_to_fixed(struct cpu *cpu, enum fp_size s, uint64_t bits, unsigned fbits,
                      bool is_unsigned, unsigned width, enum fp_round round)
 {

@@ -48,6 +48,7 @@ static bool overflows_to_inf(enum fp_round round, bool sign)
         return sign;
     case FP_ROUND_NEAREST:
     case FP_ROUND_AWAY:
+    case FP_ROUND_ODD_INF:
         return true;
     default:
         return false;
@@ -66,6 +67,7 @@ static bool rounds_up(enum fp_round round, bool sign, bool odd, uint64_t rest, u
     case FP_ROUND_DOWN:
         return rest != 0 && sign;
     case FP_ROUND_ODD:
+    case FP_ROUND_ODD_INF:
         return rest != 0 && !odd; // adding one to an even number sets its low bit
     default:
         return false;

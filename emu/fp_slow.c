@@ -123,3 +123,14 @@ void fp_slow_run(struct cpu *cpu, const struct insn *ip)
         return;
     }
 }
+
+union vreg fp_slow_muladd(struct cpu *cpu, enum fp_size size, unsigned lane_count, union vreg d,
+                          union vreg a, union vreg b)
+{
+    union vreg r = {.vu64 = {0, 0}};
+    for (unsigned i = 0; i < lane_count; i++) {
+        const uint64_t x = simd_u(&a, size, i), y = simd_u(&b, size, i);
+        simd_put(&r, size, i, fp_muladd(cpu, size, simd_u(&d, size, i), x, y));
+    }
+    return r;
+}

@@ -35,4 +35,8 @@ enum {
 // Does what cpu->job says.
 void fp_slow_run(struct cpu *cpu, const struct insn *ip);
 
+// d + a * b, lane by lane.
+union vreg fp_slow_muladd(struct cpu *cpu, enum fp_size size, unsigned lanes, union vreg d,
+                          union vreg a, union vreg b);
+
 #endif

@@ -7,6 +7,12 @@
 
 #include "emu/op.h"
 
+// After a body that may have written SP, which is `sp` now. Only then: accesses through SP, which
+// must be aligned, are many more than writes of it.
+#define CHECK_SP(sp)                                                                               \
+    if (UNLIKELY((sp) & 15) && e.status == OP_NEXT)                                                \
+    e.status = OP_SP
+
 #if EMU_DISPATCH == DISPATCH_GOTO
 
 #define DECLARE_GADGET(name)                                                                       \
@@ -28,7 +34,7 @@
 #include "emu/a64_gadget_decls.h"
 #include "emu/a64_variant_decls.h"
 gadget_function gadget_core_miss, gadget_core_trap, gadget_core_poke, gadget_core_lookup;
-gadget_function gadget_core_empty, gadget_core_slow;
+gadget_function gadget_core_empty, gadget_core_slow, gadget_core_sp;
 
 #define GADGET(name)        GADGET_CC NO_TSAN void gadget_##name(GADGET_ARGS)
 #define GADGET_RELOAD(name) GADGET_CC NO_TSAN void reload_##name(GADGET_ARGS)
@@ -57,6 +63,8 @@ gadget_function gadget_core_empty, gadget_core_slow;
         GO(gadget_core_poke);                                                                      \
     if (e.status == OP_SLOW)                                                                       \
         GO(gadget_core_slow);                                                                      \
+    if (e.status == OP_SP)                                                                         \
+        GO(gadget_core_sp);                                                                        \
     if (e.status == OP_LOOKUP)                                                                     \
         GO(gadget_core_lookup);                                                                    \
     GO(gadget_core_trap)

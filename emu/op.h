@@ -44,6 +44,7 @@ enum op_status {
     OP_TRAP,   // cpu->trap says why to leave
     OP_POKE,   // leave, somebody poked
     OP_SLOW,   // floating point that the host cannot do: cpu->job says what
+    OP_SP,     // done, but SP is no multiple of 16 now: see cpu.c
     OP_LOOKUP, // continue at cpu->pc, which no lookup structure of this thread knows
 };
 

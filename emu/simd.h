@@ -245,6 +245,32 @@ static ALWAYS_INLINE union vreg simd_zip(union vreg a, union vreg b, unsigned si
     return r;
 }
 
+// Neighbouring lanes change places; lanes of 16, 32, 64 bits.
+static ALWAYS_INLINE union vreg simd_swap_pairs(union vreg a, unsigned size)
+{
+    union vreg r;
+    if (size == 1)
+        r.vu16 = __builtin_shufflevector(a.vu16, a.vu16, 1, 0, 3, 2, 5, 4, 7, 6);
+    else if (size == 2)
+        r.vu32 = __builtin_shufflevector(a.vu32, a.vu32, 1, 0, 3, 2);
+    else
+        r = (union vreg){.vu64 = {a.d[1], a.d[0]}};
+    return r;
+}
+
+// The even (odd) lane of every pair in both its places.
+static ALWAYS_INLINE union vreg simd_spread_pairs(union vreg a, unsigned size, bool odd)
+{
+    const uint64_t even_lanes = size == 1   ? 0x0000ffff0000ffffull
+                                : size == 2 ? 0x00000000ffffffffull
+                                            : ~0ull;
+    const VREG_TYPE(vu64) even = {even_lanes, size == 3 ? 0 : even_lanes};
+    const union vreg b = simd_swap_pairs(a, size);
+    if (odd)
+        return (union vreg){.vu64 = (b.vu64 & even) | (a.vu64 & ~even)};
+    return (union vreg){.vu64 = (a.vu64 & even) | (b.vu64 & ~even)};
+}
+
 // Even and odd lanes of the pair a:b, for pairwise operations of either width.
 static ALWAYS_INLINE union vreg simd_pairs(union vreg a, union vreg b, unsigned size, unsigned q,
                                            bool odd)

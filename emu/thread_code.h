@@ -41,7 +41,6 @@ struct block {
     bool dead;      // dropped; reached only by those still inside
     uint32_t bytes; // of its memory
     struct frame *frame;
-    struct block *hash_next;
     struct block *frame_next, **frame_link; // or the retired list
     struct block_exit *incoming;
     uint16_t *gadgets;

@@ -11,6 +11,7 @@ enum { COST_DISPATCH = 6, COST_INDEXED = 2, COST_RELOAD = 8, CANDIDATES = 8 };
 // that pin; a read one may be, or is read from memory.
 struct candidates {
     unsigned count;
+    uint64_t summary; // bits `instance % 64`: most edges are dismissed by it
     uint16_t instance[CANDIDATES];
     uint8_t cost[CANDIDATES];
 };
@@ -19,7 +20,7 @@ struct candidates {
 struct choice {
     unsigned cost;
     unsigned length;
-    gadget_ref gadget; // NULL: its own
+    int variant; // -1: its own gadget
 };
 
 static void find_candidates(const struct draft *d, unsigned i, struct candidates *c)
@@ -28,6 +29,7 @@ static void find_candidates(const struct draft *d, unsigned i, struct candidates
     uint32_t fixed = 0, optional[4];
     unsigned optional_count = 0, indexed = 0;
     c->count = 0;
+    c->summary = 0;
     if (info->count > 4)
         return;
     for (unsigned k = 0; k < info->count; k++) {
@@ -54,30 +56,40 @@ static void find_candidates(const struct draft *d, unsigned i, struct candidates
                                      (d->gadgets[i] + 1u) << 16 | signature);
         if (inst && c->count < CANDIDATES) {
             c->instance[c->count] = inst;
+            c->summary |= 1ull << (inst & 63);
             c->cost[c->count++] = (uint8_t)(cost * COST_INDEXED);
         }
     }
 }
 
-// Follows the trie from `node` with instruction i + n as the next of a sequence that began at i.
+// Takes a sequence of `length` from instruction i on that ends in `node`, if nothing was cheaper.
+static void consider(uint32_t node, unsigned i, unsigned length, unsigned cost,
+                     struct choice *choice)
+{
+    int variant = variant_nodes[node].variant;
+    if (variant < 0 || cost + choice[i + length].cost > choice[i].cost)
+        return;
+    choice[i].cost = cost + choice[i + length].cost;
+    choice[i].length = length;
+    choice[i].variant = variant;
+}
+
+// Follows the trie from `node`, which a sequence of n instructions from i on led to.
 static void search(const struct candidates *c, unsigned i, unsigned n, unsigned count,
                    uint32_t node, unsigned cost, struct choice *choice)
 {
+    consider(node, i, n, cost, choice);
     if (i + n >= count || n >= VARIANT_MAX)
         return;
     const struct candidates *next = &c[i + n];
-    for (unsigned k = 0; k < next->count; k++) {
-        uint16_t to =
-            variant_find(variant_edges, variant_edges_mask, node << 16 | next->instance[k]);
-        if (!to)
+    for (unsigned e = variant_nodes[node].edges; e < variant_nodes[node + 1].edges; e++) {
+        uint16_t instance = variant_edges[e].instance;
+        if (!(next->summary >> (instance & 63) & 1))
             continue;
-        unsigned sum = cost + next->cost[k];
-        if (variant_ends[to] >= 0 && sum + choice[i + n + 1].cost <= choice[i].cost) {
-            choice[i].cost = sum + choice[i + n + 1].cost;
-            choice[i].length = n + 1;
-            choice[i].gadget = dispatch_variants()[variant_ends[to]];
+        for (unsigned k = 0; k < next->count; k++) {
+            if (next->instance[k] == instance)
+                search(c, i, n + 1, count, variant_edges[e].node, cost + next->cost[k], choice);
         }
-        search(c, i, n + 1, count, to, sum, choice);
     }
 }
 
@@ -96,12 +108,16 @@ void variants_pick(struct draft *d)
         find_candidates(d, i, &c[i]);
     choice[d->count].cost = 0;
     for (unsigned i = d->count; i-- > 0;) {
-        choice[i] = (struct choice){own_cost(d, i) + choice[i + 1].cost, 1, NULL};
-        search(c, i, 0, d->count, 0, COST_DISPATCH, choice);
+        choice[i] = (struct choice){own_cost(d, i) + choice[i + 1].cost, 1, -1};
+        for (unsigned k = 0; k < c[i].count; k++) {
+            uint16_t first = variant_first[c[i].instance[k]];
+            if (first)
+                search(c, i, 1, d->count, first, COST_DISPATCH + c[i].cost[k], choice);
+        }
     }
     // A record inside a sequence keeps its own gadget, for restarts.
     for (unsigned i = 0; i < d->count; i += choice[i].length) {
-        if (choice[i].gadget)
-            d->insn[i].fn = choice[i].gadget;
+        if (choice[i].variant >= 0)
+            d->insn[i].fn = dispatch_variants()[choice[i].variant];
     }
 }

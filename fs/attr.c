@@ -1,4 +1,5 @@
 // stat, chmod, chown, utimensat, truncate, readlink.
+#include "fs/notify.h"
 #include "fs/vfs_core.h"
 #include "platform/abi/fs.h"
 #include "platform/abi/linux_errno.h"
@@ -119,6 +120,22 @@ static int prepare(const struct vfs_caller *c, const struct path *p, const struc
     return 0;
 }
 
+// What watches call a change of attributes, as Linux words it.
+static void notify_change(struct vfs *vfs, struct dentry *d, unsigned mask)
+{
+    const unsigned times = ATTR_ATIME | ATTR_MTIME;
+    bool attributes = mask & (ATTR_MODE | ATTR_UID | ATTR_GID) || (mask & times) == times;
+    bool contents = mask & ATTR_SIZE || (mask & times) == ATTR_MTIME;
+    if (!vfs_is_watched(vfs))
+        return;
+    if ((mask & times) == ATTR_ATIME)
+        notify_entry(vfs, d, LINUX_IN_ACCESS);
+    if (contents)
+        notify_entry(vfs, d, LINUX_IN_MODIFY);
+    if (attributes)
+        notify_entry(vfs, d, LINUX_IN_ATTRIB);
+}
+
 int vfs_setattr(const struct vfs_caller *c, const struct path *p, const struct vfs_setattr *attr,
                 bool set_now)
 {
@@ -144,6 +161,8 @@ int vfs_setattr(const struct vfs_caller *c, const struct path *p, const struct v
     }
     if (!err && want.mask & ATTR_SIZE)
         err = inode_kill_setid(inode, c->cred, false);
+    if (!err)
+        notify_change(c->vfs, p->dentry, want.mask);
     return err;
 }
 
@@ -153,6 +172,8 @@ int file_truncate_open(struct file *file)
     if (!file->inode->ops->setattr)
         return 0;
     int err = apply(file->inode, &attr);
+    if (!err)
+        notify_entry(file->path.mnt->vfs, file->path.dentry, LINUX_IN_MODIFY);
     return err ? err : inode_kill_setid(file->inode, file->cred, false);
 }
 
@@ -168,5 +189,7 @@ int file_truncate(const struct vfs_caller *c, struct file *file, uint64_t size)
         return -LINUX_EINVAL;
     struct vfs_setattr attr = {.mask = ATTR_SIZE, .size = size};
     int err = file->inode->ops->setattr(file->inode, &attr);
+    if (!err)
+        notify_file(file, LINUX_IN_MODIFY);
     return err ? err : inode_kill_setid(file->inode, c->cred, false);
 }

@@ -1,3 +1,4 @@
+#include "fs/notify.h"
 #include "fs/vfs_core.h"
 #include "platform/abi/linux_errno.h"
 #include <stdlib.h>
@@ -61,6 +62,8 @@ void dentry_put(struct dentry *d)
     // A chain of parents may go with it; a loop, because trees are deep.
     while (d && atomic_fetch_sub_explicit(&d->refs, 1, memory_order_acq_rel) == 1) {
         struct dentry *parent = d->parent;
+        if (d->inode && atomic_load_explicit(&d->deleted, memory_order_relaxed))
+            notify_gone(d);
         if (d->inode)
             inode_put(d->inode);
         free(d->name);

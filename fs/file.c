@@ -1,4 +1,5 @@
 // Open files: lifetime, and the checks in front of every transfer.
+#include "fs/notify.h"
 #include "fs/vfs_core.h"
 #include "platform/abi/fs.h"
 #include "platform/abi/linux_errno.h"
@@ -42,6 +43,7 @@ void file_put(struct file *file)
         return;
     if (file->inode && atomic_load_explicit(&file->inode->locks, memory_order_acquire))
         vfs_lock_release_owner(file->inode, file);
+    notify_file(file, file->counted_writer ? LINUX_IN_CLOSE_WRITE : LINUX_IN_CLOSE_NOWRITE);
     struct file_watch *watch = atomic_load_explicit(&file->watch, memory_order_acquire);
     if (watch)
         watch->released(watch, file);
@@ -98,7 +100,10 @@ ssize_t file_read(struct file *file, struct iter *it, uint64_t *pos)
         return -LINUX_EISDIR;
     if (!file->ops->read)
         return -LINUX_EINVAL;
-    return transfer(file, it, pos, file->ops->read);
+    ssize_t n = transfer(file, it, pos, file->ops->read);
+    if (n > 0)
+        notify_file(file, LINUX_IN_ACCESS);
+    return n;
 }
 
 ssize_t file_write(struct file *file, struct iter *it, uint64_t *pos)
@@ -115,7 +120,10 @@ ssize_t file_write(struct file *file, struct iter *it, uint64_t *pos)
         if (err)
             return err;
     }
-    return transfer(file, it, pos, file->ops->write);
+    ssize_t n = transfer(file, it, pos, file->ops->write);
+    if (n > 0)
+        notify_file(file, LINUX_IN_MODIFY);
+    return n;
 }
 
 int64_t file_seek_default(struct file *file, int64_t offset, unsigned whence)
@@ -176,6 +184,7 @@ int file_readdir(struct file *file, struct dir_sink *sink)
     gate_enter(&file->pos_gate);
     int err = file->ops->readdir(file, &file->pos, sink);
     gate_leave(&file->pos_gate);
+    notify_file(file, LINUX_IN_ACCESS);
     return err;
 }
 
@@ -226,7 +235,14 @@ int file_fallocate(struct file *file, unsigned mode, uint64_t offset, uint64_t l
         return -LINUX_ENODEV;
     if (len > INT64_MAX - offset)
         return -LINUX_EFBIG;
-    return file->ops->fallocate ? file->ops->fallocate(file, mode, offset, len) : -LINUX_EOPNOTSUPP;
+    if (!file->ops->fallocate)
+        return -LINUX_EOPNOTSUPP;
+    int err = inode_kill_setid(file->inode, file->cred, false); // as a write does
+    if (!err)
+        err = file->ops->fallocate(file, mode, offset, len);
+    if (!err)
+        notify_file(file, LINUX_IN_MODIFY);
+    return err;
 }
 
 int file_get_page(struct file *file, uint64_t index, struct frame **out)

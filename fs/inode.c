@@ -45,16 +45,26 @@ void inode_discard(struct inode *inode)
     free(inode);
 }
 
-void inode_put(struct inode *inode)
+bool inode_unref(struct inode *inode)
 {
-    if (!inode || atomic_fetch_sub_explicit(&inode->refs, 1, memory_order_acq_rel) != 1)
-        return;
+    return atomic_fetch_sub_explicit(&inode->refs, 1, memory_order_acq_rel) == 1;
+}
+
+void inode_free(struct inode *inode)
+{
     if (inode->attached && inode->attached_free)
         inode->attached_free(inode->attached);
-    if (inode->ops->evict)
-        inode->ops->evict(inode);
     lock_inode_free(inode);
     inode_discard(inode);
+}
+
+void inode_put(struct inode *inode)
+{
+    if (!inode || !inode_unref(inode))
+        return;
+    if (inode->ops->evict)
+        inode->ops->evict(inode);
+    inode_free(inode);
 }
 
 void inode_new_owner(const struct inode *dir, const struct vfs_caller *c, uint32_t *mode,

@@ -1,4 +1,5 @@
 // mkdir, mknod, symlink, link, unlink, rmdir. Renames are in fs/rename.c.
+#include "fs/notify.h"
 #include "fs/path.h"
 #include "platform/abi/linux_errno.h"
 #include <string.h>
@@ -19,9 +20,11 @@ static int call_create(const struct vfs_caller *c, struct inode *dir, const char
         if (!ops->link)
             return -LINUX_EPERM;
         int err = ops->link(what->linked, dir, name);
-        if (!err)
-            *out = inode_get(what->linked);
-        return err;
+        if (err)
+            return err;
+        atomic_store_explicit(&what->linked->linkable, false, memory_order_relaxed);
+        *out = inode_get(what->linked);
+        return 0;
     }
     switch (what->type) {
     case LINUX_S_IFDIR:
@@ -84,6 +87,10 @@ static int create_in(struct walk *w, const struct creation *what)
     struct dentry *negative = NULL, *made = NULL;
     lock_acquire(&dir->lock);
     int err = create_locked(w, what, &negative, &made);
+    if (made && what->linked)
+        notify_inode(what->linked, LINUX_IN_ATTRIB); // its number of links
+    if (made)
+        notify_name(w->c->vfs, dir, LINUX_IN_CREATE, w->last, LINUX_S_ISDIR(what->type), 0);
     lock_release(&dir->lock);
     dentry_put(negative);
     dentry_put(made);
@@ -211,6 +218,17 @@ static int remove_entry(const struct vfs_caller *c, struct dentry *dir, struct d
     return err;
 }
 
+// In Linux's order: the links of the object, its end when nobody uses it, the name.
+static void notify_removal(struct vfs *vfs, struct inode *dir, struct dentry *d, const char *name)
+{
+    bool is_dir = LINUX_S_ISDIR(d->inode->type);
+    if (!is_dir)
+        notify_inode(d->inode, LINUX_IN_ATTRIB);
+    if (atomic_load(&d->refs) == 1)
+        notify_gone(d);
+    notify_name(vfs, dir, LINUX_IN_DELETE, name, is_dir, 0);
+}
+
 static int remove_locked(struct walk *w, bool want_dir, struct dentry **victim)
 {
     struct dentry *dir = w->cur.dentry;
@@ -223,7 +241,11 @@ static int remove_locked(struct walk *w, bool want_dir, struct dentry **victim)
     if (!want_dir && w->must_be_dir)
         return LINUX_S_ISDIR(d->inode->type) ? -LINUX_EISDIR : -LINUX_ENOTDIR;
     err = perm_may_delete(w->c, &w->cur, d, want_dir);
-    return err ? err : remove_entry(w->c, dir, d, w->last, want_dir);
+    if (!err)
+        err = remove_entry(w->c, dir, d, w->last, want_dir);
+    if (!err && vfs_is_watched(w->c->vfs))
+        notify_removal(w->c->vfs, dir->inode, d, w->last);
+    return err;
 }
 
 static int remove_at(const struct vfs_caller *c, const struct path *base, const char *name,

@@ -1,4 +1,5 @@
 // open(2).
+#include "fs/notify.h"
 #include "fs/path.h"
 #include "platform/abi/linux_errno.h"
 #include <stdio.h>
@@ -96,6 +97,8 @@ int open_resolved(const struct vfs_caller *c, const struct path *p, unsigned fla
         err = count_writer(file);
         if (!err)
             err = call_open(c, file);
+        file->notifies = !err && !p->dentry->anonymous;
+        notify_file(file, LINUX_IN_OPEN);
         if (err)
             file->ops = &path_file_ops; // nothing to release
         else if (flags & LINUX_O_TRUNC && LINUX_S_ISREG(inode->type) && !created)
@@ -163,6 +166,8 @@ static int create_locked(struct walk *w, uint32_t mode, struct dentry **out, boo
     negative = *out;
     if (!err && !negative->inode)
         err = create_file(w, mode, negative, &made);
+    if (made)
+        notify_name(w->c->vfs, dir->inode, LINUX_IN_CREATE, w->last, false, 0);
     lock_release(&dir->inode->lock);
     if (made || err) {
         dentry_put(negative);

@@ -1,4 +1,5 @@
 // rename(2), renameat2(2).
+#include "fs/notify.h"
 #include "fs/path.h"
 #include "platform/abi/linux_errno.h"
 
@@ -142,6 +143,29 @@ static int rename_entries(struct renaming *r)
     return 0;
 }
 
+static void notify_move(const struct renaming *r, const struct walk *from, const struct walk *to,
+                        struct dentry *moved)
+{
+    struct vfs *vfs = r->c->vfs;
+    uint32_t cookie = notify_cookie(vfs);
+    bool dir = is_dir(moved);
+    notify_name(vfs, from->cur.dentry->inode, LINUX_IN_MOVED_FROM, from->last, dir, cookie);
+    notify_name(vfs, to->cur.dentry->inode, LINUX_IN_MOVED_TO, to->last, dir, cookie);
+}
+
+static void notify_rename(const struct renaming *r)
+{
+    bool exchange = r->flags & LINUX_RENAME_EXCHANGE;
+    notify_move(r, &r->from, &r->to, r->source);
+    if (exchange)
+        notify_move(r, &r->to, &r->from, r->target);
+    else if (r->target->inode)
+        notify_inode(r->target->inode, LINUX_IN_ATTRIB); // its number of links
+    notify_inode(r->source->inode, LINUX_IN_MOVE_SELF);
+    if (exchange)
+        notify_inode(r->target->inode, LINUX_IN_MOVE_SELF);
+}
+
 static int rename_locked(struct renaming *r) NO_TSA
 {
     struct vfs *vfs = r->c->vfs;
@@ -168,6 +192,8 @@ static int rename_locked(struct renaming *r) NO_TSA
         dentry_hash(vfs, r->target);
     if (target_dir)
         lock_release(&r->target->inode->lock);
+    if (!err && vfs_is_watched(vfs))
+        notify_rename(r);
     return err;
 }
 

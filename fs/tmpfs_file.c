@@ -239,9 +239,6 @@ static int tmpfs_fallocate(struct file *file, unsigned mode, uint64_t offset, ui
     case LINUX_FALLOC_FL_PUNCH_HOLE:
         punch(node, offset, len);
         break;
-    case LINUX_FALLOC_FL_ZERO_RANGE:
-        punch(node, offset, len);
-        FALLTHROUGH;
     case 0:
         err = reserve(node, offset, len);
         break;

@@ -180,6 +180,20 @@ struct vfs_hooks {
     void (*revoke)(void *ctx, struct inode *inode, uint64_t first, uint64_t end, bool truncated);
 };
 void vfs_set_hooks(struct vfs *vfs, const struct vfs_hooks *hooks);
+
+// What happened to a watched inode (inode->watches is set).
+struct vfs_event {
+    uint32_t mask;    // one LINUX_IN_* event, LINUX_IN_ISDIR with it for directories
+    uint32_t cookie;  // the same for both halves of a rename
+    const char *name; // of what it is about in the watched directory; NULL: the inode itself
+    bool unlinked;    // the name is gone already
+};
+// `event` is called for inodes with watches only, and may be called with locks ranked inode and
+// below held. Set once at boot.
+void vfs_set_event_hook(struct vfs *vfs, void *ctx,
+                        void (*event)(void *ctx, struct inode *inode, const struct vfs_event *e));
+// So many watches more or less; without any nothing is told.
+void vfs_watching(struct vfs *vfs, int change);
 enum vfs_mount_flags {
     MOUNT_RDONLY = 1 << 0,
     MOUNT_NOSUID = 1 << 1,
@@ -322,10 +336,10 @@ struct inode {
     // the entry (visible to the reverse map), load it again; if it moved, take the entry back and
     // start over. All loads seq_cst.
     _Atomic uint32_t page_epoch;
-    _Atomic bool linkable; // O_TMPFILE: may be given a name although it has none
+    _Atomic bool linkable; // O_TMPFILE: may be given its first name
     // Zero when the inode is made.
     _Atomic(struct inode_locks *) locks; // fs/lock.c
-    void *watches;                       // kernel/inotify.c
+    void *_Atomic watches;               // kernel/inotify.c
     // The kernel's own object behind a FIFO or a bound socket, guarded by lock; freed with the
     // inode.
     void *attached;
@@ -341,6 +355,10 @@ struct inode *inode_create(struct super *super, const struct inode_ops *ops, uin
 void inode_discard(struct inode *inode);
 struct inode *inode_get(struct inode *inode);
 void inode_put(struct inode *inode); // with no lock ranked inode or above held
+// inode_put in two steps, for a file system whose evict would free a chain of inodes one inside the
+// other: true when the last reference went (then the caller does what evict does, and frees).
+NODISCARD bool inode_unref(struct inode *inode);
+void inode_free(struct inode *inode);
 // True and referenced unless the last reference is already gone: for tables of inodes that hold
 // none.
 bool inode_get_unless_gone(struct inode *inode);
@@ -409,6 +427,7 @@ struct file {
     struct gate pos_gate;   // held over read/write/lseek/getdents that use pos
     uint64_t pos;           // guarded by pos_gate
     bool counted_writer;    // holds one of inode->writers
+    bool notifies;          // has a place in a tree where watches may be; immutable
     const char *anon_name;  // "anon_inode:[eventpoll]" and the like for /proc/PID/fd, else NULL
     // Told once, before `release`, when the last reference is gone: epoll's interest in the file.
     // Set by kernel/epoll.c under its own lock, never cleared.

@@ -114,6 +114,11 @@ struct vfs {
     struct vfs_hidden *hidden; // host objects no mount may show; guarded by hidden_lock
     size_t hidden_count;
 
+    // Watches (fs/notify.h); the hook is set at boot.
+    void *event_ctx;
+    void (*event)(void *ctx, struct inode *inode, const struct vfs_event *e);
+    _Atomic uint32_t watching, next_cookie;
+
     struct lock lock_graph;
     struct list lock_waiters; // guarded by lock_graph
 };

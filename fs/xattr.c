@@ -1,4 +1,5 @@
 // Extended attributes: the name spaces and who may use them, xattr(7).
+#include "fs/notify.h"
 #include "fs/vfs_core.h"
 #include "platform/abi/fs.h"
 #include "platform/abi/linux_errno.h"
@@ -7,8 +8,7 @@
 
 static bool has_prefix(const char *name, const char *prefix)
 {
-    size_t len = strlen(prefix);
-    return strncmp(name, prefix, len) == 0 && name[len];
+    return strncmp(name, prefix, strlen(prefix)) == 0;
 }
 
 static int check_user(const struct vfs_caller *c, struct inode *inode, bool write)
@@ -23,14 +23,10 @@ static int check_user(const struct vfs_caller *c, struct inode *inode, bool writ
     return err ? err : inode_permission(c, inode, write ? LINUX_W_OK : LINUX_R_OK);
 }
 
-static int check_name(const struct vfs_caller *c, const struct path *p, const char *name,
-                      bool write)
+// What each name space asks of the caller.
+static int check_space(const struct vfs_caller *c, const struct path *p, const char *name,
+                       bool write)
 {
-    size_t len = strlen(name);
-    if (len == 0 || len > LINUX_NAME_MAX)
-        return -LINUX_ERANGE;
-    if (write && p->mnt->flags & MOUNT_RDONLY)
-        return -LINUX_EROFS;
     if (has_prefix(name, "user."))
         return check_user(c, p->dentry->inode, write);
     if (has_prefix(name, "trusted.")) {
@@ -44,6 +40,31 @@ static int check_name(const struct vfs_caller *c, const struct path *p, const ch
         return !write || cred_capable(c->cred, cap) ? 0 : -LINUX_EPERM;
     }
     return -LINUX_EOPNOTSUPP; // "system." too: no ACLs
+}
+
+static int check_name(const struct vfs_caller *c, const struct path *p, const char *name,
+                      bool write)
+{
+    size_t len = strlen(name);
+    if (len == 0 || len > LINUX_NAME_MAX)
+        return -LINUX_ERANGE;
+    if (write && p->mnt->flags & MOUNT_RDONLY)
+        return -LINUX_EROFS;
+    int err = check_space(c, p, name, write);
+    if (!err && strchr(name, '.') == name + len - 1)
+        err = -LINUX_EINVAL; // a name space and no name
+    return err;
+}
+
+// The value of security.capability, vfs_ns_cap_data: revision 2, or 3 with the root's uid.
+static bool is_capability(const void *value, size_t size)
+{
+    enum { SIZE_2 = 20, SIZE_3 = 24 };
+    uint8_t word[4];
+    if (size != SIZE_2 && size != SIZE_3)
+        return false;
+    memcpy(word, value, sizeof word); // little-endian: the revision is the last byte
+    return word[3] == (size == SIZE_2 ? 2 : 3);
 }
 
 ssize_t vfs_getxattr(const struct vfs_caller *c, const struct path *p, const char *name, void *buf,
@@ -65,11 +86,17 @@ int vfs_setxattr(const struct vfs_caller *c, const struct path *p, const char *n
         return -LINUX_EINVAL;
     if (size > LINUX_XATTR_SIZE_MAX)
         return -LINUX_E2BIG;
+    if (size > 0 && strcmp(name, "security.capability") == 0 && !is_capability(value, size))
+        return -LINUX_EINVAL;
     int err = check_name(c, p, name, true);
     if (err)
         return err;
-    return inode->ops->setxattr ? inode->ops->setxattr(inode, name, value, size, flags)
-                                : -LINUX_EOPNOTSUPP;
+    if (!inode->ops->setxattr)
+        return -LINUX_EOPNOTSUPP;
+    err = inode->ops->setxattr(inode, name, value, size, flags);
+    if (!err)
+        notify_entry(c->vfs, p->dentry, LINUX_IN_ATTRIB);
+    return err;
 }
 
 // Leaves the names the caller may know of; returns their length.
@@ -118,5 +145,10 @@ int vfs_removexattr(const struct vfs_caller *c, const struct path *p, const char
     int err = check_name(c, p, name, true);
     if (err)
         return err;
-    return inode->ops->removexattr ? inode->ops->removexattr(inode, name) : -LINUX_EOPNOTSUPP;
+    if (!inode->ops->removexattr)
+        return -LINUX_EOPNOTSUPP;
+    err = inode->ops->removexattr(inode, name);
+    if (!err)
+        notify_entry(c->vfs, p->dentry, LINUX_IN_ATTRIB);
+    return err;
 }

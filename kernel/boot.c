@@ -1,5 +1,7 @@
 #include "kernel/boot.h"
 #include "kernel/anon.h"
+#include "kernel/inotify.h"
+#include "kernel/ipc/ipc.h"
 #include "kernel/kernel.h"
 #include "kernel/net/net.h"
 #include "kernel/pipe.h"
@@ -8,6 +10,8 @@
 #include "platform/abi/fs.h"
 #include "platform/abi/linux_errno.h"
 #include "platform/base/log.h"
+#include <stdlib.h>
+#include <string.h>
 
 int boot_files(struct kernel *kernel)
 {
@@ -15,6 +19,10 @@ int boot_files(struct kernel *kernel)
     int err = anon_create(kernel);
     if (!err)
         err = net_create(kernel);
+    if (!err)
+        err = inotify_create(kernel);
+    if (!err)
+        err = ipc_create(kernel);
     if (!err)
         err = vfs_register_device(kernel->vfs, &fifo);
     if (err)
@@ -24,6 +32,8 @@ int boot_files(struct kernel *kernel)
 
 void boot_files_done(struct kernel *kernel)
 {
+    ipc_destroy(kernel);
+    inotify_destroy(kernel);
     net_destroy(kernel);
     anon_destroy(kernel);
 }
@@ -136,4 +146,68 @@ int boot_mounts(struct kernel *kernel)
         err = mount_dev(&c, kernel);
     boot_caller_done(&c);
     return err;
+}
+
+// --- Name resolution -----------------------------------------------------------------------------
+
+static const char resolver_path[] = "/etc/resolv.conf";
+static const char resolver_mark[] = "# written when the guest starts\n";
+
+enum resolver_state { RESOLVER_SAME, RESOLVER_OURS, RESOLVER_GUESTS };
+
+// What the file is, if there is one: the wanted text already, written by us, or the guest's own.
+static enum resolver_state resolver_look(const struct vfs_caller *c, const char *want, char *buf)
+{
+    struct file *file;
+    struct iter it;
+    uint64_t pos = 0;
+    int err = vfs_open(c, NULL, resolver_path, LINUX_O_RDONLY | LINUX_O_NONBLOCK, 0, 0, &file);
+    if (err)
+        return err == -LINUX_ENOENT ? RESOLVER_OURS : RESOLVER_GUESTS;
+    size_t len = strlen(want), mark = sizeof resolver_mark - 1;
+    iter_kernel(&it, buf, len + 1); // one more than wanted tells a longer file
+    ssize_t n = file_read(file, &it, &pos);
+    file_put(file);
+    if (n < 0)
+        return RESOLVER_GUESTS;
+    if ((size_t)n == len && memcmp(buf, want, len) == 0)
+        return RESOLVER_SAME;
+    bool ours = n == 0 || ((size_t)n >= mark && memcmp(buf, resolver_mark, mark) == 0);
+    return ours ? RESOLVER_OURS : RESOLVER_GUESTS;
+}
+
+static int resolver_write(const struct vfs_caller *c, char *text)
+{
+    const unsigned flags = LINUX_O_WRONLY | LINUX_O_CREAT | LINUX_O_TRUNC | LINUX_O_NONBLOCK;
+    struct file *file;
+    struct iter it;
+    uint64_t pos = 0;
+    int err = vfs_open(c, NULL, resolver_path, flags, 0644, 0, &file);
+    if (err)
+        return err;
+    iter_kernel(&it, text, strlen(text));
+    ssize_t n = file_write(file, &it, &pos);
+    file_put(file);
+    return n < 0 ? (int)n : 0;
+}
+
+void boot_resolver(struct kernel *kernel, const char *text)
+{
+    struct vfs_caller c;
+    if (boot_caller(kernel, &c))
+        return;
+    size_t len = sizeof resolver_mark - 1 + strlen(text);
+    char *want = malloc(len + 1), *have = malloc(len + 1);
+    int err = want && have ? 0 : -LINUX_ENOMEM;
+    if (!err) {
+        memcpy(want, resolver_mark, sizeof resolver_mark);
+        memcpy(want + sizeof resolver_mark - 1, text, len - (sizeof resolver_mark - 1) + 1);
+        if (resolver_look(&c, want, have) == RESOLVER_OURS)
+            err = resolver_write(&c, want);
+    }
+    if (err)
+        log_printf(&kernel->log, LOG_WARN, "cannot write %s: error %d", resolver_path, -err);
+    free(want);
+    free(have);
+    boot_caller_done(&c);
 }

@@ -3,12 +3,14 @@
 // call start over; then its thread runs.
 #include "kernel/fd.h"
 #include "kernel/group_internal.h"
+#include "kernel/ipc/ipc.h"
 #include "kernel/itimer.h"
 #include "kernel/mm.h"
 #include "kernel/pid.h"
 #include "kernel/pidfd.h"
 #include "kernel/process.h"
 #include "kernel/rseq.h"
+#include "kernel/seccomp.h"
 #include "kernel/signal_internal.h"
 #include "kernel/sleep.h"
 #include "kernel/syscall_handlers.h"
@@ -144,6 +146,7 @@ static int copy_process(struct task *parent, struct task *child, uint64_t flags)
     p->dumpable = from->dumpable;
     atomic_init(&p->without_tty, atomic_load_explicit(&from->without_tty, memory_order_relaxed));
     p->oom_score_adj = from->oom_score_adj;
+    p->thp_disabled = from->thp_disabled;
     lock_release(&from->lock);
     atomic_init(&p->membarrier, atomic_load_explicit(&from->membarrier, memory_order_relaxed));
     atomic_init(&p->without_tty, atomic_load_explicit(&from->without_tty, memory_order_relaxed));
@@ -156,7 +159,7 @@ static void copy_cpu(const struct task *parent, struct task *child, const struct
     struct cpu *to = &child->cpu;
     memcpy(to->x, from->x, sizeof to->x);
     to->pc = from->pc;
-    cpu_set_nzcv(to, cpu_nzcv(from));
+    cpu_set_pstate(to, cpu_pstate(from));
     memcpy(to->v, from->v, sizeof to->v);
     to->fpcr = from->fpcr;
     to->fpsr = from->fpsr;
@@ -181,11 +184,13 @@ static void copy_fields(struct task *parent, struct task *child, const struct cl
     }
     if (!(flags & LINUX_CLONE_VM))
         rseq_copy(parent, child);
+    seccomp_inherit(parent, child);
     child->personality = parent->personality;
+    child->mce_policy = parent->mce_policy;
     child->nice = parent->nice;
     child->sched_policy = parent->sched_policy;
     child->sched_priority = parent->sched_priority;
-    child->timer_slack_ns = parent->timer_slack_ns;
+    child->timer_slack_ns = child->default_timer_slack_ns = parent->timer_slack_ns;
     child->exit_signal = flags & LINUX_CLONE_THREAD   ? -1
                          : flags & LINUX_CLONE_PARENT ? parent->process->leader->exit_signal
                                                       : rq->exit_signal;
@@ -204,6 +209,8 @@ static int copy_all(struct task *parent, struct task *child, const struct clone_
     copy_cpu(parent, child, rq);
     if ((err = copy_files(parent, child, rq->flags)) || (err = copy_fs(parent, child, rq->flags)))
         return err;
+    if (rq->flags & LINUX_CLONE_SYSVSEM && (err = sem_undo_share(parent, child)))
+        return err;
     return copy_mm(parent, child, rq->flags);
 }
 
@@ -217,6 +224,7 @@ static void discard(struct task *child)
     if (child->files)
         fd_table_put(child->files, child);
     fs_context_put(child->fs);
+    sem_undo_leave(child);
     if (child->vfork_done) {
         vfork_put(child->vfork_done);
         child->vfork_done = NULL;
@@ -276,6 +284,7 @@ static int publish_thread(struct task *parent, struct task *child)
     if (err)
         return err;
     lock_acquire(&p->lock);
+    seccomp_inherit(parent, child);
     if (p->group_exit || p->exec_task)
         child->kill_pending = true;
     else if (p->stop_signal && p->stop_left > 0) {

@@ -87,7 +87,7 @@ struct cred *cred_for_exec(const struct cred *from, uint32_t file_uid, uint32_t 
     struct cred *c = cred_copy(from, from->group_count);
     if (!c)
         return NULL;
-    if (!no_privs && !c->no_new_privs) {
+    if (!no_privs) {
         if (file_uid != UINT32_MAX)
             c->euid = file_uid;
         if (file_gid != UINT32_MAX)

@@ -162,8 +162,9 @@ static int prepare_cred(const struct task *task, struct file *file, struct exec_
     uint32_t gid = (st.mode & (LINUX_S_ISGID | LINUX_S_IXGRP)) == (LINUX_S_ISGID | LINUX_S_IXGRP)
                        ? st.gid
                        : UINT32_MAX;
-    bool nosuid = vfs_mount_flags(&file->path) & MOUNT_NOSUID;
-    image->cred = cred_for_exec(task->cred, uid, gid, nosuid, &image->secure);
+    bool no_privs = vfs_mount_flags(&file->path) & MOUNT_NOSUID ||
+                    atomic_load_explicit(&task->no_new_privs, memory_order_relaxed);
+    image->cred = cred_for_exec(task->cred, uid, gid, no_privs, &image->secure);
     return image->cred ? 0 : -LINUX_ENOMEM;
 }
 
@@ -297,7 +298,7 @@ static void reset_cpu(struct task *task, const struct exec_image *image)
     struct cpu *cpu = &task->cpu;
     memset(cpu->x, 0, sizeof cpu->x);
     memset(cpu->v, 0, sizeof cpu->v);
-    cpu_set_nzcv(cpu, 0);
+    cpu_set_pstate(cpu, CPU_PSTATE_SSBS); // as where no mitigation is forced
     cpu->fpcr = cpu->fpsr = 0;
     cpu->tpidr_el0 = 0;
     cpu->excl_size = 0;

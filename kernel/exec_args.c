@@ -103,8 +103,8 @@ static int read_vector(struct exec_args *args, struct task *task, bool environme
         uint64_t pointers[POINTER_BATCH];
         size_t got = user_read_partial(task, vector, pointers, sizeof pointers) / sizeof *pointers;
         for (size_t i = 0; i < got; i++) {
-            char *text;
-            size_t length;
+            char *text = NULL;
+            size_t length = 0;
             if (!pointers[i])
                 return 0;
             int err = read_string(task, pointers[i], &text, &length);

@@ -3,6 +3,7 @@
 #include "kernel/fd.h"
 #include "kernel/futex.h"
 #include "kernel/group_internal.h"
+#include "kernel/ipc/ipc.h"
 #include "kernel/itimer.h"
 #include "kernel/mm.h"
 #include "kernel/pid.h"
@@ -412,6 +413,7 @@ void task_exit(struct task *task)
         itimer_end(task->process);
         posix_timers_end(task->process);
     }
+    sem_undo_leave(task);
     drop_mm(task, last);
     drop_files(task);
     drop_fs(task);

@@ -36,7 +36,9 @@ static int64_t open_at(struct task *task, int32_t dirfd, uaddr_t path, uint32_t 
     err = file_at_begin(task, dirfd, path, false, &at);
     if (err)
         return err;
-    int fd = fd_reserve(task, 0, flags & LINUX_O_CLOEXEC);
+    if (resolve & WALK_IN_ROOT && at.name[0] == '/')
+        err = fd_base_get(task, dirfd, ".", &at.base); // the directory is the root it starts at
+    int fd = err ? err : fd_reserve(task, 0, flags & LINUX_O_CLOEXEC);
     if (fd >= 0) {
         struct file *file;
         err = vfs_open(&at.caller, at.base.path, at.name, flags, mode, resolve, &file);

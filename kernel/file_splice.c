@@ -45,17 +45,16 @@ struct offset_arg {
     uint64_t *pos; // &value, or NULL: the file's own position
 };
 
-static int offset_get(struct task *task, uaddr_t addr, struct offset_arg *out)
+static int any_offset_get(struct task *task, uaddr_t addr, struct offset_arg *out)
 {
     *out = (struct offset_arg){.addr = addr};
-    if (!addr)
-        return 0;
-    int err = user_get(task, addr, &out->value);
-    if (err)
-        return err;
-    if ((int64_t)out->value < 0)
-        return -LINUX_EINVAL;
-    return 0;
+    return addr ? user_get(task, addr, &out->value) : 0;
+}
+
+static int offset_get(struct task *task, uaddr_t addr, struct offset_arg *out)
+{
+    int err = any_offset_get(task, addr, out);
+    return !err && (int64_t)out->value < 0 ? -LINUX_EINVAL : err;
 }
 
 static int offset_put(struct task *task, const struct offset_arg *arg)
@@ -168,6 +167,8 @@ static int check_copy_range(const struct file_pair *p, uint64_t in_pos, uint64_t
 {
     if (in_pos + len < in_pos || out_pos + len < out_pos)
         return -LINUX_EOVERFLOW;
+    if ((int64_t)in_pos < 0 || (int64_t)out_pos < 0)
+        return -LINUX_EINVAL;
     if (p->in->inode == p->out->inode && out_pos + len > in_pos && out_pos < in_pos + len)
         return -LINUX_EINVAL;
     return 0;
@@ -196,9 +197,9 @@ int64_t sys_copy_file_range(struct task *task, int32_t fd_in, uaddr_t off_in, in
     if (n)
         return n;
     struct offset_arg from, to;
-    n = flags ? -LINUX_EINVAL : offset_get(task, off_in, &from);
+    n = flags ? -LINUX_EINVAL : any_offset_get(task, off_in, &from);
     if (!n)
-        n = offset_get(task, off_out, &to);
+        n = any_offset_get(task, off_out, &to);
     if (!n)
         n = check_copy_files(&p);
     if (!n)

@@ -18,6 +18,7 @@ int futex_table_create(struct futex_table **out)
     struct futex_table *table = malloc(sizeof *table);
     if (!table)
         return -LINUX_ENOMEM;
+    atomic_init(&table->pi_waiters, 0);
     for (unsigned i = 0; i < FUTEX_BUCKETS; i++) {
         lock_init(&table->bucket[i].lock, LOCK_RANK_FUTEX);
         list_init(&table->bucket[i].waiters);
@@ -126,10 +127,8 @@ int futex_sleep(struct task *task, struct futex_waiter *w, uint64_t deadline_ns)
 
 // --- Wait ----------------------------------------------------------------------------------------
 
-// Queues the waiter if the word still has the value. 0, -LINUX_EAGAIN, -LINUX_EFAULT,
-// -LINUX_EINVAL.
-static int queue_if_equal(struct task *task, struct futex_waiter *w, uaddr_t addr, bool private,
-                          uint32_t value)
+int futex_queue_if_equal(struct task *task, struct futex_waiter *w, uaddr_t addr, bool private,
+                         uint32_t value)
 {
     for (;;) {
         int err = futex_key_get(task, addr, private, &w->key);
@@ -158,7 +157,7 @@ static int64_t futex_wait(struct task *task, uaddr_t addr, bool private, uint32_
     if (!bitset)
         return -LINUX_EINVAL;
     struct futex_waiter w = {.task = task, .bitset = bitset};
-    int err = queue_if_equal(task, &w, addr, private, value);
+    int err = futex_queue_if_equal(task, &w, addr, private, value);
     if (err)
         return err;
     err = futex_sleep(task, &w, deadline_ns);
@@ -187,6 +186,7 @@ int64_t sys_restart_syscall(struct task *task)
 // --- Wake ----------------------------------------------------------------------------------------
 
 // Takes up to `count` waiters of a key. *more: the batch is full, call again after unlocking.
+// -LINUX_EINVAL when one of them waits for a PI lock.
 static int take_waiters(struct futex_bucket *b, const struct futex_key *key, uint32_t bitset,
                         int count, struct futex_wakes *wakes, bool *more)
 {
@@ -196,7 +196,11 @@ static int take_waiters(struct futex_bucket *b, const struct futex_key *key, uin
     list_for_each_safe (w, next, &b->waiters, node) {
         if (taken >= count)
             break;
-        if (!futex_key_equal(&w->key, key) || !(w->bitset & bitset) || w->pi)
+        if (!futex_key_equal(&w->key, key))
+            continue;
+        if (w->pi || w->moves_to_pi)
+            return -LINUX_EINVAL;
+        if (!(w->bitset & bitset))
             continue;
         if (!futex_take(w, wakes)) {
             *more = true;
@@ -221,15 +225,17 @@ static int64_t futex_wake(struct task *task, uaddr_t addr, bool private, int cou
     struct futex_bucket *b = futex_bucket_of(task, &key);
     struct futex_wakes wakes;
     wakes.count = 0;
-    int woken = 0;
+    int woken = 0, taken;
     bool more;
     do {
         lock_acquire(&b->lock);
-        woken += take_waiters(b, &key, bitset, count - woken, &wakes, &more);
+        taken = take_waiters(b, &key, bitset, count - woken, &wakes, &more);
         lock_release(&b->lock);
         futex_wakes_send(&wakes);
+        if (taken > 0)
+            woken += taken;
     } while (more);
-    return woken;
+    return taken < 0 ? taken : woken;
 }
 
 void futex_wake_address(struct task *task, uaddr_t addr, int count)
@@ -256,8 +262,10 @@ static int requeue_locked(const struct requeue *rq, struct futex_bucket *from,
     list_for_each_safe (w, next, &from->waiters, node) {
         if (done - rq->wake >= rq->move)
             break;
-        if (!futex_key_equal(&w->key, &key[0]) || w->pi)
+        if (!futex_key_equal(&w->key, &key[0]))
             continue;
+        if (w->pi || w->moves_to_pi)
+            return -LINUX_EINVAL;
         if (done < rq->wake) {
             if (!futex_take(w, wakes)) {
                 *more = true;
@@ -303,7 +311,7 @@ static int64_t futex_requeue(struct task *task, const struct requeue *rq)
             err = user_fault_in(task, rq->addr1, false);
         else if (seen != rq->value)
             err = -LINUX_EAGAIN;
-        else if (!more)
+        else if (!more || done < 0)
             return done;
         if (err)
             return err;
@@ -401,10 +409,14 @@ static int64_t futex_wake_op(struct task *task, uaddr_t addr1, uaddr_t addr2, bo
         lock_acquire_pair(&b[0]->lock, &b[1]->lock);
         result = operate(task, addr2, encoded);
         const uint32_t any = LINUX_FUTEX_BITSET_MATCH_ANY;
+        int first = 0, second = 0;
         if (result >= 0)
-            woken += take_waiters(b[0], &key[0], any, wake1 < 1 ? 1 : wake1, &wakes, &more1);
-        if (result > 0 && !more1)
-            woken += take_waiters(b[1], &key[1], any, wake2 < 1 ? 1 : wake2, &wakes, &more2);
+            first = take_waiters(b[0], &key[0], any, wake1 < 1 ? 1 : wake1, &wakes, &more1);
+        if (result > 0 && !more1 && first >= 0)
+            second = take_waiters(b[1], &key[1], any, wake2 < 1 ? 1 : wake2, &wakes, &more2);
+        if (first < 0 || second < 0)
+            result = -LINUX_EINVAL;
+        woken = first + second;
         lock_release_pair(&b[0]->lock, &b[1]->lock);
         futex_wakes_send(&wakes);
         if (result != -LINUX_EFAULT)
@@ -482,6 +494,11 @@ int64_t sys_futex(struct task *task, uaddr_t uaddr, uint32_t op, uint32_t val, u
         return futex_requeue(task, &rq);
     case LINUX_FUTEX_WAKE_OP:
         return futex_wake_op(task, uaddr, uaddr2, private, (int)val, (int)timeout, val3);
+    case LINUX_FUTEX_WAIT_REQUEUE_PI:
+        return futex_wait_requeue_pi(task, uaddr, private, val, LINUX_FUTEX_BITSET_MATCH_ANY,
+                                     deadline, uaddr2);
+    case LINUX_FUTEX_CMP_REQUEUE_PI:
+        return futex_cmp_requeue_pi(task, uaddr, private, (int)val, (int)timeout, uaddr2, val3);
     case LINUX_FUTEX_LOCK_PI:
     case LINUX_FUTEX_LOCK_PI2:
         return futex_lock_pi(task, uaddr, private, false, deadline);
@@ -519,8 +536,8 @@ static int64_t wait_on_all(struct task *task, const struct linux_futex_waitv *v,
 {
     for (unsigned i = 0; i < count; i++) {
         w[i] = (struct futex_waiter){.task = task, .bitset = LINUX_FUTEX_BITSET_MATCH_ANY};
-        int err = queue_if_equal(task, &w[i], v[i].uaddr, v[i].flags & LINUX_FUTEX_PRIVATE_FLAG,
-                                 (uint32_t)v[i].val);
+        int err = futex_queue_if_equal(task, &w[i], v[i].uaddr,
+                                       v[i].flags & LINUX_FUTEX_PRIVATE_FLAG, (uint32_t)v[i].val);
         if (err) {
             int woken = unqueue(w, i);
             return woken >= 0 ? woken : err;

@@ -24,6 +24,7 @@ struct futex_bucket {
 
 enum { FUTEX_BUCKETS = 256 };
 struct futex_table {
+    _Atomic uint32_t pi_waiters; // threads that wait for PI locks, or may be moved to one
     struct futex_bucket bucket[FUTEX_BUCKETS];
 };
 
@@ -34,8 +35,10 @@ struct futex_waiter {
     struct task *task;
     uint32_t bitset;
     _Atomic bool woken; // taken out of the queue by a waker
-    bool pi;
-    uint32_t owner; // PI: the thread that held the lock when this one queued
+    bool pi;            // waits for a PI lock
+    uint32_t owner;     // PI: the thread that holds the lock
+    bool moves_to_pi;   // FUTEX_WAIT_REQUEUE_PI: may be moved to the lock of lock_key
+    struct futex_key lock_key;
 };
 
 // Tasks to wake after the bucket is unlocked.
@@ -63,7 +66,20 @@ void futex_wakes_send(struct futex_wakes *wakes);
 
 // Sleeps until woken. 0, -LINUX_ETIMEDOUT or -ERESTARTSYS; then the waiter is out of the queue.
 int futex_sleep(struct task *task, struct futex_waiter *w, uint64_t deadline_ns);
+// The same for one that waits for a PI lock, or may be moved to one.
+int futex_sleep_pi(struct task *task, struct futex_waiter *w, uint64_t deadline_ns);
 
+// Queues the waiter if the word still has the value. 0, -LINUX_EAGAIN, -LINUX_EFAULT,
+// -LINUX_EINVAL.
+NODISCARD int futex_queue_if_equal(struct task *task, struct futex_waiter *w, uaddr_t addr,
+                                   bool private, uint32_t value);
+// The first that waits for a PI lock, or NULL; the bucket is locked.
+struct futex_waiter *futex_first_pi(struct futex_bucket *b, const struct futex_key *key);
+
+int64_t futex_wait_requeue_pi(struct task *task, uaddr_t addr, bool private, uint32_t value,
+                              uint32_t bitset, uint64_t deadline_ns, uaddr_t lock);
+int64_t futex_cmp_requeue_pi(struct task *task, uaddr_t addr, bool private, int wake, int move,
+                             uaddr_t lock, uint32_t value);
 int64_t futex_lock_pi(struct task *task, uaddr_t addr, bool private, bool try_only,
                       uint64_t deadline_ns);
 int64_t futex_unlock_pi(struct task *task, uaddr_t addr, bool private);

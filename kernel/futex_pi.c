@@ -10,7 +10,7 @@
 
 // --- Locking -------------------------------------------------------------------------------------
 
-static struct futex_waiter *first_waiter(struct futex_bucket *b, const struct futex_key *key)
+struct futex_waiter *futex_first_pi(struct futex_bucket *b, const struct futex_key *key)
 {
     struct futex_waiter *w;
     list_for_each (w, &b->waiters, node)
@@ -19,12 +19,25 @@ static struct futex_waiter *first_waiter(struct futex_bucket *b, const struct fu
     return NULL;
 }
 
+// The lock has a new owner: those that still wait wait for it.
+static void set_owner(struct futex_bucket *b, const struct futex_key *key, uint32_t owner)
+{
+    struct futex_waiter *w;
+    list_for_each (w, &b->waiters, node)
+        if (w->pi && futex_key_equal(&w->key, key))
+            w->owner = owner;
+}
+
 static bool thread_exists(struct task *task, uint32_t tid)
 {
     struct task *owner = task_find(task->kernel, (int32_t)tid);
-    bool exists = owner && atomic_load_explicit(&owner->state, memory_order_relaxed) < TASK_ZOMBIE;
-    if (owner)
-        task_put(owner);
+    if (!owner)
+        return false;
+    // One that has begun to exit may have looked for its waiters already.
+    lock_acquire(&owner->process->lock);
+    bool exists = !owner->exit_begun;
+    lock_release(&owner->process->lock);
+    task_put(owner);
     return exists;
 }
 
@@ -50,7 +63,7 @@ static enum pi_result try_lock(struct task *task, struct futex_bucket *b, struct
     uint32_t want = word | LINUX_FUTEX_WAITERS;
     if (!owner)
         want = (word & LINUX_FUTEX_OWNER_DIED) | (uint32_t)task->pid |
-               (first_waiter(b, &w->key) ? LINUX_FUTEX_WAITERS : 0);
+               (futex_first_pi(b, &w->key) ? LINUX_FUTEX_WAITERS : 0);
     if (want != word) {
         *err = user_cmpxchg32(task, addr, word, want, &seen, true);
         if (*err || seen != word)
@@ -63,12 +76,24 @@ static enum pi_result try_lock(struct task *task, struct futex_bucket *b, struct
     return PI_QUEUED;
 }
 
+int futex_sleep_pi(struct task *task, struct futex_waiter *w, uint64_t deadline_ns)
+{
+    _Atomic uint32_t *count = &task->kernel->futexes->pi_waiters;
+    atomic_fetch_add_explicit(count, 1, memory_order_seq_cst);
+    int err = futex_sleep(task, w, deadline_ns);
+    atomic_fetch_sub_explicit(count, 1, memory_order_seq_cst);
+    return err;
+}
+
 // Queued behind an owner that is there to hand the lock over, or not any more.
 static int pi_sleep(struct task *task, struct futex_waiter *w, uint64_t deadline_ns)
 {
-    if (!thread_exists(task, w->owner) && futex_dequeue(w))
-        return -LINUX_ESRCH;
-    int err = futex_sleep(task, w, deadline_ns);
+    _Atomic uint32_t *count = &task->kernel->futexes->pi_waiters;
+    // An owner that ends after this sees us; one that ended before is not there any more.
+    atomic_fetch_add_explicit(count, 1, memory_order_seq_cst);
+    bool gone = !thread_exists(task, w->owner) && futex_dequeue(w);
+    int err = gone ? -LINUX_ESRCH : futex_sleep(task, w, deadline_ns);
+    atomic_fetch_sub_explicit(count, 1, memory_order_seq_cst);
     return err == -ERESTARTSYS ? -ERESTARTNOINTR : err;
 }
 
@@ -115,12 +140,13 @@ int64_t futex_unlock_pi(struct task *task, uaddr_t addr, bool private)
         err = user_load32(task, addr, &word, true);
         if (!err) {
             stranger = (word & LINUX_FUTEX_TID_MASK) != (uint32_t)task->pid;
-            struct futex_waiter *next = first_waiter(b, &key);
+            struct futex_waiter *next = futex_first_pi(b, &key);
             uint32_t want = next ? LINUX_FUTEX_WAITERS | (uint32_t)next->task->pid : 0;
             if (!stranger)
                 err = user_cmpxchg32(task, addr, word, want, &seen, true);
             done = !stranger && !err && seen == word;
             if (done && next) {
+                set_owner(b, &key, (uint32_t)next->task->pid);
                 (void)futex_take(next, &wakes);
             }
         }
@@ -180,15 +206,17 @@ static int mark_dead_pi(struct task *task, uaddr_t addr)
         if (!err && (word & LINUX_FUTEX_TID_MASK) != (uint32_t)task->pid) {
             done = true;
         } else if (!err) {
-            struct futex_waiter *next = first_waiter(b[0], &key[0]);
+            struct futex_waiter *next = futex_first_pi(b[0], &key[0]);
             if (!next)
-                next = first_waiter(b[1], &key[1]);
+                next = futex_first_pi(b[1], &key[1]);
             uint32_t want = (word & LINUX_FUTEX_WAITERS) | LINUX_FUTEX_OWNER_DIED |
                             (next ? (uint32_t)next->task->pid : 0);
             err = user_cmpxchg32(task, addr, word, want, &seen, true);
             done = !err && seen == word;
-            if (done && next)
+            if (done && next) {
+                set_owner(next->bucket, &next->key, (uint32_t)next->task->pid);
                 (void)futex_take(next, &wakes);
+            }
         }
         lock_release_pair(&b[0]->lock, &b[1]->lock);
         futex_wakes_send(&wakes);
@@ -230,7 +258,37 @@ static bool mark_dead(struct task *task, uaddr_t addr, bool pi, bool pending)
     return true;
 }
 
-void futex_exit(struct task *task)
+// The private PI lock somebody still waits for this task to release, or 0.
+static uaddr_t waited_for(struct task *task, struct futex_bucket *b)
+{
+    uaddr_t found = 0;
+    lock_acquire(&b->lock);
+    struct futex_waiter *w;
+    list_for_each (w, &b->waiters, node) {
+        if (w->pi && w->owner == (uint32_t)task->pid && w->key.object == task->mm) {
+            found = w->key.offset & ~(uint64_t)3;
+            break;
+        }
+    }
+    lock_release(&b->lock);
+    return found;
+}
+
+// PI locks that are on no robust list go to their first waiter too.
+static void pass_on_pi_locks(struct task *task)
+{
+    struct futex_table *table = task->kernel->futexes;
+    if (LIKELY(!atomic_load_explicit(&table->pi_waiters, memory_order_seq_cst)))
+        return;
+    for (unsigned i = 0; i < FUTEX_BUCKETS; i++) {
+        uaddr_t addr;
+        while ((addr = waited_for(task, &table->bucket[i])) != 0)
+            if (mark_dead_pi(task, addr))
+                break;
+    }
+}
+
+static void walk_robust_list(struct task *task)
 {
     struct linux_robust_list_head head;
     uaddr_t list = task->robust_list;
@@ -253,4 +311,10 @@ void futex_exit(struct task *task)
     if (pending)
         (void)mark_dead(task, pending + (uint64_t)head.futex_offset, head.list_op_pending & pi_bit,
                         true);
+}
+
+void futex_exit(struct task *task)
+{
+    walk_robust_list(task);
+    pass_on_pi_locks(task);
 }

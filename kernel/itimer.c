@@ -1,7 +1,7 @@
 // Interval timers of a process, and RLIMIT_CPU. ITIMER_REAL counts time; the others count CPU time
-// of all threads: they are looked at when the threads could have used what is left, at the
-// earliest, and a process that sleeps ever more rarely.
+// of all threads, as kernel/cpu_clock.h does.
 #include "kernel/itimer.h"
+#include "kernel/cpu_clock.h"
 #include "kernel/process.h"
 #include "kernel/signal_internal.h"
 #include "kernel/syscall_handlers.h"
@@ -16,8 +16,6 @@ enum {
     CPU_LIMIT = 3, // RLIMIT_CPU, as one more kind
     USER_KINDS = 3,
     KINDS = 4,
-    CPU_CHECK_MIN_NS = 1000000,
-    CPU_CHECK_MAX_NS = 1000000000,
 };
 
 struct itimer {
@@ -26,10 +24,9 @@ struct itimer {
     int32_t kind;          // immutable: LINUX_ITIMER_*, CPU_LIMIT
     // Guarded by process->lock.
     bool active;
-    uint64_t expires_ns;  // on the timer's own clock
-    uint64_t interval_ns; // 0: once
-    uint64_t last_cpu_ns; // CPU timers: what had been used when it was last looked at
-    uint64_t check_ns;    // ... and how long until the next look
+    uint64_t expires_ns;    // on the timer's own clock
+    uint64_t interval_ns;   // 0: once
+    struct cpu_watch watch; // of the kinds that count CPU time
 };
 
 struct itimers {
@@ -48,10 +45,7 @@ static uint64_t own_clock(struct process *p, int32_t kind)
 
 static uint64_t live_threads(struct process *p)
 {
-    lock_acquire(&p->kernel->tasklist);
-    unsigned n = p->live_threads;
-    lock_release(&p->kernel->tasklist);
-    return n ? n : 1;
+    return cpu_clock_threads(&(struct cpu_clock){.process = p});
 }
 
 // When to look again; process->lock is held. A process that ends is not looked at any more.
@@ -65,13 +59,7 @@ static void schedule(struct itimer *t, uint64_t now, uint64_t threads)
         return;
     }
     uint64_t left = t->expires_ns > now ? t->expires_ns - now : 0;
-    uint64_t wait = left / threads;
-    if (now == t->last_cpu_ns && t->check_ns * 2 > wait) // asleep
-        wait = t->check_ns * 2;
-    wait = wait < CPU_CHECK_MIN_NS ? CPU_CHECK_MIN_NS : wait;
-    wait = wait > CPU_CHECK_MAX_NS && wait > left / threads ? CPU_CHECK_MAX_NS : wait;
-    t->last_cpu_ns = now;
-    t->check_ns = wait;
+    uint64_t wait = cpu_watch_delay(&t->watch, now, left, threads);
     timer_arm(wheel, &t->timer, clock_monotonic_ns() + wait);
 }
 
@@ -92,8 +80,10 @@ static void fire(struct timer *timer)
     lock_acquire(&p->lock);
     if (t->active && now >= t->expires_ns) {
         struct siginfo info = {.signo = signals[t->kind], .code = LINUX_SI_KERNEL};
-        if (t->kind == CPU_LIMIT)
+        if (t->kind == CPU_LIMIT) {
             info.signo = cpu_limit_signal(p, now);
+            p->rlimit[LINUX_RLIMIT_CPU].cur++; // the next warning is a second away, as Linux shows
+        }
         if (!p->dead)
             (void)signal_send_locked(p->leader, &info, true);
         t->active = t->interval_ns != 0;
@@ -156,8 +146,7 @@ void itimer_cpu_limit_changed(struct process *p)
     t->active = limit < INT64_MAX / NSEC_PER_SEC;
     t->expires_ns = t->active ? limit * NSEC_PER_SEC : 0;
     t->interval_ns = NSEC_PER_SEC;
-    t->last_cpu_ns = UINT64_MAX;
-    t->check_ns = 0;
+    cpu_watch_begin(&t->watch);
     if (t->active)
         schedule(t, now, threads);
     else
@@ -221,8 +210,7 @@ int64_t sys_setitimer(struct task *task, int32_t which, uaddr_t value, uaddr_t o
     t->active = ns != 0;
     t->expires_ns = ns > UINT64_MAX - now ? UINT64_MAX : now + ns;
     t->interval_ns = ns ? interval : 0;
-    t->last_cpu_ns = UINT64_MAX;
-    t->check_ns = 0;
+    cpu_watch_begin(&t->watch);
     if (t->active)
         schedule(t, now, threads);
     else

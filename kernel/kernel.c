@@ -13,6 +13,7 @@
 #include "platform/clock.h"
 #include "platform/host_fault.h"
 #include "platform/poller.h"
+#include "platform/random.h"
 #include "platform/thread.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,11 +23,22 @@ enum { CPU_MAX = 64 }; // what an affinity mask of one word holds
 // The generic timer ticks in nanoseconds, the frequency Armv8.6 fixes.
 static const uint64_t COUNTER_HZ = 1000000000;
 
+static uint64_t random_u64(void)
+{
+    uint64_t v;
+    random_bytes(&v, sizeof v);
+    return v;
+}
+
 static void make_clocks(struct kernel *k)
 {
     k->boot_ns = clock_monotonic_ns();
     k->cpu_host = (struct cpu_host){
-        .counter = clock_monotonic_ns, .counter_hz = COUNTER_HZ, .clock_ns = clock_for_vdso};
+        .counter = clock_monotonic_ns,
+        .counter_hz = COUNTER_HZ,
+        .clock_ns = clock_for_vdso,
+        .random = random_u64,
+    };
 }
 
 static int make_parts(struct kernel *k, const struct kernel_config *config)

@@ -21,6 +21,8 @@ struct task_pool;
 struct futex_table;
 struct timer_wheel;
 struct anon;
+struct inotify_hub;
+struct ipc;
 struct net;
 struct tty_table;
 struct file_maps;
@@ -42,6 +44,8 @@ struct kernel {
     struct timer_wheel *timers;   // kernel/timer.c: one thread
     struct poller *poller;        // platform/poller.c: one thread, made when first needed
     struct anon *anon;            // kernel/anon.c: objects without a name (pipes, sockets, memfd)
+    struct inotify_hub *inotify;  // kernel/inotify.c: watches
+    struct ipc *ipc;              // kernel/ipc/: System V objects
     struct net *net;              // kernel/net/: namespaces of addresses, host interfaces
     struct tty_table *ttys;       // kernel/tty/
     struct vdso_image *vdso;

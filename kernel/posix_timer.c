@@ -2,6 +2,7 @@
 // counted as overruns, and the next period starts when it is taken.
 #include "kernel/posix_timer.h"
 #include "kernel/clock_read.h"
+#include "kernel/cpu_clock.h"
 #include "kernel/process.h"
 #include "kernel/signal_internal.h"
 #include "kernel/syscall_handlers.h"
@@ -11,18 +12,24 @@
 #include "platform/clock.h"
 #include <stdlib.h>
 
-enum { OVERRUN_MAX = INT32_MAX };
+enum {
+    OVERRUN_MAX = INT32_MAX,
+    CLOCK_OF_FD = 3, // a negative clock number that stands for a descriptor
+    CLOCK_OF_FD_MASK = 7,
+};
 
 struct posix_timer {
     struct timer timer;
     struct process *process;   // immutable; lives longer
     struct task *thread;       // immutable, referenced: SIGEV_THREAD_ID; else NULL
     int32_t id, clock, notify; // immutable
+    struct cpu_clock cpu;      // immutable: what a CPU-time timer counts; process NULL: it does not
 
     // Guarded by process->lock.
     struct sigqueue *signal; // detached when the timer goes while it is queued
     bool active;
-    uint64_t deadline_ns; // monotonic: next expiration
+    uint64_t deadline_ns; // next expiration: monotonic, or on the CPU clock
+    struct cpu_watch watch;
     uint64_t interval_ns; // 0: once
     uint64_t overrun;     // expirations since the signal was queued
     uint64_t last_overrun;
@@ -36,10 +43,14 @@ struct posix_timers {
 
 // --- Expiration ----------------------------------------------------------------------------------
 
-// Moves to the first period after now; returns how many passed. process->lock is held.
-static uint64_t next_period(struct posix_timer *t)
+static bool counts_cpu(const struct posix_timer *t)
 {
-    uint64_t now = clock_monotonic_ns();
+    return t->cpu.process != NULL;
+}
+
+// Moves to the first period after now; returns how many passed. process->lock is held.
+static uint64_t next_period(struct posix_timer *t, uint64_t now)
+{
     if (t->deadline_ns > now)
         return 0;
     uint64_t periods = (now - t->deadline_ns) / t->interval_ns + 1;
@@ -52,6 +63,16 @@ static void rearm(struct posix_timer *t)
     timer_arm(t->process->kernel->timers, &t->timer, t->deadline_ns);
 }
 
+// The same for a CPU clock that shows `now`.
+static void rearm_cpu(struct posix_timer *t, uint64_t now, uint64_t threads)
+{
+    if (atomic_load_explicit(&t->cpu.process->exited, memory_order_relaxed))
+        return; // it counts no more
+    uint64_t left = t->deadline_ns > now ? t->deadline_ns - now : 0;
+    timer_arm(t->process->kernel->timers, &t->timer,
+              clock_monotonic_ns() + cpu_watch_delay(&t->watch, now, left, threads));
+}
+
 static bool send(struct posix_timer *t)
 {
     struct process *p = t->process;
@@ -60,6 +81,25 @@ static bool send(struct posix_timer *t)
     if (t->thread)
         return !t->thread->exit_begun && signal_send_timer_locked(t->thread, t->signal, false);
     return signal_send_timer_locked(p->leader, t->signal, true);
+}
+
+// Periods of CPU time go on while the signal is pending.
+static void fire_cpu(struct timer *timer)
+{
+    struct posix_timer *t = CONTAINER_OF(timer, struct posix_timer, timer);
+    struct process *p = t->process;
+    uint64_t now = cpu_clock_read(&t->cpu), threads = cpu_clock_threads(&t->cpu);
+    lock_acquire(&p->lock);
+    if (t->active && !p->dead && now >= t->deadline_ns) {
+        bool queued = send(t);
+        if (t->interval_ns)
+            t->overrun += next_period(t, now) - (queued ? 1 : 0);
+        else
+            t->active = false;
+    }
+    if (t->active && !p->dead)
+        rearm_cpu(t, now, threads);
+    lock_release(&p->lock);
 }
 
 static void fire(struct timer *timer)
@@ -72,7 +112,7 @@ static void fire(struct timer *timer)
         if (!t->interval_ns) {
             t->active = false;
         } else if (!queued) { // nobody will take it and start the next period
-            t->overrun += next_period(t) - 1;
+            t->overrun += next_period(t, clock_monotonic_ns()) - 1;
             rearm(t);
         }
     }
@@ -81,8 +121,8 @@ static void fire(struct timer *timer)
 
 void posix_timer_delivered(struct posix_timer *t, struct siginfo *info)
 {
-    if (t->active && t->interval_ns) {
-        uint64_t periods = next_period(t);
+    if (t->active && t->interval_ns && !counts_cpu(t)) {
+        uint64_t periods = next_period(t, clock_monotonic_ns());
         t->overrun += periods ? periods - 1 : 0;
         rearm(t);
     }
@@ -141,6 +181,7 @@ static void release(struct posix_timer *t)
 {
     timer_cancel(t->process->kernel->timers, &t->timer);
     task_put(t->thread);
+    cpu_clock_put(&t->cpu);
     free(t->signal);
     free(t);
 }
@@ -200,19 +241,23 @@ static int check_event(struct task *task, const struct linux_sigevent *e, struct
     }
 }
 
-static int check_clock(struct task *task, int32_t clock)
+// Finds what is counted when it is CPU time.
+static int check_clock(struct task *task, int32_t clock, struct cpu_clock *cpu)
 {
-    uint64_t ns;
-    if (clock_read(task, clock, &ns))
-        return -LINUX_EINVAL;
-    if (!clock_ticks(clock) || clock == LINUX_CLOCK_REALTIME_COARSE ||
-        clock == LINUX_CLOCK_MONOTONIC_COARSE || clock == LINUX_CLOCK_MONOTONIC_RAW)
-        return -LINUX_EOPNOTSUPP;
-    return 0;
+    *cpu = (struct cpu_clock){0};
+    if (clock < 0 && (clock & CLOCK_OF_FD_MASK) == CLOCK_OF_FD)
+        return -LINUX_EOPNOTSUPP; // a clock device's: none can have timers
+    if (!clock_ticks(clock))
+        return cpu_clock_find(task, clock, cpu);
+    return clock == LINUX_CLOCK_REALTIME_COARSE || clock == LINUX_CLOCK_MONOTONIC_COARSE ||
+                   clock == LINUX_CLOCK_MONOTONIC_RAW
+               ? -LINUX_EOPNOTSUPP
+               : 0;
 }
 
-static struct posix_timer *make(struct task *task, int32_t clock, const struct linux_sigevent *e,
-                                struct task *thread)
+// `thread` and what `cpu` refers to are the timer's then.
+static struct posix_timer *make(struct task *task, int32_t clock, const struct cpu_clock *cpu,
+                                const struct linux_sigevent *e, struct task *thread)
 {
     struct posix_timer *t = calloc(1, sizeof *t);
     struct sigqueue *q = calloc(1, sizeof *q);
@@ -221,7 +266,8 @@ static struct posix_timer *make(struct task *task, int32_t clock, const struct l
         free(q);
         return NULL;
     }
-    timer_init(&t->timer, fire);
+    timer_init(&t->timer, cpu->process ? fire_cpu : fire);
+    t->cpu = *cpu;
     t->process = task->process;
     t->thread = thread;
     t->clock = clock;
@@ -237,18 +283,18 @@ int64_t sys_timer_create(struct task *task, int32_t clock, uaddr_t event, uaddr_
 {
     struct process *p = task->process;
     struct linux_sigevent e = {.signo = LINUX_SIGALRM, .notify = LINUX_SIGEV_SIGNAL};
-    struct task *thread;
+    struct task *thread = NULL;
+    struct cpu_clock cpu;
     if (event && user_get(task, event, &e))
         return -LINUX_EFAULT;
-    int err = check_clock(task, clock);
+    int err = check_clock(task, clock, &cpu);
     if (!err)
         err = check_event(task, &e, &thread);
-    if (err)
-        return err;
-    struct posix_timer *t = make(task, clock, &e, thread);
+    struct posix_timer *t = err ? NULL : make(task, clock, &cpu, &e, thread);
     if (!t) {
         task_put(thread);
-        return -LINUX_EAGAIN;
+        cpu_clock_put(&cpu);
+        return err ? err : -LINUX_EAGAIN;
     }
     lock_acquire(&p->lock);
     err = insert(p, t);
@@ -283,10 +329,9 @@ int64_t sys_timer_delete(struct task *task, int32_t timerid)
 }
 
 // process->lock is held.
-static struct linux_itimerspec value_of(const struct posix_timer *t)
+static struct linux_itimerspec value_of(const struct posix_timer *t, uint64_t now)
 {
     struct linux_itimerspec v = {.interval = timespec_from_ns(t->interval_ns)};
-    uint64_t now = clock_monotonic_ns();
     if (t->active) {
         uint64_t at = t->deadline_ns;
         if (at <= now && t->interval_ns)
@@ -296,14 +341,58 @@ static struct linux_itimerspec value_of(const struct posix_timer *t)
     return v;
 }
 
+// The clock of a timer is read without a lock: the timer is looked for, and the clock, which
+// cannot change, copied. False: no such timer.
+static bool clock_of(struct process *p, int32_t id, struct cpu_clock *cpu)
+{
+    lock_acquire(&p->lock);
+    struct posix_timer *t = find(p, id);
+    *cpu = (struct cpu_clock){0};
+    if (t && counts_cpu(t)) {
+        *cpu = t->cpu;
+        if (cpu->thread)
+            task_get(cpu->thread);
+        process_get(cpu->process);
+    }
+    lock_release(&p->lock);
+    return t;
+}
+
+struct moment {
+    uint64_t now, threads;
+    bool cpu;
+};
+
+static int read_clock(struct process *p, int32_t id, struct moment *m)
+{
+    struct cpu_clock cpu;
+    if (!clock_of(p, id, &cpu))
+        return -LINUX_EINVAL;
+    m->cpu = cpu.process != NULL;
+    m->now = m->cpu ? cpu_clock_read(&cpu) : clock_monotonic_ns();
+    m->threads = m->cpu ? cpu_clock_threads(&cpu) : 1;
+    cpu_clock_put(&cpu);
+    return 0;
+}
+
+// The timer, if it is still the one whose clock was read. process->lock is held.
+static struct posix_timer *find_again(struct process *p, int32_t id, const struct moment *m)
+{
+    struct posix_timer *t = find(p, id);
+    return t && counts_cpu(t) == m->cpu ? t : NULL;
+}
+
 int64_t sys_timer_gettime(struct task *task, int32_t timerid, uaddr_t value)
 {
     struct process *p = task->process;
     struct linux_itimerspec v;
+    struct moment m;
+    if (read_clock(p, timerid, &m))
+        return -LINUX_EINVAL;
     lock_acquire(&p->lock);
-    struct posix_timer *t = find(p, timerid);
+    struct posix_timer *t = find_again(p, timerid, &m);
     if (t)
-        v = value_of(t);
+        v = value_of(t, m.now);
     lock_release(&p->lock);
     return t ? user_put(task, value, &v) : -LINUX_EINVAL;
 }
@@ -318,31 +407,45 @@ int64_t sys_timer_getoverrun(struct task *task, int32_t timerid)
     return result;
 }
 
+// process->lock is held.
+static void start(struct posix_timer *t, const struct moment *m, bool absolute, uint64_t ns,
+                  uint64_t interval)
+{
+    t->active = ns != 0;
+    t->interval_ns = ns ? interval : 0;
+    t->overrun = t->last_overrun = 0;
+    cpu_watch_begin(&t->watch);
+    if (m->cpu)
+        t->deadline_ns = absolute ? ns : ns > UINT64_MAX - m->now ? UINT64_MAX : m->now + ns;
+    else
+        t->deadline_ns = absolute ? clock_deadline(t->clock, ns) : timespec_deadline(ns);
+    if (!t->active)
+        timer_disarm(t->process->kernel->timers, &t->timer);
+    else if (m->cpu)
+        rearm_cpu(t, m->now, m->threads);
+    else
+        rearm(t);
+}
+
 int64_t sys_timer_settime(struct task *task, int32_t timerid, uint32_t flags, uaddr_t value,
                           uaddr_t old)
 {
     struct process *p = task->process;
     struct linux_itimerspec v, before;
+    struct moment m;
     uint64_t ns, interval;
     if (!value)
         return -LINUX_EINVAL;
     if (user_get(task, value, &v))
         return -LINUX_EFAULT;
-    if (timespec_to_ns(&v.value, &ns) || timespec_to_ns(&v.interval, &interval))
+    if (timespec_to_ns(&v.value, &ns) || timespec_to_ns(&v.interval, &interval) ||
+        read_clock(p, timerid, &m))
         return -LINUX_EINVAL;
     lock_acquire(&p->lock);
-    struct posix_timer *t = find(p, timerid);
+    struct posix_timer *t = find_again(p, timerid, &m);
     if (t) {
-        before = value_of(t);
-        t->active = ns != 0;
-        t->interval_ns = ns ? interval : 0;
-        t->overrun = t->last_overrun = 0;
-        t->deadline_ns =
-            flags & LINUX_TIMER_ABSTIME ? clock_deadline(t->clock, ns) : timespec_deadline(ns);
-        if (t->active)
-            rearm(t);
-        else
-            timer_disarm(p->kernel->timers, &t->timer);
+        before = value_of(t, m.now);
+        start(t, &m, flags & LINUX_TIMER_ABSTIME, ns, interval);
     }
     lock_release(&p->lock);
     if (!t)

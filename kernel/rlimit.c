@@ -100,7 +100,9 @@ static int64_t change_limit(struct task *task, struct task *target, int32_t reso
     before = p->rlimit[resource];
     int err = new ? set_limit(task, p, (uint32_t)resource, &wanted) : 0;
     lock_release(&p->lock);
-    if (!err && new)
+    if (!err && new && resource == LINUX_RLIMIT_CPU)
+        itimer_cpu_limit_changed(p);
+    else if (!err && new)
         apply_to(target);
     if (!err && old && user_put(task, old, &before))
         return -LINUX_EFAULT;

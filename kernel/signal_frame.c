@@ -11,12 +11,10 @@
 #include "kernel/syscall_handlers.h"
 #include "kernel/vdso.h"
 #include "platform/abi/linux_errno.h"
+#include "platform/abi/seccomp.h"
 #include <stddef.h>
 #include <string.h>
 
-// SPSR fields of a 64-bit user state: NZCV; everything else must read as 0 after sigreturn, except
-// bits a processor may keep (SSBS, DIT and the like), which we drop.
-#define PSTATE_NZCV 0xf0000000ull
 // M[4:0] and D, A, I, F: what would not be EL0 with interrupts on.
 #define PSTATE_PRIVILEGED 0x3dfull
 
@@ -69,8 +67,6 @@ static enum info_layout info_layout(const struct siginfo *info)
     }
 }
 
-#define AUDIT_ARCH_AARCH64 0xC00000B7u
-
 void signal_info_to_guest(const struct siginfo *info, struct linux_siginfo *out)
 {
     memset(out, 0, sizeof *out);
@@ -109,7 +105,7 @@ void signal_info_to_guest(const struct siginfo *info, struct linux_siginfo *out)
     case LAYOUT_SYS:
         out->sys.call_addr = info->call_addr;
         out->sys.syscall = info->syscall;
-        out->sys.arch = AUDIT_ARCH_AARCH64;
+        out->sys.arch = LINUX_AUDIT_ARCH_AARCH64;
         break;
     }
 }
@@ -123,7 +119,7 @@ static void fill_registers(struct task *task, struct linux_sigcontext *sc)
     memcpy(sc->x, cpu->x, sizeof sc->x);
     sc->sp = cpu->x[CPU_SP];
     sc->pc = cpu->pc;
-    sc->pstate = cpu_nzcv(cpu);
+    sc->pstate = cpu_pstate(cpu);
 }
 
 static void fill_records(struct task *task, struct frame_records *r)
@@ -223,7 +219,7 @@ static bool restore_registers(struct task *task, const struct linux_sigcontext *
     memcpy(cpu->x, sc->x, sizeof sc->x);
     cpu->x[CPU_SP] = sc->sp;
     cpu->pc = sc->pc;
-    cpu_set_nzcv(cpu, (uint32_t)(sc->pstate & PSTATE_NZCV));
+    cpu_set_pstate(cpu, (uint32_t)sc->pstate);
     return !(sc->pstate & PSTATE_PRIVILEGED);
 }
 

@@ -203,7 +203,7 @@ static void put_struct(struct trace_line *line, struct task *task, const struct 
 
 static void put_number(struct trace_line *line, const struct syscall_arg *arg, uint64_t x)
 {
-    char buf[16];
+    char buf[TRACE_SIGNAL_NAME_MAX];
     switch (arg->kind) {
     case TRACE_DIRFD:
         if ((int32_t)x == -100)
@@ -354,7 +354,7 @@ void trace_leave(struct trace_line *line, struct task *task, int64_t result)
 
 void trace_signal(struct task *task, int signo, int code, uint64_t addr)
 {
-    char buf[16];
+    char buf[TRACE_SIGNAL_NAME_MAX];
     log_printf(&task->kernel->log, LOG_STRACE, "%d --- %s {si_code=%d, si_addr=0x%llx} ---",
                task->pid, trace_signal_name(signo, buf, sizeof buf), code,
                (unsigned long long)addr);

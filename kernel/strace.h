@@ -35,6 +35,8 @@ void trace_printf(struct trace_line *line, const char *fmt, ...) PRINTF_LIKE(2, 
 void trace_bytes(struct trace_line *line, struct task *task, uaddr_t addr, size_t n);
 void trace_text(struct trace_line *line, struct task *task, uaddr_t addr); // NUL-terminated
 void trace_flag_names(struct trace_line *line, const struct trace_name *names, uint64_t value);
+// The name, in `buf` when it is none of the classic ones.
+enum { TRACE_SIGNAL_NAME_MAX = 24 };
 const char *trace_signal_name(int signo, char *buf, size_t size);
 
 #endif

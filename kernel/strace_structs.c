@@ -65,7 +65,7 @@ FORMAT(fdpair)
 FORMAT(wstatus)
 {
     int32_t v;
-    char buf[16];
+    char buf[TRACE_SIGNAL_NAME_MAX];
     READ_OR_RETURN(v);
     if (v == 0xffff)
         trace_printf(line, "[{WIFCONTINUED}]");
@@ -147,7 +147,7 @@ static void put_sigset(struct trace_line *line, uint64_t set)
     trace_printf(line, inverted ? "~[" : "[");
     const char *separator = "";
     for (int sig = 1; sig <= LINUX_NSIG; sig++) {
-        char buf[16];
+        char buf[TRACE_SIGNAL_NAME_MAX];
         if (!!(set >> (sig - 1) & 1) == inverted)
             continue;
         const char *name = trace_signal_name(sig, buf, sizeof buf);
@@ -179,7 +179,7 @@ FORMAT(sigaction)
 FORMAT(siginfo)
 {
     struct linux_siginfo i;
-    char buf[16];
+    char buf[TRACE_SIGNAL_NAME_MAX];
     READ_OR_RETURN(i);
     trace_printf(line, "{%s, si_code=%d, si_pid=%d, si_uid=%u}",
                  trace_signal_name(i.signo, buf, sizeof buf), i.code, i.rt.pid, i.rt.uid);
@@ -188,7 +188,7 @@ FORMAT(siginfo)
 FORMAT(sigevent)
 {
     struct linux_sigevent e;
-    char buf[16];
+    char buf[TRACE_SIGNAL_NAME_MAX];
     READ_OR_RETURN(e);
     trace_printf(line, "{%s, notify=%d, value=0x%llx}", trace_signal_name(e.signo, buf, sizeof buf),
                  e.notify, ULL(e.value));

@@ -1,4 +1,5 @@
 #include "kernel/syscall.h"
+#include "kernel/seccomp.h"
 #include "kernel/strace.h"
 #include "kernel/syscall_table.h"
 #include "kernel/task.h"
@@ -123,6 +124,12 @@ void syscall_dispatch(struct task *task)
     task->syscall_x0 = x[0];
 
     int64_t result;
+    if (UNLIKELY(atomic_load_explicit(&task->seccomp_mode, memory_order_relaxed)) &&
+        !seccomp_allows(task, nr, &result)) {
+        x[0] = (uint64_t)result;
+        task->syscall_nr = -1;
+        return;
+    }
     uint64_t begin = usage_sampled(task) ? usage_sample_begin() : 0;
     if (UNLIKELY(is_traced(task->kernel, nr)))
         result = run_traced(task, entry, nr);

@@ -5,9 +5,11 @@
 #include "kernel/mm.h"
 #include "kernel/pid.h"
 #include "kernel/process.h"
+#include "kernel/seccomp.h"
 #include "kernel/signal_internal.h"
 #include "kernel/task_internal.h"
 #include "platform/abi/linux_errno.h"
+#include "platform/abi/prctl.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,6 +26,7 @@ struct task *task_allocate(struct kernel *kernel)
     atomic_init(&t->refs, 1);
     t->syscall_nr = -1;
     t->exit_signal = -1;
+    t->mce_policy = LINUX_PR_MCE_KILL_DEFAULT;
     signal_altstack_reset(t);
     sigpending_init(&t->pending);
     list_init(&t->children);
@@ -81,6 +84,7 @@ void task_put(struct task *task)
 {
     if (!task || atomic_fetch_sub_explicit(&task->refs, 1, memory_order_acq_rel) != 1)
         return;
+    seccomp_filter_put(atomic_load_explicit(&task->seccomp, memory_order_relaxed));
     cred_put(task->cred);
     process_put(task->process);
     cond_destroy(&task->wake_cond);

@@ -22,6 +22,7 @@ struct fd_table;
 struct mm;
 struct process;
 struct pgrp;
+struct seccomp_filter;
 struct session;
 struct trace_line;
 struct vfork_done;
@@ -56,6 +57,8 @@ struct restart_block {
     uaddr_t addr, addr2;
     uint64_t value[2];
 };
+
+struct sem_undo_list;
 
 struct task {
     struct cpu cpu;                      // self; others only while the task is stopped
@@ -96,6 +99,12 @@ struct task {
     bool stop_dequeued;        // took a stop signal, and no SIGCONT has come since
     struct sigpending pending; // private to this thread
 
+    // Changed under process->lock, by any thread of it; read by self without. A filter that was
+    // replaced is kept by the one that took its place.
+    _Atomic(struct seccomp_filter *) seccomp; // referenced
+    _Atomic uint32_t seccomp_mode;            // LINUX_SECCOMP_MODE_*
+    _Atomic bool no_new_privs;
+
     // Self.
     uint64_t altstack_sp, altstack_size;
     uint32_t altstack_flags;
@@ -106,15 +115,17 @@ struct task {
     int32_t syscall_nr;  // in a system call that may be restarted: its number, else -1
     uint64_t syscall_x0; // x0 at entry, for restarts
     struct restart_block restart;
-    bool exiting;             // leave the main loop with exit_status
-    struct trace_line *trace; // strace line under construction, or NULL
+    struct sem_undo_list *sem_undo; // kernel/ipc/sem.c; NULL: nothing to undo
+    bool exiting;                   // leave the main loop with exit_status
+    struct trace_line *trace;       // strace line under construction, or NULL
     uint32_t personality;
     struct vfork_done *vfork_done; // told when we exec or exit
+    int32_t mce_policy;            // PR_MCE_KILL_*; memory does not fail here
     int32_t nice;
-    int32_t sched_policy, sched_priority; // of any thread: guarded by tasklist
-    uint64_t start_ns, start_boot_ns;     // monotonic, boottime; immutable
-    uint64_t timer_slack_ns;
-    uint32_t syscall_count; // see usage_sampled()
+    int32_t sched_policy, sched_priority;            // of any thread: guarded by tasklist
+    uint64_t start_ns, start_boot_ns;                // monotonic, boottime; immutable
+    uint64_t timer_slack_ns, default_timer_slack_ns; // the default: what it was born with
+    uint32_t syscall_count;                          // see usage_sampled()
 
     // CPU time. The host thread's clock counts all of it; system time is the share estimated from
     // timed system calls. `cpu_clock` is valid while cpu_running (guarded by lock).

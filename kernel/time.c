@@ -1,6 +1,7 @@
 // System calls on clocks, and sleeping.
 #include "platform/abi/time.h"
 #include "kernel/clock_read.h"
+#include "kernel/cpu_clock.h"
 #include "kernel/syscall_handlers.h"
 #include "kernel/task.h"
 #include "kernel/timespec.h"
@@ -135,15 +136,79 @@ int64_t sys_nanosleep(struct task *task, uaddr_t duration, uaddr_t rem)
     return err ? err : sleep_relative(task, timespec_deadline(ns), rem);
 }
 
+// Until a clock of CPU time shows `until`. -ERESTARTSYS.
+static int sleep_on_cpu_clock(struct task *task, const struct cpu_clock *clock, uint64_t until)
+{
+    struct cpu_watch watch;
+    cpu_watch_begin(&watch);
+    for (;;) {
+        uint64_t now = cpu_clock_read(clock);
+        if (now >= until)
+            return 0;
+        uint64_t delay = cpu_watch_delay(&watch, now, until - now, cpu_clock_threads(clock));
+        int err = task_wait(task, clock_monotonic_ns() + delay, WAIT_INTERRUPTIBLE);
+        if (err && err != -LINUX_ETIMEDOUT)
+            return err;
+    }
+}
+
+static int64_t sleep_cpu_relative(struct task *task, int32_t number, uint64_t until, uaddr_t rem);
+
+static int64_t sleep_cpu_restart(struct task *task, struct restart_block *block)
+{
+    return sleep_cpu_relative(task, (int32_t)block->value[0], block->deadline_ns, block->addr);
+}
+
+static int64_t sleep_cpu_relative(struct task *task, int32_t number, uint64_t until, uaddr_t rem)
+{
+    struct cpu_clock clock;
+    int err = cpu_clock_find(task, number, &clock);
+    if (err)
+        return err;
+    err = sleep_on_cpu_clock(task, &clock, until);
+    uint64_t now = cpu_clock_read(&clock);
+    cpu_clock_put(&clock);
+    if (!err || now >= until)
+        return 0;
+    if (rem && timespec_write(task, rem, until - now))
+        return -LINUX_EFAULT;
+    task->restart = (struct restart_block){
+        .run = sleep_cpu_restart, .deadline_ns = until, .addr = rem, .value = {(uint32_t)number}};
+    return -ERESTART_RESTARTBLOCK;
+}
+
+// A thread's own time does not pass while it sleeps.
+static int64_t sleep_cpu(struct task *task, int32_t number, bool absolute, uaddr_t request,
+                         uaddr_t rem)
+{
+    struct cpu_clock clock;
+    uint64_t ns, now;
+    int err = cpu_clock_find(task, number, &clock);
+    if (err)
+        return err;
+    bool own = clock.thread == task;
+    now = cpu_clock_read(&clock);
+    cpu_clock_put(&clock);
+    if (own)
+        return -LINUX_EINVAL;
+    err = timespec_read(task, request, &ns);
+    if (err)
+        return err;
+    if (!absolute)
+        return sleep_cpu_relative(task, number, ns > UINT64_MAX - now ? UINT64_MAX : now + ns, rem);
+    int64_t result = sleep_cpu_relative(task, number, ns, 0);
+    return result == -ERESTART_RESTARTBLOCK ? -ERESTARTNOHAND : result;
+}
+
 int64_t sys_clock_nanosleep(struct task *task, int32_t clock, uint32_t flags, uaddr_t request,
                             uaddr_t remain)
 {
     uint64_t ns;
-    if (clock == LINUX_CLOCK_THREAD_CPUTIME_ID)
-        return -LINUX_EINVAL;
-    if (!clock_ticks(clock) || clock == LINUX_CLOCK_MONOTONIC_RAW ||
-        clock == LINUX_CLOCK_REALTIME_COARSE || clock == LINUX_CLOCK_MONOTONIC_COARSE)
-        return clock_read(task, clock, &ns) ? -LINUX_EINVAL : -LINUX_EOPNOTSUPP;
+    if (!clock_ticks(clock))
+        return sleep_cpu(task, clock, flags & LINUX_TIMER_ABSTIME, request, remain);
+    if (clock == LINUX_CLOCK_MONOTONIC_RAW || clock == LINUX_CLOCK_REALTIME_COARSE ||
+        clock == LINUX_CLOCK_MONOTONIC_COARSE)
+        return -LINUX_EOPNOTSUPP;
     int err = timespec_read(task, request, &ns);
     if (err)
         return err;

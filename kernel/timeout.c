@@ -32,7 +32,10 @@ int timeout_get(struct task *task, uaddr_t addr, uint64_t *deadline)
 
 uint64_t timeout_from_ms(int32_t ms)
 {
-    return ms < 0 ? WAIT_FOREVER : deadline_after((uint64_t)ms * (NSEC_PER_SEC / 1000));
+    if (ms < 0)
+        return WAIT_FOREVER;
+    uint64_t count = (uint64_t)ms;
+    return deadline_after(count * (NSEC_PER_SEC / 1000));
 }
 
 int timeout_set_mask(struct task *task, uaddr_t addr, uint64_t size)

@@ -1,6 +1,7 @@
 // unshare(2): a thread stops sharing what clone(2) let it share.
 #include "kernel/cred.h"
 #include "kernel/fd.h"
+#include "kernel/ipc/ipc.h"
 #include "kernel/process.h"
 #include "kernel/syscall_handlers.h"
 #include "kernel/task_internal.h"
@@ -48,6 +49,8 @@ int64_t sys_unshare(struct task *task, uint64_t flags)
         return -LINUX_EPERM;
     if (flags & UNSHARE_NAMESPACES) // there is one of each
         return -LINUX_EINVAL;
+    if (flags & LINUX_CLONE_SYSVSEM)
+        sem_undo_leave(task);
     int err = flags & LINUX_CLONE_FS ? unshare_fs(task) : 0;
     if (!err && flags & LINUX_CLONE_FILES)
         err = fd_table_unshare(task);

@@ -5,8 +5,8 @@
 #include <errno.h>
 #include <sys/epoll.h>
 
-_Static_assert(EPOLLIN == LINUX_POLLIN && EPOLLRDHUP == LINUX_POLLRDHUP &&
-                   EPOLLHUP == LINUX_POLLHUP,
+_Static_assert((unsigned)EPOLLIN == LINUX_POLLIN && (unsigned)EPOLLRDHUP == LINUX_POLLRDHUP &&
+                   (unsigned)EPOLLHUP == LINUX_POLLHUP,
                "a Linux host has our event numbers");
 
 int poller_queue_open(void)

@@ -20,7 +20,7 @@
 
 enum { LINUX_SIGKILL = 9, LINUX_SIGINT = 2, LINUX_SIGQUIT = 3 };
 enum { KEY_INTERRUPT = 003, KEY_QUIT = 034 };
-enum { WHY_MAX = 512 };
+enum { WHY_MAX = 512, RESOLVER_MAX = 16384 };
 
 struct session {
     struct cli_options options;
@@ -33,6 +33,7 @@ struct session {
     // Guarded by lock.
     ish_process *process; // while it may be signalled
     int ended_by;         // the signal that told us to end
+    bool over;            // no signal is ours any more
 };
 
 // --- Log -----------------------------------------------------------------------------------------
@@ -171,27 +172,27 @@ static void stop(struct session *s)
     kill(getpid(), SIGSTOP);
 }
 
-// One signal from outside. Only this wait can be cancelled.
-static int next_signal(const sigset_t *set)
+// One signal from outside, or 0 when the session is over.
+static int next_signal(struct session *s, const sigset_t *set)
 {
-    int sig, state, err;
-    do {
-        pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &state);
-        err = sigwait(set, &sig);
-        pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
-    } while (err);
-    return sig;
+    int sig;
+    while (sigwait(set, &sig))
+        continue;
+    pthread_mutex_lock(&s->lock);
+    bool over = s->over;
+    pthread_mutex_unlock(&s->lock);
+    if (over && sig != SIGWINCH)
+        kill(getpid(), sig); // for whoever unblocks it
+    return over ? 0 : sig;
 }
 
 static void *signals_main(void *arg)
 {
     struct session *s = arg;
     sigset_t set;
-    int state;
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+    int sig;
     outside_set(&set);
-    for (;;) {
-        int sig = next_signal(&set);
+    while ((sig = next_signal(s, &set)) != 0) {
         switch (sig) {
         case SIGINT:
             interrupt(s, KEY_INTERRUPT, LINUX_SIGINT);
@@ -218,6 +219,16 @@ static void *signals_main(void *arg)
     return NULL;
 }
 
+// Ends signals_main(). Not by cancelling it: that makes libc load its unwinder.
+static void end_signals(struct session *s, pthread_t signals)
+{
+    pthread_mutex_lock(&s->lock);
+    s->over = true;
+    pthread_mutex_unlock(&s->lock);
+    pthread_kill(signals, SIGWINCH);
+    pthread_join(signals, NULL);
+}
+
 // --- The guest -----------------------------------------------------------------------------------
 
 static bool is_error(int err, const char *name)
@@ -226,10 +237,23 @@ static bool is_error(int err, const char *name)
     return is && !strcmp(is, name);
 }
 
+// The host's resolv.conf; false when it has none, or none that makes sense to pass on.
+static bool read_resolver(char text[RESOLVER_MAX])
+{
+    FILE *file = fopen("/etc/resolv.conf", "re");
+    if (!file)
+        return false;
+    size_t n = fread(text, 1, RESOLVER_MAX, file);
+    bool whole = n < RESOLVER_MAX && !ferror(file) && !memchr(text, '\0', n);
+    fclose(file);
+    text[whole ? n : 0] = '\0';
+    return whole;
+}
+
 static bool make_kernel(struct session *s)
 {
     const struct cli_options *o = &s->options;
-    char why[WHY_MAX] = "", channels[512];
+    char why[WHY_MAX] = "", channels[512], resolver[RESOLVER_MAX];
     const char *list = o->log_channels ? o->log_channels : "error,warn";
     snprintf(channels, sizeof channels, "%s%s", list, o->strace ? ",strace" : "");
     const ish_kernel_config config = {
@@ -245,6 +269,7 @@ static bool make_kernel(struct session *s)
         .strace_calls = o->strace_calls,
         .why = why,
         .why_size = sizeof why,
+        .resolver = read_resolver(resolver) ? resolver : NULL,
     };
     int err = ish_kernel_create(&config, &s->kernel);
     if (!err)
@@ -351,8 +376,7 @@ static int run_guest(struct session *s)
         status = wait_for_program(s);
     if (s->terminal)
         host_terminal_end(s->terminal);
-    pthread_cancel(signals);
-    pthread_join(signals, NULL);
+    end_signals(s, signals);
     host_terminal_free(s->terminal);
     // The terminal is as it was: what comes from now on may end ish as it would end anybody.
     sigset_t set;

@@ -2,14 +2,16 @@
 
 
 def emit(table):
-    hwcap, regs = 0, {}
+    hwcap, regs = {"hwcap": 0, "hwcap2": 0}, {}
     used = {r.feat for r in table.rows if r.feat}
     for name, info in table.features.items():
         if name not in table.ready:
             continue
         if name not in used and name not in ("fp", "asimd"):
             raise SystemExit(f"a64_gen: feature {name} is ready but has no rows")
-        hwcap |= 1 << info["hwcap"]
+        for word in hwcap:
+            if info[word] is not None:
+                hwcap[word] |= 1 << info[word]
         for reg, shift, value in info["id"]:
             field = regs.setdefault(reg, {})
             field[shift] = max(field.get(shift, 0), value)
@@ -20,7 +22,8 @@ def emit(table):
             pfr0[shift] = 15
     out = ["// Generated from a64.tbl: what the processor advertises.",
            '#include "emu/features.h"', "",
-           f"const uint64_t cpu_feature_hwcap = {hwcap:#x}ull;"]
+           f"const uint64_t cpu_feature_hwcap = {hwcap['hwcap']:#x}ull;",
+           f"const uint64_t cpu_feature_hwcap2 = {hwcap['hwcap2']:#x}ull;"]
     for reg in ("PFR0", "PFR1", "ISAR0", "ISAR1"):
         value = sum(v << s for s, v in regs.get(reg, {}).items())
         out.append(f"const uint64_t cpu_feature_{reg.lower()} = {value:#x}ull;")

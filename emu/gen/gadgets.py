@@ -55,18 +55,27 @@ def call_of(g):
     return f"op_{g.body}({args});"
 
 
+def sp_check(g, pins):
+    """What follows the body of a gadget that may write SP by index."""
+    if 31 in pins or not any(o.kind.endswith("S") and "w" in o.access for o in g.operands):
+        return ""
+    return " CHECK_SP(e.cpu->x[CPU_SP]);"
+
+
 def writes_x(g):
     return any(o.is_x and "w" in o.access for o in g.operands)
 
 
-def emit_wrappers(source, gadgets, pinned):
+def emit_wrappers(source, gadgets, pins):
     """The translation unit of one emu/ops file: its bodies, then its gadgets."""
     out = [f"// Generated from a64.tbl: the gadgets of {source}.", f'#include "{source}"',
            '#include "emu/gadget.h"', ""]
     for g in gadgets:
-        out.append(f"GADGET({g.name}) {{ ENTER; {call_of(g)} LEAVE; }}")
-        if writes_x(g) and pinned:
-            out.append(f"GADGET_RELOAD({g.name}) {{ ENTER; {call_of(g)} LEAVE_RELOAD; }}")
+        # Where SP is pinned, only the reloading gadget can meet it.
+        out.append(f"GADGET({g.name}) {{ ENTER; {call_of(g)}{sp_check(g, pins)} LEAVE; }}")
+        if writes_x(g) and pins:
+            out.append(f"GADGET_RELOAD({g.name}) {{ ENTER; {call_of(g)}{sp_check(g, [])}"
+                       " LEAVE_RELOAD; }")
     return "\n".join(out + [""])
 
 
@@ -75,8 +84,11 @@ def emit_goto(gadgets, inline_bodies):
     table, labels = [], []
     for g in gadgets:
         table.append(f"LABEL({g.name})")
-        text = call_of(g) if g.body in inline_bodies else f"CALL_OUT({g.name});"
-        labels.append(f"L_{g.name}: {{ BEGIN; {text} END; }}")
+        if g.body in inline_bodies:
+            text = f"{{ BEGIN; {call_of(g)}{sp_check(g, [])} END; }}"
+        else:
+            text = f"CALL_OUT({g.name});"
+        labels.append(f"L_{g.name}: {text}")
     return ("// Generated from a64.tbl: addresses of the labels, in gadget order.\n"
             + "\n".join(table) + "\n"), ("// Generated from a64.tbl: the labels.\n"
                                          + "\n".join(labels) + "\n")

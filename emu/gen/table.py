@@ -153,14 +153,14 @@ class Table:
         return row
 
     def feature(self, words, where):
-        info = {"hwcap": None, "id": []}
+        info = {"hwcap": None, "hwcap2": None, "id": []}
         for w in words[1:]:
             if w == "ready":
                 self.ready.add(words[0])
                 continue
             key, value = w.split("=")
-            if key == "hwcap":
-                info["hwcap"] = int(value)
+            if key in ("hwcap", "hwcap2"):
+                info[key] = int(value)
             else:
                 reg, shift = key.split(".")
                 info["id"].append((reg, int(shift), int(value)))

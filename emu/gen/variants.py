@@ -6,6 +6,7 @@ register name if that register is to be a pin, `*` for any register that is none
 are no general registers.
 """
 
+import bisect
 import re
 
 from gen.gadgets import LAYOUT, params_of
@@ -87,8 +88,19 @@ class Variants:
             args.append(arg)
         return f"op_{g.body}({', '.join(args)});"
 
+    def sp_check(self, item):
+        g, binds = item
+        for i, o in enumerate(g.operands):
+            if not o.kind.endswith("S") or "w" not in o.access:
+                continue
+            if 31 not in self.pins:
+                return " CHECK_SP(e.cpu->x[CPU_SP]);"
+            if binds[i] == self.pins.index(31):
+                return f" CHECK_SP(e.p{binds[i]});"
+        return ""
+
     def code(self, i):
-        return " THEN ".join(self.call(item) for item in self.sequences[i])
+        return " THEN ".join(self.call(item) + self.sp_check(item) for item in self.sequences[i])
 
     def text(self, i):
         def name(b):
@@ -117,13 +129,13 @@ class Variants:
     # --- tables ----------------------------------------------------------------------------------
     @staticmethod
     def hashed(pairs):
-        """Open addressing; key 0 is empty. The same function is in translate.c."""
+        """Open addressing; key 0 is empty. variant_find() has the same function."""
         size = 16
         while size < 2 * len(pairs):
             size *= 2
         slots = [(0, 0)] * size
         for key, value in pairs:
-            at = (key * 0x9E3779B1 & 0xFFFFFFFF) >> 12 & size - 1
+            at = (key * 0x9E3779B97F4A7C15 >> 32) & size - 1
             while slots[at][0]:
                 at = at + 1 & size - 1
             slots[at] = (key, value)
@@ -144,24 +156,45 @@ class Variants:
         insts = []
         for item, number in self.instances.items():
             insts.append(((item[0].number + 1) << 16 | self.signature(item), number))
-        edges = [(node << 16 | inst, to) for (node, inst), to in self.edges.items()]
-        for name, pairs in (("instances", insts), ("edges", edges)):
-            size, slots = self.hashed(pairs)
-            out.append(f"const struct variant_slot variant_{name}[] = {{")
-            for i in range(0, size, 8):
-                out.append("    " + " ".join(f"{{{k:#x}, {v}}}," for k, v in slots[i:i + 8]))
-            out += ["};", f"const uint32_t variant_{name}_mask = {size - 1};"]
-        ends = [self.ends.get(n, -1) for n in range(self.count)]
-        out.append("const int16_t variant_ends[] = {")
-        for i in range(0, len(ends), 16):
-            out.append("    " + ", ".join(str(e) for e in ends[i:i + 16]) + ",")
-        out.append("};")
+        size, slots = self.hashed(insts)
+        out.append("const struct variant_slot variant_instances[] = {")
+        for i in range(0, size, 8):
+            out.append("    " + " ".join(f"{{{k:#x}, {v}}}," for k, v in slots[i:i + 8]))
+        out += ["};", f"const uint32_t variant_instances_mask = {size - 1};"]
+        first = [self.edges.get((0, inst), 0) for inst in range(len(self.instances) + 1)]
+        edges = sorted((node, inst, to) for (node, inst), to in self.edges.items() if node)
+        starts = [bisect.bisect_left(edges, (node,)) for node in range(self.count + 1)]
+        nodes = [f"{{{self.ends.get(n, -1)}, {start}}}" for n, start in enumerate(starts)]
+        edges = [f"{{{inst}, {to}}}" for _, inst, to in edges] or ["{0, 0}"]
+        for kind, name, values, width in (("uint16_t", "first", first, 16),
+                                          ("struct variant_node", "nodes", nodes, 8),
+                                          ("struct variant_edge", "edges", edges, 8)):
+            out.append(f"const {kind} variant_{name}[] = {{")
+            for i in range(0, len(values), width):
+                out.append("    " + ", ".join(map(str, values[i:i + width])) + ",")
+            out.append("};")
         if not goto:
             out += ["const gadget_ref *dispatch_variants(void)", "{",
                     "    static const gadget_ref variants[] = {"]
             out += [f"        variant_{i}," for i in range(len(self.sequences))] or ["        0,"]
             out += ["    };", "    return variants;", "}"]
         return "\n".join(out + [""])
+
+    def emit_items(self):
+        """For tests: what each variant is."""
+        out = ["// Generated from variants.tbl: what the variants are.", '#include "emu/variants.h"',
+               "", f"const unsigned variant_count = {len(self.sequences)};",
+               "const uint8_t variant_lengths[] = {"]
+        lengths = [str(len(seq)) for seq in self.sequences] or ["0"]
+        for i in range(0, len(lengths), 32):
+            out.append("    " + ", ".join(lengths[i:i + 32]) + ",")
+        out += ["};", "const struct variant_item variant_items[][VARIANT_MAX] = {"]
+        for i, seq in enumerate(self.sequences):
+            items = ", ".join(f"{{{item[0].number}, {self.signature(item):#x}}}" for item in seq)
+            out.append(f"    {{{items}}}, // {i}: {self.text(i)}")
+        if not self.sequences:
+            out.append("    {{0, 0}},")
+        return "\n".join(out + ["};", ""])
 
 
 def emit_decls(count):

@@ -559,3 +559,36 @@ OP(cls)
         diff = (uint32_t)diff;
     SET_X(rd, (diff ? (unsigned)__builtin_clzll(diff) - (64 - bits) : bits) - 1);
 }
+
+// --- Flag manipulation ---------------------------------------------------------------------------
+OP(cfinv)
+{
+    SET_NZCV(FLAG_N, FLAG_Z, !FLAG_C, FLAG_V);
+}
+
+OP(rmif)
+{
+    const uint64_t v = X(rn), bits = v >> imm6 | v << (-imm6 & 63);
+    SET_NZCV(mask & 8 ? bits >> 3 & 1 : FLAG_N, mask & 4 ? bits >> 2 & 1 : FLAG_Z,
+             mask & 2 ? bits >> 1 & 1 : FLAG_C, mask & 1 ? bits & 1 : FLAG_V);
+}
+
+// Flags of the low 8 or 16 bits, V from one bit more.
+OP(setf)
+{
+    const uint32_t v = W(rn) << (sz ? 16 : 24), above = W(rn) << (sz ? 15 : 23);
+    SET_NZCV(v >> 31, v == 0, FLAG_C, (v ^ above) >> 31);
+}
+
+// Between the flags of a floating-point comparison and an alternative form of them.
+OP(xaflag)
+{
+    const bool z = FLAG_Z, c = FLAG_C;
+    SET_NZCV(!c && !z, z && c, c || z, !c && z);
+}
+
+OP(axflag)
+{
+    const bool z = FLAG_Z, c = FLAG_C, v = FLAG_V;
+    SET_NZCV(0, z || v, c && !v, 0);
+}

@@ -100,6 +100,36 @@ OP(stlr)
     atomic_put(p, size, X(rt));
 }
 
+OP(ldapur)
+{
+    const char *p;
+    uint64_t addr = X(rn) + (uint64_t)imm;
+    CHECK_ALIGNED(addr, 1u << size, MEM_READ);
+    READ_AT(p, addr, 1u << size);
+    SET_X(rt, atomic_get(p, size, __ATOMIC_ACQUIRE));
+}
+
+// n: extended to 32 bits only.
+OP(ldapurs)
+{
+    const char *p;
+    uint64_t addr = X(rn) + (uint64_t)imm;
+    CHECK_ALIGNED(addr, 1u << size, MEM_READ);
+    READ_AT(p, addr, 1u << size);
+    const unsigned up = 64 - (8u << size);
+    const uint64_t v = (uint64_t)((int64_t)(atomic_get(p, size, __ATOMIC_ACQUIRE) << up) >> up);
+    SET_X(rt, n ? (uint32_t)v : v);
+}
+
+OP(stlur)
+{
+    char *p;
+    uint64_t addr = X(rn) + (uint64_t)imm;
+    CHECK_ALIGNED(addr, 1u << size, MEM_WRITE);
+    WRITE_AT(p, addr, 1u << size);
+    atomic_put(p, size, X(rt));
+}
+
 // --- Exclusives ----------------------------------------------------------------------------------
 // The monitor remembers address, size and value; a store-exclusive is a compare-and-swap with that
 // value. It gets a writable page first, so that a copy-on-write fault cannot come between.
@@ -110,7 +140,7 @@ OP(ldxr)
     CHECK_ALIGNED(addr, 1u << size, MEM_READ);
     READ_AT(p, addr, 1u << size);
     uint64_t v = atomic_get(p, size, o0 ? __ATOMIC_SEQ_CST : __ATOMIC_RELAXED);
-    e->cpu->excl_addr = addr;
+    e->cpu->excl_addr = cpu_untag(addr);
     e->cpu->excl_size = 1u << size;
     e->cpu->excl_value[0] = v;
     SET_X(rt, v);
@@ -123,7 +153,7 @@ OP(stxr)
     CHECK_ALIGNED(addr, 1u << size, MEM_WRITE);
     WRITE_AT(p, addr, 1u << size);
     struct cpu *cpu = e->cpu;
-    bool mine = cpu->excl_size == 1u << size && cpu->excl_addr == addr;
+    bool mine = cpu->excl_size == 1u << size && cpu->excl_addr == cpu_untag(addr);
     cpu->excl_size = 0;
     SET_W(rs, !(mine && atomic_cas(p, size, &cpu->excl_value[0], X(rt))));
 }
@@ -139,7 +169,7 @@ OP(ldxp)
     READ_AT(p, addr, sf ? 16 : 8);
     uint64_t lo = atomic_get(p, 3, order);
     uint64_t hi = sf ? atomic_get(p + 8, 3, order) : 0;
-    e->cpu->excl_addr = addr;
+    e->cpu->excl_addr = cpu_untag(addr);
     e->cpu->excl_size = sf ? 16 : 8;
     e->cpu->excl_value[0] = lo;
     e->cpu->excl_value[1] = hi;
@@ -155,7 +185,7 @@ OP(stxp)
     CHECK_ALIGNED(addr, bytes, MEM_WRITE);
     WRITE_AT(p, addr, bytes);
     struct cpu *cpu = e->cpu;
-    bool ok = cpu->excl_size == bytes && cpu->excl_addr == addr;
+    bool ok = cpu->excl_size == bytes && cpu->excl_addr == cpu_untag(addr);
     cpu->excl_size = 0;
     if (ok && sf)
         ok = atomic_cas16(p, cpu->excl_value, lo, hi);

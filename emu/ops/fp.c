@@ -68,6 +68,17 @@ OP(frint_f)
     SET_F(rd, fast_round_int(e->cpu, sz, F(rn), mode));
 }
 
+OP(frintts_f)
+{
+    SET_F(rd, fp_round_int_limit(e->cpu, fp_size_of(sz), F(rn), wide ? 64 : 32,
+                                 x ? fp_rounding(e->cpu) : FP_ROUND_ZERO));
+}
+
+OP(bfcvt)
+{
+    SET_VH(rd, fp_to_bfloat(e->cpu, VS(rn)));
+}
+
 OP(fcvt_f)
 {
     if (src == 0 && dst == 1) {
@@ -250,6 +261,21 @@ OP(cvtf_fixed)
 {
     const uint64_t v = u ? XW(rn) : (uint64_t)SXW(rn);
     SET_F(rd, fp_from_fixed(e->cpu, fp_size_of(sz), v, fbits, u));
+}
+
+// Z: nothing was lost, not even the sign of zero.
+OP(fjcvtzs)
+{
+    const double v = F64(rn);
+    if (fp_host_ok(e->cpu) && fp_fits_int(v, false, 32)) {
+        const int32_t r = (int32_t)v;
+        SET_W(rd, r);
+        SET_NZCV(0, (double)r == v && (r != 0 || !(VD(rn) >> 63)), 0, 0);
+        return;
+    }
+    bool exact;
+    SET_W(rd, fp_to_int_js(e->cpu, VD(rn), &exact));
+    SET_NZCV(0, exact, 0, 0);
 }
 
 // --- Moves from and to general registers ---------------------------------------------------------

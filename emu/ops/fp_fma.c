@@ -1,6 +1,7 @@
 // Fused multiply-add where the host has it: forms of the rows whose plain bodies are in fp.c and
 // simd_fp.c. The build compiles this file for such hosts; nothing else may be put in it.
 #include "emu/fp_fma.h"
+#include "emu/fp_complex.h"
 #include "emu/op.h"
 
 // Operands are negated before NaNs are looked at, as the architecture says.
@@ -71,4 +72,26 @@ OP(fmla_e)
     }
     SLOW(FP_SLOW3, fp_muladd, simd_lanes(sz + 2, q), FP_SLOW_ELEMENT | (s ? FP_SLOW_NEGATE_A : 0),
          index, rd, rn, rm, rd);
+}
+
+// --- Complex numbers -----------------------------------------------------------------------------
+static ALWAYS_INLINE union vreg complex_muladd(struct env *e, union vreg d, union vreg n,
+                                               union vreg m, unsigned sz, unsigned q, unsigned rot)
+{
+    const union vreg a = complex_part(n, sz, rot), b = complex_factor(m, sz, rot);
+    const union vreg r = fma_vector(fp_fill(a, q), fp_fill(b, q), fp_fill(d, q), sz);
+    if (fp_good_lanes(e->cpu, sz, r, true))
+        return simd_out(r, sz + 2, q);
+    return fp_slow_muladd(e->cpu, fp_size_of(sz), simd_lanes(sz + 2, q), d, a, b);
+}
+
+OP(fcmla)
+{
+    SET_V(rd, complex_muladd(e, V(rd), V(rn), V(rm), sz, q, rot));
+}
+
+OP(fcmla_e)
+{
+    const union vreg m = complex_element(VR(rm), sz, index);
+    SET_V(rd, complex_muladd(e, V(rd), V(rn), m, sz, q, rot));
 }

@@ -374,6 +374,18 @@ OP(frint_v)
     EACH(fast_round_int(e->cpu, sz, x, mode));
 }
 
+OP(frintts_v)
+{
+    const enum fp_round round = x ? fp_rounding(e->cpu) : FP_ROUND_ZERO;
+    const union vreg a = V(rn);
+    union vreg r = ZERO;
+    for (unsigned i = 0; i < LANES; i++)
+        simd_put(&r, SIZE, i,
+                 fp_round_int_limit(e->cpu, (enum fp_size)SIZE, simd_u(&a, SIZE, i), wide ? 64 : 32,
+                                    round));
+    SET_V(rd, r);
+}
+
 // --- Integers and fixed point --------------------------------------------------------------------
 OP(fcvt_int_v)
 {

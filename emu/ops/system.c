@@ -99,10 +99,42 @@ OP(mrs_cntfrq_el0)
 
 OP(mrs_cntvct_el0)
 {
-    SET_X(rt, e->cpu->host->counter());
+    fpenv_pause(e->cpu);
+    const uint64_t v = e->cpu->host->counter();
+    fpenv_resume(e->cpu);
+    SET_X(rt, v);
 }
 
 OP(mrs_clock)
 {
-    SET_X(rt, e->cpu->host->clock_ns(clock));
+    fpenv_pause(e->cpu);
+    const uint64_t v = e->cpu->host->clock_ns(clock);
+    fpenv_resume(e->cpu);
+    SET_X(rt, v);
+}
+
+// Bits of PSTATE outside NZCV.
+OP(msr_pstate_imm)
+{
+    e->cpu->pstate = (e->cpu->pstate & ~(1u << bit)) | set << bit;
+}
+
+OP(msr_pstate)
+{
+    e->cpu->pstate = (e->cpu->pstate & ~(1u << imm)) | (W(rt) & 1u << imm);
+}
+
+OP(mrs_pstate)
+{
+    SET_X(rt, e->cpu->pstate & 1u << imm);
+}
+
+// The host's generator does not run dry: the flags always say so.
+OP(mrs_rndr)
+{
+    fpenv_pause(e->cpu);
+    const uint64_t v = e->cpu->host->random();
+    fpenv_resume(e->cpu);
+    SET_X(rt, v);
+    SET_NZCV(0, 0, 0, 0);
 }

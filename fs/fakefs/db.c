@@ -138,14 +138,13 @@ const char *db_error(struct db *db)
 
 static int prepare(struct db *db, enum statement which, sqlite3_stmt **out)
 {
-    if (!db->st[which]) {
-        int rc = sqlite3_prepare_v3(db->sqlite, statement_text[which], -1,
-                                    SQLITE_PREPARE_PERSISTENT, &db->st[which], NULL);
-        if (rc != SQLITE_OK)
-            return to_errno(rc);
-    }
     *out = db->st[which];
-    return 0;
+    if (*out)
+        return 0;
+    int rc = sqlite3_prepare_v3(db->sqlite, statement_text[which], -1, SQLITE_PREPARE_PERSISTENT,
+                                out, NULL);
+    db->st[which] = *out;
+    return to_errno(rc);
 }
 
 // Runs a statement that returns nothing, its values bound, and makes it ready for the next time.

@@ -166,11 +166,10 @@ static int host_file_fallocate(struct file *file, unsigned mode, uint64_t offset
 {
     const struct host_fd *h = file->private;
     struct inode *inode = file->inode;
-    // These would move pages under their mappings.
-    if (mode & (LINUX_FALLOC_FL_COLLAPSE_RANGE | LINUX_FALLOC_FL_INSERT_RANGE))
-        return -LINUX_EOPNOTSUPP;
+    bool moves = mode & (LINUX_FALLOC_FL_COLLAPSE_RANGE | LINUX_FALLOC_FL_INSERT_RANGE);
     gate_enter(&inode->write_gate);
-    int err = host_fallocate(h->fd, mode, offset, len);
+    int err = moves ? host_pages_move(host_node_of(inode), h->fd, mode, offset, len)
+                    : host_fallocate(h->fd, mode, offset, len);
     gate_leave(&inode->write_gate);
     host_attr_changed(host_node_of(inode));
     return err;
@@ -187,6 +186,7 @@ int host_truncate_node(struct host_node *node, uint64_t size)
     gate_leave(&node->inode->write_gate);
     host_attr_changed(node);
     host_fd_put(h);
+    host_fd_close_idle(node);
     return err;
 }
 
@@ -212,14 +212,10 @@ int host_file_open(struct inode *inode, struct file *file, const struct vfs_call
 static void host_release(struct file *file)
 {
     struct host_node *node = host_node_of(file->inode);
-    struct host_fd *idle = NULL;
     lock_acquire(&node->fs->node_lock);
-    if (--node->open_count == 0 && !node->keep) {
-        idle = node->fd;
-        node->fd = NULL;
-    }
+    node->open_count--;
     lock_release(&node->fs->node_lock);
-    host_fd_put(idle);
+    host_fd_close_idle(node);
     host_fd_put(file->private);
 }
 

@@ -130,8 +130,8 @@ struct host_node {
     bool staged; // its one host name is in the staging directory: the guest sees none
     int dir_fd;  // directory: -1 when not open
     unsigned dir_pins;
-    bool keep;    // the descriptor is the only way left
-    bool removed; // and with the last close the metadata goes
+    unsigned keep; // holds: the descriptor is the only way left, or about to be
+    bool removed;  // and with the last close the metadata goes
     struct list dir_link;
     struct host_fd *fd; // others: open, or kept because no name is left
     unsigned open_count;
@@ -198,8 +198,12 @@ NODISCARD int host_fs_open(struct host_fs *fs, int dir_fd, const char *name, uns
 NODISCARD int host_fd_get(struct host_node *node, bool write, struct host_fd **out);
 void host_fd_put(struct host_fd *fd);
 struct host_fd *host_fd_create(int fd, bool writable); // closes fd on failure (NULL)
-// Keeps the object reachable without its last name.
+// Keeps the object reachable without its last name: a descriptor stays open until the node goes,
+// or the hold is given back because a name is left.
 NODISCARD int host_node_hold(struct host_node *node);
+void host_node_unhold(struct host_node *node);
+// Closes the descriptor if no file has it open: after a use of one's own.
+void host_fd_close_idle(struct host_node *node);
 // A new descriptor for the object itself, for calls that want one: files and directories only.
 NODISCARD int host_node_open_any(struct host_node *node, int *fd);
 NODISCARD int host_node_stat(struct host_node *node, struct host_stat *out);
@@ -209,6 +213,9 @@ NODISCARD int host_node_readlink(struct host_node *node, char *buf, size_t size,
 NODISCARD int host_get_page(struct inode *inode, uint64_t index, struct frame **out);
 // Cuts the file, taking mappings of what goes away first. Under the write gate.
 NODISCARD int host_pages_truncate(struct host_node *node, int fd, uint64_t size);
+// Takes a range out of the file or puts one in (fallocate), what is behind it moving.
+NODISCARD int host_pages_move(struct host_node *node, int fd, unsigned mode, uint64_t offset,
+                              uint64_t len);
 void host_pages_put(struct host_pages *pages);
 
 // --- fs/host/file.c, dir.c, ops.c ----------------------------------------------------------------

@@ -52,13 +52,6 @@ int host_name_add(struct host_node *node, struct host_node *parent, const char *
     return 0;
 }
 
-static void name_free(struct host_name *n)
-{
-    if (n->parent)
-        inode_put(n->parent->inode);
-    free(n);
-}
-
 void host_name_remove(struct host_node *node, struct host_node *parent, const char *name)
 {
     struct host_fs *fs = node->fs;
@@ -70,8 +63,9 @@ void host_name_remove(struct host_node *node, struct host_node *parent, const ch
         node->moves++;
     }
     lock_release(&fs->node_lock);
-    if (n)
-        name_free(n);
+    if (n && n->parent)
+        inode_put(n->parent->inode);
+    free(n);
 }
 
 int host_names_get(struct host_node *node, struct host_name_list *out)
@@ -260,7 +254,7 @@ static void note_attr(struct host_node *node, const struct host_stat *st)
     struct host_fs *fs = node->fs;
     lock_acquire(&fs->node_lock);
     node->host_mode = st->mode;
-    node->linked |= st->nlink > 1;
+    node->linked |= st->nlink > 1 && !LINUX_S_ISDIR(st->mode);
     if (fs->owned) {
         node->attr = *st;
         node->fresh = true;
@@ -337,9 +331,9 @@ static void drop_staged(struct host_node *node)
     host_place_done(&place);
 }
 
-void host_node_evict(struct inode *inode)
+// Ends a node nobody refers to; its names, which hold their parents, are left in `names`.
+static void node_end(struct host_node *node, struct list *names)
 {
-    struct host_node *node = host_node_of(inode);
     struct host_fs *fs = node->fs;
     if (node->staged)
         drop_staged(node);
@@ -360,13 +354,28 @@ void host_node_evict(struct inode *inode)
     struct host_pages *pages = atomic_load_explicit(&node->pages, memory_order_acquire);
     if (pages)
         host_pages_put(pages);
-    while (!list_empty(&node->names)) {
-        struct host_name *n = list_first(&node->names, struct host_name, link);
-        list_remove(&n->link);
-        name_free(n);
-    }
+    list_splice_tail(names, &node->names);
     free(node->target);
     free(node);
+}
+
+// A name may be the last to hold its parent, and that one's name the next: a loop, because trees
+// are deep.
+void host_node_evict(struct inode *inode)
+{
+    struct list names;
+    list_init(&names);
+    node_end(host_node_of(inode), &names);
+    while (!list_empty(&names)) {
+        struct host_name *n = list_first(&names, struct host_name, link);
+        struct inode *parent = n->parent ? n->parent->inode : NULL;
+        list_remove(&n->link);
+        free(n);
+        if (parent && inode_unref(parent)) {
+            node_end(host_node_of(parent), &names);
+            inode_free(parent);
+        }
+    }
 }
 
 // --- The file system -----------------------------------------------------------------------------
@@ -400,7 +409,7 @@ int host_fs_init(struct host_fs *fs, struct super *super, const struct host_poli
     }
     struct host_node *root = host_node_of(super->root);
     root->dir_fd = root_fd;
-    root->keep = true;
+    root->keep = 1;
     return 0;
 }
 

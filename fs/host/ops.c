@@ -146,7 +146,10 @@ static int host_mknod(struct inode *dir, const char *name, uint32_t mode, uint64
 {
     if (!host_node_of(dir)->fs->owned)
         return -LINUX_EPERM;
-    return make_with(dir, name, mode, rdev, NULL, c, out);
+    int err = make_with(dir, name, mode, rdev, NULL, c, out);
+    if (!err)
+        host_fd_close_idle(host_node_of(*out)); // nobody is about to open it
+    return err;
 }
 
 static int host_symlink_op(struct inode *dir, const char *name, const char *target,
@@ -223,7 +226,8 @@ static int host_link_op(struct inode *inode, struct inode *dir, const char *name
 // its metadata until it is closed.
 struct removal {
     struct host_node *node;
-    bool in_use, last; // last: of its names, as far as that matters
+    bool in_use; // and the node is held
+    bool last;   // of its names, as far as that matters
 };
 
 static int removal_begin(struct removal *r, struct inode *inode, bool in_use)
@@ -231,7 +235,7 @@ static int removal_begin(struct removal *r, struct inode *inode, bool in_use)
     struct host_node *node = host_node_of(inode);
     // Of several names, whether this is the last is known only afterwards.
     in_use |= node->linked;
-    *r = (struct removal){node, in_use, true};
+    *r = (struct removal){.node = node, .in_use = in_use, .last = true};
     if (in_use)
         return host_node_hold(node);
     if (!node->recorded || LINUX_S_ISDIR(node->host_type))
@@ -240,6 +244,13 @@ static int removal_begin(struct removal *r, struct inode *inode, bool in_use)
     int err = host_node_stat(node, &st);
     r->last = st.nlink <= 1;
     return err;
+}
+
+// The name stays.
+static void removal_cancel(const struct removal *r)
+{
+    if (r->in_use)
+        host_node_unhold(r->node);
 }
 
 static void removal_end(const struct removal *r, struct host_node *parent, const char *name)
@@ -256,6 +267,8 @@ static void removal_end(const struct removal *r, struct host_node *parent, const
     if (!last) {
         if (fs->policy->named && fs->policy->named(node, parent, name, false))
             log_printf(fs->log, LOG_FS, "the note where %s was is out of date", name);
+        if (r->in_use)
+            host_node_unhold(node);
     } else if (r->in_use) {
         lock_acquire(&fs->node_lock);
         node->removed = true; // its metadata goes at the last close
@@ -272,18 +285,21 @@ static int remove_name(struct inode *dir, const char *name, struct inode *inode,
     struct removal r;
     int dir_fd;
     int err = removal_begin(&r, inode, in_use);
-    if (!err)
-        err = host_dir_pin(parent, &dir_fd);
     if (err)
         return err;
-    host_rename_begin(r.node, NULL);
-    err = host_remove(dir_fd, name);
-    if (!err)
-        host_name_remove(r.node, parent, name);
-    host_rename_end(r.node, NULL);
-    host_dir_done(parent);
-    if (err)
+    err = host_dir_pin(parent, &dir_fd);
+    if (!err) {
+        host_rename_begin(r.node, NULL);
+        err = host_remove(dir_fd, name);
+        if (!err)
+            host_name_remove(r.node, parent, name);
+        host_rename_end(r.node, NULL);
+        host_dir_done(parent);
+    }
+    if (err) {
+        removal_cancel(&r);
         return err;
+    }
     removal_end(&r, parent, name);
     host_attr_changed(parent);
     return 0;
@@ -392,10 +408,14 @@ static int host_rename_op(const struct vfs_rename_args *a)
     int err = 0;
     if (replaces)
         err = removal_begin(&replaced, a->target, a->target_in_use);
-    if (!err)
-        err = rename_on_host(a, &note);
     if (err)
         return err;
+    err = rename_on_host(a, &note);
+    if (err) {
+        if (replaces)
+            removal_cancel(&replaced);
+        return err;
+    }
     settle_rename(a, note);
     if (replaces)
         removal_end(&replaced, host_node_of(a->new_dir), a->new_name);

@@ -186,26 +186,49 @@ int host_get_page(struct inode *inode, uint64_t index, struct frame **out)
     return err;
 }
 
+// While pages from `first` on change, none of them can be had, and nobody has one mapped.
+static struct host_pages *change_begin(struct host_node *node, uint64_t first, bool truncated)
+{
+    struct host_pages *p = get_pages(node);
+    if (!p)
+        return NULL;
+    lock_acquire(&p->lock);
+    p->limit = first;
+    atomic_fetch_add(&node->inode->page_epoch, 1);
+    lock_release(&p->lock);
+    vfs_revoke(node->fs->vfs, node->inode, first, UINT64_MAX, truncated);
+    return p;
+}
+
+static void change_end(struct host_node *node, struct host_pages *p)
+{
+    lock_acquire(&p->lock);
+    p->limit = UINT64_MAX;
+    // Once more: a page may have been judged by the old size.
+    atomic_fetch_add(&node->inode->page_epoch, 1);
+    lock_release(&p->lock);
+}
+
 int host_pages_truncate(struct host_node *node, int fd, uint64_t size)
 {
     struct host_stat st;
     int err = host_fstat(fd, &st);
     if (err || size >= st.size)
         return err ? err : host_truncate(fd, size);
-    struct host_pages *p = get_pages(node);
+    struct host_pages *p = change_begin(node, (size + FRAME_SIZE - 1) / FRAME_SIZE, true);
     if (!p)
         return -LINUX_ENOMEM;
-    uint64_t first = (size + FRAME_SIZE - 1) / FRAME_SIZE;
-    lock_acquire(&p->lock);
-    p->limit = first;
-    atomic_fetch_add(&node->inode->page_epoch, 1);
-    lock_release(&p->lock);
-    vfs_revoke(node->fs->vfs, node->inode, first, UINT64_MAX, true);
     err = host_truncate(fd, size);
-    lock_acquire(&p->lock);
-    p->limit = UINT64_MAX;
-    // Once more: a page may have been judged by the old size.
-    atomic_fetch_add(&node->inode->page_epoch, 1);
-    lock_release(&p->lock);
+    change_end(node, p);
+    return err;
+}
+
+int host_pages_move(struct host_node *node, int fd, unsigned mode, uint64_t offset, uint64_t len)
+{
+    struct host_pages *p = change_begin(node, offset / FRAME_SIZE, false);
+    if (!p)
+        return -LINUX_ENOMEM;
+    int err = host_fallocate(fd, mode, offset, len);
+    change_end(node, p);
     return err;
 }

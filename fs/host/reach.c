@@ -13,7 +13,7 @@ static int take_idle_dir(struct host_fs *fs)
     struct host_node *node;
     for (struct list *at = fs->dir_lru.prev; at != &fs->dir_lru; at = at->prev) {
         node = list_entry(at, struct host_node, dir_link);
-        if (node->dir_pins > 0 || node->keep)
+        if (node->dir_pins > 0)
             continue;
         int fd = node->dir_fd;
         node->dir_fd = -1;
@@ -98,6 +98,7 @@ static int check_identity(const struct host_node *node, int fd)
     return err;
 }
 
+// On success step->node is open and pinned, whatever else wants its place in the cache.
 static int take_step(struct host_fs *fs, const struct dir_step *step)
 {
     int fd = host_fs_open(fs, step->parent_fd, step->name, LINUX_O_PATH | LINUX_O_DIRECTORY, 0);
@@ -115,6 +116,7 @@ static int take_step(struct host_fs *fs, const struct dir_step *step)
         fs->dir_count++;
         fd = -1;
     }
+    step->node->dir_pins++;
     lock_release(&fs->node_lock);
     host_close(fd);
     drop_idle_dirs(fs, fs->dir_limit);
@@ -133,26 +135,42 @@ static bool wait_settled(struct host_node *node, uint32_t moves)
     return moved;
 }
 
+static void step_done(struct host_node *node)
+{
+    if (!node)
+        return;
+    host_dir_done(node);
+    inode_put(node->inode);
+}
+
+// The lowest directory opened on the way down stays pinned until the next one is, so that every
+// step comes nearer, however full the cache is.
 int host_dir_pin(struct host_node *dir, int *fd)
 {
     struct host_fs *fs = dir->fs;
+    struct host_node *lowest = NULL;
+    int err = 0;
     for (;;) {
         struct dir_step step;
-        int err = 0;
         lock_acquire(&fs->node_lock);
         bool open = find_step(fs, dir, &step, &err);
         *fd = dir->dir_fd;
         lock_release(&fs->node_lock);
         if (open || err)
-            return err;
+            break;
         err = take_step(fs, &step);
         bool moved = err && wait_settled(step.node, step.moves);
-        host_dir_done(step.parent);
-        inode_put(step.parent->inode);
-        inode_put(step.node->inode);
+        step_done(step.parent);
+        step_done(lowest);
+        lowest = err ? NULL : step.node;
+        if (err)
+            inode_put(step.node->inode);
         if (err && !moved)
-            return err;
+            break;
+        err = 0;
     }
+    step_done(lowest);
+    return err;
 }
 
 void host_dir_done(struct host_node *dir)
@@ -332,46 +350,96 @@ int host_fd_get(struct host_node *node, bool write, struct host_fd **out)
     return 0;
 }
 
-int host_node_hold(struct host_node *node)
+// Kept descriptors are outside the cache: it has no say in how many there are.
+static int hold_dir(struct host_node *dir)
+{
+    struct host_fs *fs = dir->fs;
+    int fd, err = host_dir_pin(dir, &fd);
+    if (err)
+        return err;
+    lock_acquire(&fs->node_lock);
+    if (dir->keep++ == 0) {
+        list_remove(&dir->dir_link);
+        fs->dir_count--;
+    }
+    dir->dir_pins--;
+    lock_release(&fs->node_lock);
+    return 0;
+}
+
+static int open_to_hold(struct host_node *node, struct host_fd **out)
 {
     struct host_fs *fs = node->fs;
-    int fd, err;
-    if (LINUX_S_ISDIR(node->host_type)) {
-        err = host_dir_pin(node, &fd);
-        if (err)
-            return err;
-        lock_acquire(&fs->node_lock);
-        node->keep = true;
-        node->dir_pins--;
-        lock_release(&fs->node_lock);
-        return 0;
-    }
-    struct host_fd *h = fd_cached(node, false);
-    if (!h) {
-        struct host_place place;
-        err = host_place_find(node, &place);
-        if (err)
-            return err;
-        bool contents = LINUX_S_ISREG(node->host_type);
-        fd = host_fs_open(fs, place.dir_fd, place.name,
+    struct host_place place;
+    int err = host_place_find(node, &place);
+    if (err)
+        return err;
+    bool contents = LINUX_S_ISREG(node->host_type);
+    int fd = host_fs_open(fs, place.dir_fd, place.name,
                           contents ? (fs->owned ? LINUX_O_RDWR : LINUX_O_RDONLY) | LINUX_O_NONBLOCK
                                    : LINUX_O_PATH,
                           0);
-        if (fd < 0 && contents)
-            fd = host_fs_open(fs, place.dir_fd, place.name, LINUX_O_PATH, 0);
-        host_place_done(&place);
-        if (fd < 0)
-            return fd;
-        h = host_fd_create(fd, contents && fs->owned);
-        if (!h)
-            return -LINUX_ENOMEM;
-        fd_publish(node, h);
+    if (fd < 0 && contents)
+        fd = host_fs_open(fs, place.dir_fd, place.name, LINUX_O_PATH, 0);
+    host_place_done(&place);
+    if (fd < 0)
+        return fd;
+    *out = host_fd_create(fd, contents && fs->owned);
+    if (!*out)
+        return -LINUX_ENOMEM;
+    fd_publish(node, *out);
+    return 0;
+}
+
+int host_node_hold(struct host_node *node)
+{
+    if (LINUX_S_ISDIR(node->host_type))
+        return hold_dir(node);
+    lock_acquire(&node->fs->node_lock);
+    node->keep++; // whatever descriptor it has from here on, it keeps
+    lock_release(&node->fs->node_lock);
+    struct host_fd *h = fd_cached(node, false);
+    int err = h ? 0 : open_to_hold(node, &h);
+    if (err) {
+        host_node_unhold(node);
+        return err;
     }
-    lock_acquire(&fs->node_lock);
-    node->keep = true;
-    lock_release(&fs->node_lock);
     host_fd_put(h);
     return 0;
+}
+
+// Under node_lock: what nobody has open is not kept open. To be put without the lock.
+static struct host_fd *take_idle_fd(struct host_node *node)
+{
+    if (node->open_count > 0 || node->keep > 0)
+        return NULL;
+    struct host_fd *idle = node->fd;
+    node->fd = NULL;
+    return idle;
+}
+
+void host_fd_close_idle(struct host_node *node)
+{
+    lock_acquire(&node->fs->node_lock);
+    struct host_fd *idle = take_idle_fd(node);
+    lock_release(&node->fs->node_lock);
+    host_fd_put(idle);
+}
+
+void host_node_unhold(struct host_node *node)
+{
+    struct host_fs *fs = node->fs;
+    struct host_fd *idle = NULL;
+    lock_acquire(&fs->node_lock);
+    node->keep--;
+    if (!LINUX_S_ISDIR(node->host_type)) {
+        idle = take_idle_fd(node);
+    } else if (node->keep == 0) {
+        list_add_head(&fs->dir_lru, &node->dir_link);
+        fs->dir_count++;
+    }
+    lock_release(&fs->node_lock);
+    host_fd_put(idle);
 }
 
 int host_node_open_any(struct host_node *node, int *fd)
@@ -393,6 +461,7 @@ int host_node_open_any(struct host_node *node, int *fd)
         return err;
     *fd = host_dup(h->fd);
     host_fd_put(h);
+    host_fd_close_idle(node);
     return *fd < 0 ? *fd : 0;
 }
 

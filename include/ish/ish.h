@@ -53,6 +53,11 @@ typedef struct ish_kernel_config {
     // When creation fails, gets a sentence for the user. NULL: not wanted.
     char *why;
     size_t why_size;
+    // How names are resolved outside: the text of a resolv.conf(5). It becomes the guest's
+    // /etc/resolv.conf when the root is a fakefs and has none there, an empty one, or one that
+    // starts with the line "# written when the guest starts"; any other is the guest's own and
+    // stays. NULL: nothing is written.
+    const char *resolver;
 } ish_kernel_config;
 
 // Mounts the root and makes an empty machine. No guest code runs yet. -EINVAL for a bad config,

@@ -12,6 +12,7 @@ int net_create(struct kernel *kernel)
     lock_init(&net->lock, LOCK_RANK_NET);
     for (size_t i = 0; i < NET_NAME_BUCKETS; i++)
         list_init(&net->unix_names[i]);
+    list_init(&net->netlinks);
     kernel->net = net;
     return 0;
 }

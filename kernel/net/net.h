@@ -18,6 +18,7 @@ struct net {
     // Guarded by lock.
     struct list unix_names[NET_NAME_BUCKETS]; // bound abstract names, by hash
     uint32_t unix_autobind;                   // the last name made up
+    struct list netlinks;                     // AF_NETLINK sockets that have a port
     // Files whose messages were dropped, to be closed one after the other: closing one may drop
     // more, and must not recurse.
     struct file **graves;

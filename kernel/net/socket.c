@@ -1,9 +1,9 @@
 // The object behind a socket's file, and the file's operations.
-#include "kernel/net/socket.h"
 #include "kernel/anon.h"
 #include "kernel/file.h"
 #include "kernel/kernel.h"
 #include "kernel/net/net.h"
+#include "kernel/net/socket_internal.h"
 #include "kernel/task.h"
 #include "kernel/wait.h"
 #include "platform/abi/fs.h"
@@ -122,7 +122,8 @@ static uint32_t socket_poll(struct file *file, struct poll_table *table)
 static int64_t socket_ioctl(struct file *file, struct task *task, uint32_t cmd, uint64_t arg)
 {
     struct socket *s = file->private;
-    return s->ops->ioctl ? s->ops->ioctl(s, task, cmd, arg) : -LINUX_ENOTTY;
+    int64_t result = s->ops->ioctl ? s->ops->ioctl(s, task, cmd, arg) : -LINUX_ENOTTY;
+    return result == -LINUX_ENOTTY ? net_ioctl(task, cmd, arg) : result;
 }
 
 static void socket_release(struct file *file)

@@ -79,6 +79,9 @@ int64_t sys_socket(struct task *task, int32_t family, uint32_t type, int32_t pro
     case LINUX_AF_INET6:
         err = inet_socket_create(task, family, kind, protocol, &s);
         break;
+    case LINUX_AF_NETLINK:
+        err = netlink_socket_create(task->kernel, kind, protocol, &s);
+        break;
     default:
         err = -LINUX_EAFNOSUPPORT;
         break;
@@ -111,8 +114,9 @@ int64_t sys_socketpair(struct task *task, int32_t family, uint32_t type, int32_t
     if (err)
         return err;
     if (family != LINUX_AF_UNIX)
-        return family == LINUX_AF_INET || family == LINUX_AF_INET6 ? -LINUX_EOPNOTSUPP
-                                                                   : -LINUX_EAFNOSUPPORT;
+        return family == LINUX_AF_INET || family == LINUX_AF_INET6 || family == LINUX_AF_NETLINK
+                   ? -LINUX_EOPNOTSUPP
+                   : -LINUX_EAFNOSUPPORT;
     bool cloexec = type & LINUX_SOCK_CLOEXEC;
     int32_t fds[2] = {fd_reserve(task, 0, cloexec), -1};
     if (fds[0] < 0)

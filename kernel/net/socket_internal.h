@@ -26,4 +26,7 @@ NODISCARD int sock_addr_put(struct task *task, uaddr_t addr, uaddr_t len_addr,
 NODISCARD int scm_parse(struct message *m);
 int64_t scm_emit(struct message *m, bool pass_cred, uaddr_t addr, uint64_t room);
 
+// The interface questions of netdevice(7) (kernel/net/net_ioctl.c). -LINUX_ENOTTY for others.
+NODISCARD int net_ioctl(struct task *task, uint32_t cmd, uaddr_t arg);
+
 #endif

@@ -4,6 +4,7 @@
 #include "kernel/mm.h"
 #include "kernel/proc/node.h"
 #include "kernel/process.h"
+#include "kernel/seccomp.h"
 #include "kernel/task.h"
 #include "kernel/tty/tty.h"
 #include "kernel/usage.h"
@@ -248,9 +249,12 @@ static void show_rights(struct proc_text *t, struct task *task)
                 (unsigned long long)c->cap_effective);
     proc_printf(t, "CapBnd:\t%016llx\nCapAmb:\t%016llx\nNoNewPrivs:\t%d\n",
                 (unsigned long long)c->cap_bounding, (unsigned long long)c->cap_ambient,
-                c->no_new_privs);
+                atomic_load_explicit(&task->no_new_privs, memory_order_relaxed));
     cred_put(c);
-    proc_printf(t, "Seccomp:\t0\nSeccomp_filters:\t0\nSpeculation_Store_Bypass:\tnot vulnerable\n");
+    proc_printf(t, "Seccomp:\t%u\nSeccomp_filters:\t%u\n",
+                atomic_load_explicit(&task->seccomp_mode, memory_order_relaxed),
+                seccomp_filter_count(task));
+    proc_printf(t, "Speculation_Store_Bypass:\tnot vulnerable\n");
 }
 
 int proc_show_status(struct proc_text *t, struct task *task, struct task *reader)

@@ -18,6 +18,12 @@ static const char *const hwcap_names[] = {
     "dcpop",   "sha3",  "sm3",     "sm4",   "asimddp",  "sha512", "sve",  "asimdfhm",
     "dit",     "uscat", "ilrcpc",  "flagm", "ssbs",     "sb",     "paca", "pacg",
 };
+// And of AT_HWCAP2.
+static const char *const hwcap2_names[] = {
+    "dcpodp",  "sve2",   "sveaes", "svepmull", "svebitperm", "svesha3",
+    "svesm4",  "flagm2", "frint",  "svei8mm",  "svef32mm",   "svef64mm",
+    "svebf16", "i8mm",   "bf16",   "dgh",      "rng",
+};
 enum { HWCAP_EVTSTRM = 1 << 2, HWCAP_CPUID = 1 << 11 };
 
 int proc_show_cpuinfo(struct proc_text *t, const struct proc_node *node, struct task *reader)
@@ -32,6 +38,9 @@ int proc_show_cpuinfo(struct proc_text *t, const struct proc_node *node, struct 
         for (size_t bit = 0; bit < ARRAY_LEN(hwcap_names); bit++)
             if (hwcap >> bit & 1)
                 proc_printf(t, " %s", hwcap_names[bit]);
+        for (size_t bit = 0; bit < ARRAY_LEN(hwcap2_names); bit++)
+            if (cpu_feature_hwcap2 >> bit & 1)
+                proc_printf(t, " %s", hwcap2_names[bit]);
         proc_printf(t,
                     "\nCPU implementer\t: 0x%02x\nCPU architecture: 8\nCPU variant\t: 0x%x\n"
                     "CPU part\t: 0x%03x\nCPU revision\t: %u\n\n",

@@ -8,8 +8,13 @@
 #define LIKELY(x)   __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 
-// The caller must look at the result. Goes on every function that returns an error.
-#define NODISCARD         __attribute__((warn_unused_result))
+// The caller must look at the result, or say (void). Goes on every function that returns an error.
+// gcc's older spelling knows no (void); in clang 14 only the older one is known.
+#if defined(__clang__)
+#define NODISCARD __attribute__((warn_unused_result))
+#else
+#define NODISCARD [[nodiscard]]
+#endif
 #define NORETURN          __attribute__((noreturn))
 #define NOINLINE          __attribute__((noinline))
 #define ALWAYS_INLINE     inline __attribute__((always_inline))

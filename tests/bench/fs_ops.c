@@ -173,7 +173,7 @@ static void prepare(struct bench *b)
     for (int d = 0; d < DIRS; d++) {
         snprintf(name, sizeof name, "/a/b/d%d", d);
         ISH_ASSERT(!env_mkdir(&b->e.root, name, 0777) && !env_chmod(&b->e.root, name, 0777));
-        char host[64];
+        char host[sizeof name + sizeof "root/data"];
         snprintf(host, sizeof host, "root/data%s", name);
         b->host_dirs[d] = open(temp_path(&b->dir, host), O_RDONLY | O_DIRECTORY);
         for (int f = 0; f < FILES; f++) {

@@ -120,11 +120,24 @@ def difference(row, run, other, name):
     return ""
 
 
+def excess(row, run, other, name):
+    """Why a run that passes took more CPU time than the row allows, or an empty string."""
+    if row.cpu is None:
+        return ""
+    broken = fault(row, other)
+    if broken:
+        return "nothing to measure against: under %s, %s" % (name, broken)
+    if run.cpu > row.cpu * other.cpu:
+        return "%.2f s of CPU time, more than %g times the %.2f s under %s" % (
+            run.cpu, row.cpu, other.cpu, name)
+    return ""
+
+
 def judge(row, run, name, other=None, other_name=""):
     """The result of a row run by the runner `name` and, to compare, by another one."""
     reason = fault(row, run)
     if not reason and other:
-        reason = difference(row, run, other, other_name)
+        reason = difference(row, run, other, other_name) or excess(row, run, other, other_name)
     excuse = row.excuse(name)
     if excuse and reason:
         return Result(row, "unsupported", excuse, run)

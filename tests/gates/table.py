@@ -19,6 +19,7 @@
     timeout: 600            seconds, when the default is too short
     each: busybox --list    one row for each word this command prints; {} stands for it in run, exec
     except: true false      words of `each` left out
+    cpu: 1.5                CPU time, at most so many times that of the runner compared with
     varies: why             output differs between runs, so it is not compared between runners
     unsupported: why        known not to work; reported as such, and a failure once it does work
     peer: qemu: why         known not to work under this other runner; not compared with it
@@ -30,7 +31,7 @@ import re
 import terminal
 
 KEYS = ("gate", "stage", "needs", "run", "exec", "expect", "equals", "status", "stderr", "env",
-        "type", "timeout", "each", "except", "varies", "unsupported", "peer")
+        "type", "timeout", "cpu", "each", "except", "varies", "unsupported", "peer")
 
 
 class TableError(Exception):
@@ -50,6 +51,7 @@ class Row:
         self.stderr = re.compile(fields["stderr"], re.M) if "stderr" in fields else None
         self.environment = dict(pair.split("=", 1) for pair in fields.get("env", "").split())
         self.timeout = float(fields["timeout"]) if "timeout" in fields else None
+        self.cpu = float(fields["cpu"]) if "cpu" in fields else None
         self.steps = terminal.steps_of(fields["type"]) if "type" in fields else None
         peer, _, why = fields.get("peer", "").partition(":")
         self.peers = {peer.strip(): why.strip()} if peer else {}

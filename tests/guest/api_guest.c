@@ -52,6 +52,7 @@ static int crowd(void)
     say("ready\n");
     for (;;)
         pause();
+    return 0;
 }
 
 static volatile sig_atomic_t resized;

@@ -46,7 +46,7 @@ static const char *touch(volatile char *p, int write)
     char *t = text[turn++ % 8];
     if (sigsetjmp(escape, 1)) {
         snprintf(t, 64, "%s code %d at %s", fault_signal == SIGSEGV ? "SEGV" : "BUS", fault_code,
-                 fault_addr == (void *)p ? "the byte" : "elsewhere");
+                 fault_addr == p ? "the byte" : "elsewhere");
         return t;
     }
     if (write)

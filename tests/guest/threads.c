@@ -134,7 +134,7 @@ static void words(void)
               futex(&word, FUTEX_WAIT_BITSET | FUTEX_CLOCK_REALTIME, 0, &past, NULL, ~0u));
     show_call("WAIT_BITSET: no bits", futex(&word, FUTEX_WAIT_BITSET, 0, NULL, NULL, 0));
     show_call("WAIT realtime", futex(&word, FUTEX_WAIT | FUTEX_CLOCK_REALTIME, 0, NULL, NULL, 0));
-    show_call("unaligned", futex((void *)((char *)&word + 1), FUTEX_WAKE, 1, NULL, NULL, 0));
+    show_call("unaligned", futex((void *)((uintptr_t)&word + 1), FUTEX_WAKE, 1, NULL, NULL, 0));
     show_call("bad address", futex((void *)8, FUTEX_WAIT, 0, NULL, NULL, 0));
     show_call("unknown operation", futex(&word, 77, 0, NULL, NULL, 0));
     show_call("WAKE nobody", futex(&word, FUTEX_WAKE, 1, NULL, NULL, 0));

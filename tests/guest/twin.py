@@ -1,10 +1,14 @@
 """Runs a probe on the host's Linux and in ish and compares what they print, one TAP check for each
-line: twin.py NATIVE ISH GUEST"""
+line: twin.py NATIVE ISH GUEST [FAKEFSIFY]
+
+With FAKEFSIFY the probe works on files of a disk, named by its argument: the host's own file system
+there, a root made by it here."""
 import difflib
 import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 
 TIMEOUT_S = 100
@@ -14,6 +18,25 @@ def run(command):
     done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           timeout=TIMEOUT_S)
     return done.stdout.decode(errors="replace").splitlines() + ["exit status %d" % done.returncode]
+
+
+def run_on_disk(native, ish, program, fakefsify):
+    """The same question to the host's file system and to a root."""
+    with tempfile.TemporaryDirectory(prefix="ish-twin-", dir="/var/tmp") as disk:
+        os.chmod(disk, 0o755)
+        os.mkdir(os.path.join(disk, "host"), 0o755)
+        name = os.path.basename(program).split(".")[0]
+        archive = os.path.join(disk, "in.tar")
+        with tarfile.open(archive, "w") as tar:
+            for part in ("dev", "proc", "sys", "tmp", "bin", "etc"):
+                info = tarfile.TarInfo(part)
+                info.type, info.mode = tarfile.DIRTYPE, 0o755
+                tar.addfile(info)
+            tar.add(program, "bin/" + name)
+        root = os.path.join(disk, "root")
+        subprocess.run([fakefsify, archive, root], check=True, stderr=subprocess.DEVNULL)
+        return (run([native, os.path.join(disk, "host")]),
+                run([ish, "-f", root, "-w", "/", "/bin/" + name, "/tmp"]))
 
 
 def run_in_ish(ish, program):
@@ -28,9 +51,12 @@ def run_in_ish(ish, program):
 
 def main():
     native, ish, guest = sys.argv[1:4]
-    expected = run([native])
     try:
-        got = run_in_ish(ish, guest)
+        if len(sys.argv) > 4:
+            expected, got = run_on_disk(native, ish, guest, sys.argv[4])
+        else:
+            expected = run([native])
+            got = run_in_ish(ish, guest)
     except subprocess.TimeoutExpired as error:
         got = (error.stdout or b"").decode(errors="replace").splitlines() + ["(timed out)"]
     count = 0

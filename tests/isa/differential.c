@@ -1,30 +1,45 @@
 // The instruction differential: random sequences on ish's CPU, in this process, against an oracle
-// (`qemu-aarch64 ... executor`), all architectural state and the signal that ends a case compared.
+// (`qemu-aarch64 ... executor`), all architectural state and the signal that ends a run compared.
 //
-//   differential [--count N] [--seed N] [--only ROW|SECTION] [--coverage N] ORACLE-COMMAND...
+//   differential [--count N] [--seed N] [--only ROW|SECTION] [--coverage N] [--step] [--later]
+//                [--modes] [--save FILE] ORACLE-COMMAND...
+//   differential --replay FILE|FOLDER...
 //
-// N counts instructions. With --coverage every row must have been executed alone at least N times.
-// Exit status 0: no mismatch.
-#include "emu/cpu.h"
-#include "tests/isa/generate.h"
-#include "tests/unit/emu_fake.h"
-#include <errno.h>
+// --count: instructions. --coverage: every row, gadget and variant must be executed N times.
+// --step: one instruction at a time. --later: rows that a Neoverse N1 lacks. --modes: only rows
+// that depend on FPCR, each of which must be executed in every mode. --save: writes the first
+// mismatch, made as small as it gets, as a case for --replay (replay.h). Exit status 0: no
+// mismatch, nothing missed.
+#include "tests/isa/goals.h"
+#include "tests/isa/judge.h"
+#include "tests/isa/machine.h"
+#include "tests/isa/oracle.h"
+#include "tests/isa/replay.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-enum { WINDOW_PAGES = ISA_RW_PAGES + ISA_RO_PAGES, CODE_PAGES = (int)(ISA_CODE_SIZE / ISA_PAGE) };
-
-struct machine {
-    struct fake *space;
-    struct cpu *cpu;
+struct options {
+    uint64_t count, seed, most;
+    uint32_t coverage;
+    struct generator_choice choice;
+    const char *save;
+    bool step;
 };
 
-struct oracle {
-    pid_t pid;
-    int to, from;
+struct session {
+    struct options opt;
+    struct machine machine;
+    struct oracle oracle;
+    struct generator generator;
+    struct coverage coverage;
+    struct goals goals;
+    struct values values;
+    struct test_case test[ISA_BATCHES][ISA_CASES];
+    bool steps[ISA_BATCHES][ISA_CASES];
+    bool goals_left;
+    uint64_t random, runs, own, mismatches;
+    struct replay first; // mismatch
 };
 
 static void die(const char *what)
@@ -33,416 +48,214 @@ static void die(const char *what)
     exit(2);
 }
 
-// --- Our side ------------------------------------------------------------------------------------
-
-static void machine_create(struct machine *m)
+static void make_case(struct session *s, unsigned which, uint32_t slot)
 {
-    m->space = fake_create();
-    for (uint64_t i = 0; i < WINDOW_PAGES; i++)
-        fake_map(m->space, ISA_DATA + i * ISA_PAGE,
-                 i < ISA_RW_PAGES ? MEM_READ | MEM_WRITE : MEM_READ);
-    for (uint64_t i = 0; i < CODE_PAGES; i++)
-        fake_map(m->space, ISA_CODE + i * ISA_PAGE, MEM_READ | MEM_WRITE | MEM_EXEC);
-    m->cpu = fake_cpu(m->space);
+    struct test_case *t = &s->test[which][slot];
+    uint64_t r = isa_random(&s->random);
+    t->slot = slot;
+    s->steps[which][slot] = false;
+    if ((r & 31) == 0 && !s->opt.choice.later)
+        generate_reserved(&s->generator, t);
+    else if ((r >> 5 & 3) == 0 || !s->goals_left)
+        generate_block(&s->generator, t);
+    else
+        s->goals_left =
+            goals_next(&s->goals, &s->generator, &s->coverage, t, &s->steps[which][slot]);
 }
 
-static void machine_destroy(struct machine *m)
+static void send_batch(struct session *s, unsigned which)
 {
-    fake_cpu_destroy(m->cpu);
-    fake_destroy(m->space);
+    struct isa_batch *b = &s->oracle.shared->batch[which];
+    b->cases = ISA_CASES;
+    values_renew(&s->values);
+    for (uint32_t i = 0; i < ISA_CASES; i++) {
+        make_case(s, which, i);
+        b->of[i] = s->test[which][i].c;
+        for (unsigned run = 0; run < ISA_RUNS; run++) {
+            values_first_state(&s->values, &s->test[which][i], &b->first[i][run]);
+            b->result[i][run].signo = 0;
+        }
+    }
+    oracle_send(&s->oracle, which);
 }
 
-// The batch's code and the window's first content, page by page.
-static void machine_load(struct machine *m, const struct isa_case *cases, size_t count)
+static void mismatch(struct session *s, const struct isa_case *c, size_t slot,
+                     const struct isa_state *first, const struct isa_result *ours,
+                     const struct isa_result *theirs, const char *what)
 {
-    static uint32_t code[ISA_CODE_SIZE / 4];
-    static char window[WINDOW_PAGES * ISA_PAGE];
-    isa_write_code(code, cases, count);
-    isa_fill_window(window, sizeof window);
-    for (uint64_t i = 0; i < WINDOW_PAGES; i++)
-        memcpy(fake_host(m->space, ISA_DATA + i * ISA_PAGE), window + i * ISA_PAGE, ISA_PAGE);
-    for (uint64_t i = 0; i < CODE_PAGES; i++) {
-        fake_code(m->space, ISA_CODE + i * ISA_PAGE, code + i * ISA_PAGE / 4, ISA_PAGE / 4);
-        fake_code_changed(m->space, ISA_CODE + i * ISA_PAGE);
+    printf("# %s\n", what);
+    replay_show(c, slot, first, ours, theirs);
+    if (!s->mismatches++)
+        replay_make(&s->first, c, first, theirs);
+}
+
+// One run on our side, as a whole and in steps. False: a mismatch.
+static bool judge_run(struct session *s, unsigned which, uint32_t i, unsigned run, bool steps)
+{
+    struct isa_batch *b = &s->oracle.shared->batch[which];
+    const struct isa_case *c = &b->of[i];
+    const struct isa_state *first = &b->first[i][run];
+    const struct isa_result *theirs = &b->result[i][run];
+    struct isa_result ours, stepped;
+    (void)machine_run(&s->machine, c, first, MACHINE_RUN, &ours);
+    enum verdict verdict = judge(c, i, &ours, theirs);
+    if (verdict == VERDICT_DIFFERENT) {
+        mismatch(s, c, i, first, &ours, theirs, "ours and the oracle's differ");
+        return false;
+    }
+    s->runs++;
+    s->own += verdict == VERDICT_OWN;
+    if (verdict == VERDICT_SAME && !steps)
+        return true;
+    if (judge_has_exclusives(c) && c->count > 1)
+        return true;
+    if (!machine_run(&s->machine, c, first, MACHINE_STEP, &stepped)) {
+        mismatch(s, c, i, first, &stepped, theirs, "a trap changed registers or memory");
+        return false;
+    }
+    coverage_note_steps(&s->coverage, c, i, &stepped);
+    if (!memcmp(&ours, &stepped, sizeof ours))
+        return true;
+    mismatch(s, c, i, first, &ours, &stepped, "ours in steps (as oracle) and at once differ");
+    return false;
+}
+
+// Shows the case at which the oracle was.
+static void oracle_lost(const struct isa_batch *b)
+{
+    for (uint32_t i = 0; i < ISA_CASES; i++)
+        for (unsigned run = 0; run < ISA_RUNS; run++)
+            if (!b->result[i][run].signo) {
+                replay_show(&b->of[i], i, &b->first[i][run], &b->result[i][run],
+                            &b->result[i][run]);
+                printf("Bail out! the oracle ended, or the case does not\n");
+                fflush(stdout);
+                exit(2);
+            }
+    die("the oracle ended");
+}
+
+static void judge_batch(struct session *s, unsigned which)
+{
+    struct isa_batch *b = &s->oracle.shared->batch[which];
+    machine_load(&s->machine, b->of, ISA_CASES);
+    if (!oracle_wait(&s->oracle, which))
+        oracle_lost(b);
+    for (uint32_t i = 0; i < ISA_CASES && s->mismatches < s->opt.most; i++) {
+        bool good = true;
+        bool steps = s->steps[which][i] || s->opt.step || isa_random(&s->random) % 16 == 0;
+        for (unsigned run = 0; run < ISA_RUNS && good; run++)
+            good = judge_run(s, which, i, run, steps);
+        if (good)
+            coverage_note(&s->coverage, &b->of[i], i, s->test[which][i].fpcr, b->result[i]);
     }
 }
 
-static uint64_t machine_hash(const struct machine *m)
+static void run(struct session *s)
 {
-    static char window[ISA_RW_PAGES * ISA_PAGE];
-    for (uint64_t i = 0; i < ISA_RW_PAGES; i++)
-        memcpy(window + i * ISA_PAGE, fake_host(m->space, ISA_DATA + i * ISA_PAGE), ISA_PAGE);
-    return isa_hash_window(window);
-}
-
-static void set_state(struct cpu *cpu, const struct isa_state *st)
-{
-    memcpy(cpu->x, st->x, sizeof st->x);
-    cpu->x[CPU_SP] = st->sp;
-    cpu->pc = st->pc;
-    cpu_set_nzcv(cpu, st->nzcv);
-    cpu->fpcr = st->fpcr;
-    cpu->fpsr = 0;
-    memcpy(cpu->v, st->v, sizeof st->v);
-}
-
-static void get_state(const struct cpu *cpu, struct isa_state *st)
-{
-    memset(st, 0, sizeof *st);
-    memcpy(st->x, cpu->x, sizeof st->x);
-    st->sp = cpu->x[CPU_SP];
-    st->pc = cpu->pc;
-    st->nzcv = cpu_nzcv(cpu);
-    st->fpcr = cpu->fpcr;
-    st->fpsr = cpu->fpsr;
-    memcpy(st->v, cpu->v, sizeof st->v);
-}
-
-// The signal Linux makes of a trap.
-static void trap_signal(const struct machine *m, const struct trap *trap, struct isa_result *r)
-{
-    enum { ILL = 4, TRAPSIG = 5, BUS = 7, SEGV = 11 };
-    uint64_t addr = cpu_untag(trap->addr);
-    r->addr = addr; // Linux clears the tag unless SA_EXPOSE_TAGBITS asks for it
-    switch (trap->kind) {
-    case TRAP_FAULT: {
-        bool mapped = addr >> 48 == 0 && fake_host(m->space, addr);
-        r->signo = SEGV;
-        r->code = mapped ? 2 : 1;
-        break;
-    }
-    case TRAP_ALIGN:
-        r->signo = BUS, r->code = 1;
-        break;
-    case TRAP_PC_ALIGN:
-    case TRAP_SP_ALIGN:
-        r->signo = BUS, r->code = 1;
-        r->addr = trap->kind == TRAP_PC_ALIGN ? m->cpu->pc : m->cpu->x[CPU_SP];
-        break;
-    case TRAP_UNDEFINED:
-        r->signo = ILL, r->code = 1, r->addr = m->cpu->pc;
-        break;
-    case TRAP_BRK:
-        r->signo = TRAPSIG, r->code = 1, r->addr = m->cpu->pc;
-        break;
-    case TRAP_SVC:
-    case TRAP_POKE:
-    case TRAP_SWITCH:
-    case TRAP_STEP:
-        r->signo = 0, r->code = (uint32_t)trap->kind;
-        break;
-    }
-}
-
-// A trap leaves the registers and memory as they were before the instruction that made it.
-static void check_nothing_happened(const struct machine *m, const struct isa_case *c,
-                                   const struct isa_state *before, uint64_t memory)
-{
-    struct isa_state after;
-    get_state(m->cpu, &after);
-    if (!memcmp(&after, before, sizeof after) && machine_hash(m) == memory)
-        return;
-    printf("# imprecise trap: seed %#" PRIx64 " pc %#" PRIx64 "\n", c->seed, after.pc);
-    for (uint32_t i = 0; i < c->count; i++)
-        printf("#   %08x\n", c->words[i]);
-    printf("Bail out! a trap changed registers or memory\n");
-    exit(1);
-}
-
-static void run_ours(struct machine *m, const struct isa_case *c, size_t slot, struct isa_result *r,
-                     bool step)
-{
-    struct isa_state st;
-    struct trap trap;
-    isa_initial_state(c, slot, &st);
-    set_state(m->cpu, &st);
+    unsigned which = 0;
+    send_batch(s, 0);
     for (;;) {
-        if (step)
-            get_state(m->cpu, &st);
-        uint64_t memory = step ? machine_hash(m) : 0;
-        cpu_run(m->cpu, step ? CPU_STEP : CPU_RUN, &trap);
-        if (trap.kind == TRAP_STEP || trap.kind == TRAP_POKE)
-            continue;
-        if (step)
-            check_nothing_happened(m, c, &st, memory);
-        break;
-    }
-    memset(r, 0, sizeof *r);
-    get_state(m->cpu, &r->state);
-    trap_signal(m, &trap, r);
-    r->memory = machine_hash(m);
-}
-
-// --- The oracle ----------------------------------------------------------------------------------
-
-static void oracle_start(struct oracle *o, char **command)
-{
-    int in[2], out[2];
-    if (pipe(in) || pipe(out))
-        die("pipe failed");
-    o->pid = fork();
-    if (o->pid == 0) {
-        dup2(in[0], 0);
-        dup2(out[1], 1);
-        close(in[1]);
-        close(out[0]);
-        execvp(command[0], command);
-        _exit(127);
-    }
-    close(in[0]);
-    close(out[1]);
-    o->to = in[1];
-    o->from = out[0];
-}
-
-static void send_all(int fd, const void *buf, size_t n)
-{
-    for (size_t done = 0; done < n;) {
-        ssize_t k = write(fd, (const char *)buf + done, n - done);
-        if (k <= 0)
-            die("the oracle does not read");
-        done += (size_t)k;
+        bool more = (s->coverage.instructions < s->opt.count || s->goals_left) &&
+                    s->mismatches < s->opt.most;
+        if (more)
+            send_batch(s, which ^ 1);
+        judge_batch(s, which);
+        which ^= 1;
+        if (!more)
+            return;
     }
 }
 
-static void receive_all(int fd, void *buf, size_t n)
-{
-    for (size_t done = 0; done < n;) {
-        ssize_t k = read(fd, (char *)buf + done, n - done);
-        if (k <= 0)
-            die("the oracle ended");
-        done += (size_t)k;
-    }
-}
-
-static void oracle_send(struct oracle *o, const struct isa_case *cases, uint32_t count)
-{
-    send_all(o->to, &count, sizeof count);
-    send_all(o->to, cases, count * sizeof cases[0]);
-}
-
-static void oracle_stop(struct oracle *o)
-{
-    uint32_t zero = 0;
-    send_all(o->to, &zero, sizeof zero);
-    close(o->to);
-    close(o->from);
-    waitpid(o->pid, NULL, 0);
-}
-
-// --- Comparison ----------------------------------------------------------------------------------
-
-static void show(const char *what, uint64_t ours, uint64_t theirs)
-{
-    if (ours != theirs)
-        printf("#   %-6s ours %016" PRIx64 "  oracle %016" PRIx64 "\n", what, ours, theirs);
-}
-
-static void report(const struct isa_case *c, size_t slot, const struct isa_result *ours,
-                   const struct isa_result *theirs)
-{
-    struct isa_state first;
-    char text[128], name[16];
-    isa_initial_state(c, slot, &first);
-    printf("# mismatch: seed %#" PRIx64 " slot %zu fpcr %#x\n", c->seed, slot, c->fpcr);
-    for (uint32_t i = 0; i < c->count; i++) {
-        a64_disassemble(c->words[i], first.pc + 4 * i, text, sizeof text);
-        printf("#   %08x  %-20s %s\n", c->words[i], a64_rows[a64_decode(c->words[i])].name, text);
-    }
-    const struct isa_state *a = &ours->state, *b = &theirs->state;
-    for (int i = 0; i < 31; i++) {
-        snprintf(name, sizeof name, "x%d", i);
-        show(name, a->x[i], b->x[i]);
-    }
-    show("sp", a->sp, b->sp);
-    show("pc", a->pc - first.pc, b->pc - first.pc);
-    show("nzcv", a->nzcv, b->nzcv);
-    show("fpcr", a->fpcr, b->fpcr);
-    show("fpsr", a->fpsr, b->fpsr);
-    for (int i = 0; i < 32; i++) {
-        for (int h = 0; h < 2; h++) {
-            snprintf(name, sizeof name, "v%d.d%d", i, h);
-            show(name, a->v[i][h], b->v[i][h]);
-        }
-    }
-    show("signal", ours->signo, theirs->signo);
-    show("code", ours->code, theirs->code);
-    show("addr", ours->addr, theirs->addr);
-    show("memory", ours->memory, theirs->memory);
-    if (c->count == 1 || getenv("ISA_SHOW_INPUT")) { // operands, for reading
-        for (int i = 0; i < 31; i++)
-            printf("#   in x%-2d %016" PRIx64 "\n", i, first.x[i]);
-        for (int i = 0; i < 32; i++)
-            printf("#   in v%-2d %016" PRIx64 "%016" PRIx64 "\n", i, first.v[i][1], first.v[i][0]);
-    }
-}
-
-// Where the oracle is known to differ from the architecture and Linux; nothing else is overlooked.
-static bool same(const struct isa_result *ours, const struct isa_result *theirs,
-                 const struct isa_case *c)
-{
-    struct isa_result judged = *theirs;
-    // A fault near or above the end of the 47 bits qemu-user has for guests: it says address 0,
-    // Linux the address.
-    if (ours->signo == theirs->signo && theirs->addr == 0 && ours->addr >> 46)
-        judged.addr = ours->addr;
-    // A misaligned PC is an alignment fault before it is anything else (Arm ARM, AArch64.CheckPC);
-    // qemu looks for the page first.
-    bool fetch = theirs->addr == theirs->state.pc || theirs->addr == 0;
-    if (ours->state.pc & 3 && fetch && ours->signo == 7 && ours->code == 1) {
-        judged.signo = ours->signo;
-        judged.code = ours->code;
-        judged.addr = ours->addr;
-    }
-    // DC ZVA: the fault address may be any in the block (Arm ARM, FAR_EL1); qemu says its start.
-    uint64_t index = (ours->state.pc - ISA_CODE) / 4 % ISA_SLOT_WORDS;
-    if (ours->signo == 11 && index < c->count && (c->words[index] & ~31u) == 0xd50b7420u &&
-        (ours->addr ^ theirs->addr) < 64) {
-        judged.addr = ours->addr;
-        judged.state.pc = ours->state.pc; // qemu 7.2 reports the start of its own block
-    }
-    return !memcmp(ours, &judged, sizeof *ours);
-}
-
-// A multi-register access that faults half-way may leave memory and its own registers in any state
-// (Arm ARM, "Definition of a precise exception"); qemu keeps the first half. We promise that
-// nothing happened, which --step proves without the oracle. The caller must not compare memory
-// afterwards.
-static bool same_but_for_half_done(const struct isa_result *ours, const struct isa_result *theirs,
-                                   const struct isa_case *c)
-{
-    if (ours->signo != theirs->signo || ours->addr != theirs->addr || ours->signo == 5 ||
-        ours->state.pc != theirs->state.pc)
-        return false;
-    uint64_t index = (ours->state.pc - ISA_CODE) / 4 % ISA_SLOT_WORDS;
-    if (index >= c->count)
-        return false;
-    uint32_t is = a64_rows[a64_decode(c->words[index])].is;
-    struct isa_result judged = *theirs;
-    judged.memory = is & A64_IS_STORE ? ours->memory : theirs->memory;
-    if (is & A64_IS_LOAD) {
-        uint32_t rt = c->words[index] & 31, rt2 = c->words[index] >> 10 & 31;
-        for (uint32_t i = 0; i < 4; i++)
-            memcpy(judged.state.v[(rt + i) % 32], ours->state.v[(rt + i) % 32], 16);
-        memcpy(judged.state.v[rt2], ours->state.v[rt2], 16);
-        for (int i = 0; i < 2; i++) {
-            uint32_t r = i ? rt2 : rt;
-            if (r < 31)
-                judged.state.x[r] = ours->state.x[r];
-        }
-    }
-    return !memcmp(ours, &judged, sizeof *ours);
-}
-
-// Atomic accesses: qemu 7.2 does not check the alignment of all of them (a Neoverse N1 does), and a
-// store-exclusive that fails its monitor need not look at the page (Arm ARM; it is the
-// implementation's choice: ours does). The rest of the batch would differ in memory.
-static bool not_judged(const struct isa_result *ours, const struct isa_case *c)
-{
-    uint64_t index = (ours->state.pc - ISA_CODE) / 4 % ISA_SLOT_WORDS;
-    if (index >= c->count)
-        return false;
-    uint32_t is = a64_rows[a64_decode(c->words[index])].is;
-    bool misaligned = ours->signo == 7 && ours->code == 1 && ours->addr & 15;
-    if (is & (A64_IS_ATOMIC | A64_IS_EXCL) && misaligned)
-        return true;
-    // Cache maintenance by address faults where a load would; qemu-user does nothing for it.
-    if ((c->words[index] & 0xfff80000u) == 0xd5080000u && ours->signo == 11)
-        return true;
-    return is & A64_IS_EXCL && is & A64_IS_STORE && ours->signo == 11;
-}
-
-struct totals {
-    uint64_t instructions, cases, mismatches;
-    uint64_t alone[A64_ROW_COUNT];
-};
-
-static void run_batch(struct machine *m, struct oracle *o, struct generator *g, bool step,
-                      struct totals *t)
-{
-    static struct isa_case cases[ISA_BATCH];
-    static struct isa_result theirs[ISA_BATCH];
-    for (int i = 0; i < ISA_BATCH; i++)
-        generate_case(g, &cases[i]);
-    oracle_send(o, cases, ISA_BATCH);
-    receive_all(o->from, theirs, sizeof theirs);
-    machine_load(m, cases, ISA_BATCH);
-    for (int i = 0; i < ISA_BATCH; i++) {
-        struct isa_result ours;
-        run_ours(m, &cases[i], (size_t)i, &ours, step);
-        if (!same(&ours, &theirs[i], &cases[i])) {
-            if (same_but_for_half_done(&ours, &theirs[i], &cases[i]) ||
-                not_judged(&ours, &cases[i]))
-                return;
-            t->mismatches++;
-            report(&cases[i], (size_t)i, &ours, &theirs[i]);
-            return; // memory may differ from here on; the next batch starts afresh
-        }
-        t->cases++;
-        t->instructions += cases[i].count;
-        if (cases[i].count == 1)
-            t->alone[a64_decode(cases[i].words[0])]++;
-    }
-}
-
-static int check_coverage(const struct generator *g, const struct totals *t, uint64_t least)
+// Rows not executed in every mode of FPCR.
+static int missing_modes(const struct session *s)
 {
     int missing = 0;
-    for (size_t i = 0; i < g->row_count; i++) {
-        enum a64_row row = g->rows[i];
-        if (t->alone[row] >= least)
-            continue;
-        printf("# %s: executed alone %" PRIu64 " times, wanted %" PRIu64 "\n", a64_rows[row].name,
-               t->alone[row], least);
-        missing++;
+    for (size_t i = 0; s->opt.choice.modes && i < s->generator.row_count; i++) {
+        enum a64_row row = s->generator.rows[i];
+        uint64_t left = ~s->coverage.row[row].modes;
+        if (left)
+            printf("# row %s: not executed in the modes %#" PRIx64 "\n", a64_rows[row].name, left);
+        missing += left != 0;
     }
     return missing;
 }
 
+static int report(struct session *s)
+{
+    int failed = s->mismatches != 0;
+    printf("# %" PRIu64 " runs; in %" PRIu64 " the oracle did not bind; seed %" PRIu64 "\n",
+           s->runs, s->own, s->opt.seed);
+    printf("%s 1 - %" PRIu64 " instructions agree with the oracle\n", failed ? "not ok" : "ok",
+           s->coverage.instructions);
+    int missing = missing_modes(s);
+    printf("%s 2 - rows that --modes asks for were executed in every mode of FPCR\n",
+           missing ? "not ok" : "ok");
+    failed += missing;
+    if (s->opt.coverage)
+        failed += goals_report(&s->goals, &s->generator, &s->coverage, 3);
+    printf("1..%d\n", s->opt.coverage ? 6 : 2);
+    return failed;
+}
+
+static int compare(const struct options *opt, char **oracle)
+{
+    struct session *s = calloc(1, sizeof *s);
+    if (!s)
+        die("no memory");
+    s->opt = *opt;
+    s->random = ~opt->seed;
+    s->goals_left = opt->coverage;
+    if (!generator_init(&s->generator, opt->seed, &opt->choice))
+        die("no such row or section");
+    coverage_init(&s->coverage);
+    values_init(&s->values, opt->seed);
+    goals_init(&s->goals, opt->coverage);
+    oracle_start(&s->oracle, oracle);
+    machine_create(&s->machine);
+    run(s);
+    if (s->mismatches && opt->save)
+        replay_save(&s->first, &s->machine, &s->oracle, opt->save);
+    oracle_stop(&s->oracle);
+    int failed = report(s);
+    machine_destroy(&s->machine);
+    goals_free(&s->goals);
+    coverage_free(&s->coverage);
+    generator_free(&s->generator);
+    free(s);
+    return failed != 0;
+}
+
 int main(int argc, char **argv)
 {
-    uint64_t count = 200000, seed = 1, coverage = 0, most = 10;
-    const char *only = NULL;
-    bool step = false;
+    struct options opt = {.count = 200000, .seed = 1, .most = 10};
     int i = 1;
     for (; i < argc && argv[i][0] == '-'; i++) {
+        const char *value = i + 1 < argc ? argv[i + 1] : "";
         if (!strcmp(argv[i], "--step"))
-            step = true;
-        else if (i + 1 >= argc)
-            die("option without a value");
+            opt.step = true;
+        else if (!strcmp(argv[i], "--later"))
+            opt.choice.later = true;
+        else if (!strcmp(argv[i], "--modes"))
+            opt.choice.modes = true;
+        else if (!strcmp(argv[i], "--replay"))
+            return replay_files(argv + i + 1);
         else if (!strcmp(argv[i], "--count"))
-            count = strtoull(argv[++i], NULL, 0);
+            opt.count = strtoull(value, NULL, 0), i++;
         else if (!strcmp(argv[i], "--seed"))
-            seed = strtoull(argv[++i], NULL, 0);
+            opt.seed = strtoull(value, NULL, 0), i++;
         else if (!strcmp(argv[i], "--only"))
-            only = argv[++i];
+            opt.choice.only = value, i++;
+        else if (!strcmp(argv[i], "--save"))
+            opt.save = value, i++;
         else if (!strcmp(argv[i], "--coverage"))
-            coverage = strtoull(argv[++i], NULL, 0);
+            opt.coverage = (uint32_t)strtoul(value, NULL, 0), i++;
         else if (!strcmp(argv[i], "--most"))
-            most = strtoull(argv[++i], NULL, 0);
+            opt.most = strtoull(value, NULL, 0), i++;
         else
             die("unknown option");
     }
     if (i >= argc)
         die("no oracle command");
-
-    static struct machine m;
-    static struct totals t;
-    struct oracle o;
-    struct generator g;
-    if (!generator_init(&g, seed, only))
-        die("no such row or section");
-    oracle_start(&o, argv + i);
-    machine_create(&m);
-    while (t.instructions < count && t.mismatches < most)
-        run_batch(&m, &o, &g, step, &t);
-    oracle_stop(&o);
-    machine_destroy(&m);
-    int missing = check_coverage(&g, &t, coverage);
-    printf("%s 1 - %" PRIu64 " instructions in %" PRIu64 " cases agree with the oracle\n",
-           t.mismatches ? "not ok" : "ok", t.instructions, t.cases);
-    printf("%s 2 - every row was executed alone at least %" PRIu64 " times\n1..2\n",
-           missing ? "not ok" : "ok", coverage);
-    generator_free(&g);
-    return t.mismatches || missing;
+    return compare(&opt, argv + i);
 }

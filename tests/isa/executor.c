@@ -1,25 +1,21 @@
 // Runs instruction test cases as a Linux program: under qemu-aarch64 (the oracle), under ish, or on
-// an ARM64 machine. Reads batches of struct isa_case from stdin (a 32-bit count before each; 0
-// ends), writes a struct isa_result for each to stdout. The data window starts afresh with each
-// batch.
+// an ARM64 machine. case.h says how it is told what to run.
 //
-// One signal per case does everything: each case ends in one (BRK at the latest), whose handler
-// saves the state from the signal frame, writes the next case's state into it, and returns.
+// One signal per run does everything: each run ends in one (BRK at the latest), whose handler saves
+// the state from the signal frame, writes the next run's state into it, and returns.
 #include "tests/isa/case.h"
 #include <setjmp.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <ucontext.h>
 #include <unistd.h>
 
-static struct isa_case cases[ISA_BATCH];
-static struct isa_result results[ISA_BATCH];
-static uint32_t case_count;
-static volatile uint32_t running; // index of the case whose end the next signal reports
+static struct isa_batch *batch;
+static volatile uint32_t running; // number of the run whose end the next signal reports
 static volatile int started;
 static sigjmp_buf batch_done;
+static char first_window[ISA_WINDOW_SIZE];
 
 static struct fpsimd_context *fp_record(ucontext_t *uc)
 {
@@ -34,8 +30,28 @@ static struct fpsimd_context *fp_record(ucontext_t *uc)
     }
 }
 
-static void save(struct isa_result *r, ucontext_t *uc, const siginfo_t *si)
+static char *window_page(unsigned i)
 {
+    return (char *)ISA_DATA + i * ISA_PAGE;
+}
+
+// Hash of the writable pages, which are then put back.
+static uint64_t finish_memory(void)
+{
+    uint64_t h = 0;
+    for (unsigned i = 0; i < ISA_WINDOW_PAGES; i++) {
+        if (isa_page_rights(i) != ISA_PAGE_RW)
+            continue;
+        h = isa_hash_page(window_page(i), h);
+        memcpy(window_page(i), first_window + i * ISA_PAGE, ISA_PAGE);
+    }
+    return h;
+}
+
+static void save(ucontext_t *uc, const siginfo_t *si)
+{
+    uint32_t index = running / ISA_RUNS;
+    struct isa_result *r = &batch->result[index][running % ISA_RUNS];
     mcontext_t *m = &uc->uc_mcontext;
     struct fpsimd_context *fp = fp_record(uc);
     memcpy(r->state.x, m->regs, sizeof r->state.x);
@@ -49,22 +65,21 @@ static void save(struct isa_result *r, ucontext_t *uc, const siginfo_t *si)
     r->signo = (uint32_t)si->si_signo;
     r->code = (uint32_t)si->si_code;
     r->addr = (uint64_t)si->si_addr;
-    r->memory = isa_hash_window((void *)ISA_DATA);
+    r->memory = batch->of[index].hash ? finish_memory() : 0;
 }
 
-static void load(uint32_t index, ucontext_t *uc)
+static void load(ucontext_t *uc)
 {
-    struct isa_state st;
-    isa_initial_state(&cases[index], index, &st);
+    const struct isa_state *st = &batch->first[running / ISA_RUNS][running % ISA_RUNS];
     mcontext_t *m = &uc->uc_mcontext;
     struct fpsimd_context *fp = fp_record(uc);
-    memcpy(m->regs, st.x, sizeof st.x);
-    m->sp = st.sp;
-    m->pc = st.pc;
-    m->pstate = (m->pstate & ~0xf0000c00ull) | st.nzcv; // BTYPE cleared too
-    fp->fpcr = st.fpcr;
-    fp->fpsr = 0;
-    memcpy(fp->vregs, st.v, sizeof st.v);
+    memcpy(m->regs, st->x, sizeof st->x);
+    m->sp = st->sp;
+    m->pc = st->pc;
+    m->pstate = (m->pstate & ~0xf0000c00ull) | st->nzcv; // BTYPE cleared too
+    fp->fpcr = st->fpcr;
+    fp->fpsr = st->fpsr;
+    memcpy(fp->vregs, st->v, sizeof st->v);
 }
 
 static void on_signal(int signo, siginfo_t *si, void *context)
@@ -72,54 +87,41 @@ static void on_signal(int signo, siginfo_t *si, void *context)
     (void)signo;
     ucontext_t *uc = context;
     if (started) {
-        save(&results[running], uc, si);
+        save(uc, si);
         running = running + 1;
     }
     started = 1;
-    if (running == case_count)
+    if (running == batch->cases * ISA_RUNS)
         siglongjmp(batch_done, 1);
-    load(running, uc);
+    load(uc);
 }
 
-static void *map_at(uint64_t addr, size_t size)
+static void *map_at(uint64_t addr, size_t size, int flags, int fd)
 {
-    void *p = mmap((void *)addr, size, PROT_READ | PROT_WRITE | PROT_EXEC,
-                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    int rights = PROT_READ | PROT_WRITE | (fd < 0 ? PROT_EXEC : 0);
+    void *p = mmap((void *)addr, size, rights, flags, fd, 0);
     if (p == MAP_FAILED)
         _exit(2);
     return p;
 }
 
-static void read_all(void *buf, size_t n)
+static void map_window(void)
 {
-    for (size_t done = 0; done < n;) {
-        ssize_t k = read(0, (char *)buf + done, n - done);
-        if (k <= 0)
-            _exit(3);
-        done += (size_t)k;
-    }
-}
-
-static void write_all(const void *buf, size_t n)
-{
-    for (size_t done = 0; done < n;) {
-        ssize_t k = write(1, (const char *)buf + done, n - done);
-        if (k <= 0)
-            _exit(4);
-        done += (size_t)k;
-    }
+    static const int rights[] = {[ISA_PAGE_RW] = PROT_READ | PROT_WRITE,
+                                 [ISA_PAGE_RO] = PROT_READ,
+                                 [ISA_PAGE_NONE] = PROT_NONE};
+    char *data = map_at(ISA_DATA, ISA_WINDOW_SIZE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1);
+    isa_fill_window(first_window);
+    memcpy(data, first_window, sizeof first_window);
+    for (unsigned i = 0; i < ISA_WINDOW_PAGES; i++)
+        mprotect(window_page(i), ISA_PAGE, rights[isa_page_rights(i)]);
 }
 
 int main(void)
 {
-    uint32_t *code = map_at(ISA_CODE, ISA_CODE_SIZE);
-    size_t window = (ISA_RW_PAGES + ISA_RO_PAGES) * ISA_PAGE;
-    char *data = map_at(ISA_DATA, window);
-    static char first[(ISA_RW_PAGES + ISA_RO_PAGES) * ISA_PAGE];
-    isa_fill_window(first, sizeof first);
-    memcpy(data, first, window);
-    mprotect(data, ISA_RW_PAGES * ISA_PAGE, PROT_READ | PROT_WRITE);
-    mprotect(data + ISA_RW_PAGES * ISA_PAGE, ISA_RO_PAGES * ISA_PAGE, PROT_READ);
+    struct isa_shared *shared = map_at(0, sizeof *shared, MAP_SHARED, ISA_FD);
+    uint32_t *code = map_at(ISA_CODE, ISA_CODE_SIZE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1);
+    map_window();
 
     static char alt[65536];
     stack_t ss = {.ss_sp = alt, .ss_size = sizeof alt};
@@ -130,18 +132,19 @@ int main(void)
     for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
         sigaction(signals[i], &sa, NULL);
 
-    for (;;) {
-        read_all(&case_count, sizeof case_count);
-        if (case_count == 0 || case_count > ISA_BATCH)
-            return 0;
-        read_all(cases, case_count * sizeof cases[0]);
-        memcpy(data, first, ISA_RW_PAGES * ISA_PAGE);
-        isa_write_code(code, cases, case_count);
+    unsigned char which;
+    while (read(0, &which, 1) == 1 && which < ISA_BATCHES) {
+        batch = &shared->batch[which];
+        mprotect(code, ISA_CODE_SIZE, PROT_READ | PROT_WRITE);
+        isa_write_code(code, batch->of, batch->cases);
         __builtin___clear_cache((char *)code, (char *)code + ISA_CODE_SIZE);
+        mprotect(code, ISA_CODE_SIZE, PROT_READ | PROT_EXEC);
         running = 0;
         started = 0;
         if (!sigsetjmp(batch_done, 1))
             __asm__ volatile("brk #7");
-        write_all(results, case_count * sizeof results[0]);
+        if (write(1, &which, 1) != 1)
+            return 4;
     }
+    return 0;
 }

@@ -102,6 +102,18 @@ class Judging(Case):
         self.assertEqual(self.result("run: pwd\nexpect: .\n", other).state, "fail")
         self.assertEqual(self.result("run: pwd\nexpect: .\nvaries: path\n", other).state, "pass")
 
+    def test_cpu(self):
+        """a row that needs more CPU time than it may, measured against another runner, fails"""
+        other = Here("qemu", tempfile.gettempdir())
+        work = "i=0; while [ $i -lt $N ]; do i=$((i+1)); done; echo done"
+        text = "run: N=20000; case $PWD in %s) N=400000;; esac; %s\nequals: done\ncpu: %g\n"
+        self.assertEqual(self.result(text % (self.runner.folder, work, 1.5), other).state, "fail")
+        self.assertEqual(self.result(text % ("/none", work, 100), other).state, "pass")
+        self.assertEqual(self.result(text % (self.runner.folder, work, 1.5)).state, "pass")
+        broken = self.result("run: test $PWD = %s && echo x\nequals: x\ncpu: 9\nvaries: yes\n"
+                             % self.runner.folder, other)
+        self.assertIn("nothing to measure against", broken.reason)
+
     def test_environment(self):
         """the program gets the environment of the table and nothing of the host's"""
         result = self.result("exec: /usr/bin/env\nenv: A=1\nexpect: ^A=1$\n")

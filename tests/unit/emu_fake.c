@@ -37,7 +37,12 @@ static uint64_t fake_clock(unsigned clock)
     return clock == 1 ? 1000 : UINT64_MAX;
 }
 
-static const struct cpu_host fake_cpu_host = {fake_counter, 62500000, fake_clock};
+static uint64_t fake_random(void)
+{
+    return 0x123456789abcdef0;
+}
+
+static const struct cpu_host fake_cpu_host = {fake_counter, 62500000, fake_clock, fake_random};
 
 static struct fake *of_cpu(const struct cpu *cpu)
 {

@@ -17,6 +17,7 @@ struct cpu *fake_cpu(struct fake *f);
 void fake_cpu_destroy(struct cpu *cpu);
 
 // Maps a zeroed page; `rights` of enum mem_access. Pages that already exist get the new rights.
+#define FAKE_NO_RIGHTS 8 // mapped, but nothing may be done to it
 void fake_map(struct fake *f, uint64_t addr, int rights);
 // A second mapping of the page at `of`.
 void fake_alias(struct fake *f, uint64_t addr, uint64_t of, int rights);

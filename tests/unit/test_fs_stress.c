@@ -1,5 +1,5 @@
 // Many threads change the same few names: no call fails in a way one thread alone could not
-// explain, and what is left is consistent. test_fs_stress tmpfs|fakefs [SECONDS].
+// explain, and what is left is consistent. test_fs_stress tmpfs|fakefs [SECONDS [SEED]].
 #include "fs/fakefs/archive.h"
 #include "fs/fakefs/fakefs.h"
 #include "fs/fakefs/fsck.h"
@@ -169,26 +169,41 @@ static void work(void *arg)
         one_call(w);
 }
 
-static unsigned check_dir(struct shared *s, const struct path *dir);
+// A directory still to be looked through: trees grow deep, so no recursion.
+struct pending {
+    struct pending *next;
+    struct path dir;
+};
 
-static unsigned check_entry(struct shared *s, const struct path *dir, const char *name)
+static void push(struct pending **stack, const struct path *dir)
+{
+    struct pending *p = malloc(sizeof *p);
+    ISH_ASSERT(p);
+    *p = (struct pending){*stack, *dir};
+    *stack = p;
+}
+
+static unsigned check_entry(struct shared *s, const struct path *dir, const char *name,
+                            struct pending **stack)
 {
     struct path p;
     struct vfs_stat st;
     int err = path_walk(&s->e.root, dir, name, 0, &p);
-    if (!err)
-        err = vfs_getattr(&s->e.root, &p, &st);
     if (err) {
-        printf("# %s is listed, and stat says %d\n", name, err);
+        printf("# %s is listed, and looking it up says %d\n", name, err);
         return 1;
     }
-    unsigned wrong = LINUX_S_ISDIR(st.mode) ? check_dir(s, &p) : 0;
-    path_put(&p);
-    return wrong;
+    err = vfs_getattr(&s->e.root, &p, &st);
+    if (err)
+        printf("# %s is listed, and stat says %d\n", name, err);
+    if (!err && LINUX_S_ISDIR(st.mode))
+        push(stack, &p);
+    else
+        path_put(&p);
+    return err ? 1 : 0;
 }
 
-// Every name of a directory can be looked up.
-static unsigned check_dir(struct shared *s, const struct path *dir)
+static unsigned check_dir(struct shared *s, const struct path *dir, struct pending **stack)
 {
     struct env_list l = {.sink = {env_list_emit}};
     struct file *file;
@@ -199,14 +214,28 @@ static unsigned check_dir(struct shared *s, const struct path *dir)
     for (char *at = l.names, *end; (end = strchr(at, '\n')); at = end + 1) {
         *end = 0;
         if (strcmp(at, ".") != 0 && strcmp(at, "..") != 0)
-            wrong += check_entry(s, dir, at);
+            wrong += check_entry(s, dir, at, stack);
     }
     return wrong;
 }
 
+// Every name of every directory can be looked up.
 static unsigned check_tree(struct shared *s)
 {
-    return check_dir(s, &s->e.root.root);
+    struct pending *stack = NULL;
+    unsigned wrong = 0, dirs = 0;
+    path_get(&s->e.root.root);
+    push(&stack, &s->e.root.root);
+    while (stack) {
+        struct pending *p = stack;
+        stack = p->next;
+        wrong += check_dir(s, &p->dir, &stack);
+        dirs++;
+        path_put(&p->dir);
+        free(p);
+    }
+    printf("# %u directories\n", dirs);
+    return wrong;
 }
 
 static void print_finding(void *ctx, bool fixed, const char *line)
@@ -245,7 +274,7 @@ int main(int argc, char **argv)
         snprintf(name, sizeof name, "/d%d", i);
         ISH_ASSERT(!env_mkdir(&s.e.root, name, 0755));
     }
-    unsigned seed = (unsigned)clock_realtime_ns();
+    unsigned seed = argc > 3 ? (unsigned)strtoul(argv[3], NULL, 10) : (unsigned)clock_realtime_ns();
     printf("# seed %u\n", seed);
     s.deadline = clock_monotonic_ns() + seconds * NSEC_PER_SEC;
     struct worker w[THREADS];
@@ -266,7 +295,7 @@ int main(int argc, char **argv)
         start(&s, "stress", root);
         CHECK(&t, check_tree(&s) == 0, "and after a restart");
         env_stop(&s.e);
-        temp_dir_remove(&dir);
+        ISH_ASSERT(!host_remove_tree(dir.path));
     }
     return tap_finish(&t);
 }

@@ -762,8 +762,10 @@ static enum verdict explore(uint32_t *states)
             PROMISE(&m, guests(&m) <= scenario->processors || mutation == WAIT_IN_GUEST);
             if (m.broken)
                 verdict = m.broken == FRAMES_OF_MODEL ? MODEL_TOO_SMALL : PROMISE_BROKEN;
-            else if (moved)
-                g.node[n].next[i] = find_or_add(&g, &m);
+            if (m.broken || !moved)
+                continue;
+            uint32_t next = find_or_add(&g, &m); // moves g.node
+            g.node[n].next[i] = next;
         }
     }
     if (verdict == HOLDS && !all_reach_end(&g))

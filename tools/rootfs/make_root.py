@@ -16,14 +16,15 @@ import tiers
 
 
 def archive_of(name, arch):
-    recipe = build.Recipe(name, "bookworm", arch)
+    stem, suite = tiers.split(name)
+    recipe = build.Recipe(stem, suite, arch)
     return build.build(recipe, ".tar.gz" if recipe.tier == "tiny" else ".tar.zst",
                        build.default_cache())
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("name", choices=tiers.root_names())
+    parser.add_argument("name", choices=tiers.all_names(), metavar="NAME")
     parser.add_argument("--build", default="build-arm64-linux", help="where fakefsify is")
     parser.add_argument("--archive", action="store_true", help="only print the archive's path")
     parser.add_argument("--arch", default="arm64", help="of the archive; amd64 for comparisons")

@@ -6,7 +6,8 @@ takes the name of either.
 import collections
 
 Tier = collections.namedtuple("Tier", "packages database")
-Lane = collections.namedtuple("Lane", "tier packages npm", defaults=((), ()))
+# `suites`: the releases that have the packages, when they are not all.
+Lane = collections.namedtuple("Lane", "tier packages npm suites", defaults=((), (), None))
 
 TIERS = {
     # One static program and the musl loader: starts everywhere, built in seconds.
@@ -32,12 +33,31 @@ NPM_BIG = (
 
 LANES = {
     "big": Lane("tiny", npm=NPM_BIG),
+    "python": Lane("base", ("python3", "libpython3.11-testsuite", "sqlite3", "xz-utils"),
+                   suites=("bookworm",)),
     "c": Lane("base", ("gcc", "g++", "gfortran", "tcc", "libc6-dev", "make", "git")),
 }
 
 
+# Debian releases. `NAME-trixie` is NAME of another one than the first.
+SUITES = ("bookworm", "trixie")
+
+
 def root_names():
     return sorted(set(TIERS) | set(LANES))
+
+
+def split(name):
+    """`base-trixie` -> ("base", "trixie"); without a suffix, the first of SUITES."""
+    stem, _, suffix = name.rpartition("-")
+    return (stem, suffix) if suffix in SUITES[1:] else (name, SUITES[0])
+
+
+def all_names():
+    """Every name `make root-NAME` takes."""
+    names = root_names()
+    return names + ["%s-%s" % (name, suite) for suite in SUITES[1:] for name in names
+                    if name in TIERS or suite in (LANES[name].suites or SUITES)]
 
 
 def compose(name):

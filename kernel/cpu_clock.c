@@ -1,0 +1,89 @@
+#include "kernel/cpu_clock.h"
+#include "kernel/process.h"
+#include "kernel/usage.h"
+#include "platform/abi/linux_errno.h"
+#include "platform/abi/time.h"
+
+enum { DELAY_MIN_NS = 1000000, DELAY_MAX_NS = 1000000000 };
+
+static int find_dynamic(struct task *task, int32_t clock, struct cpu_clock *out)
+{
+    uint32_t kind = (uint32_t)clock & LINUX_CPUCLOCK_KIND_MASK;
+    int32_t pid = ~(clock >> 3);
+    if (kind >= LINUX_CPUCLOCK_MAX || pid < 0)
+        return -LINUX_EINVAL;
+    *out = (struct cpu_clock){.kind = kind};
+    if (clock & LINUX_CPUCLOCK_PER_THREAD) {
+        struct task *t = pid ? task_find(task->kernel, pid) : task_get(task);
+        if (!t || t->process != task->process) {
+            task_put(t);
+            return -LINUX_EINVAL;
+        }
+        out->thread = t;
+        out->process = process_get(t->process);
+        return 0;
+    }
+    out->process = pid ? process_find(task->kernel, pid) : process_get(task->process);
+    return out->process ? 0 : -LINUX_EINVAL;
+}
+
+int cpu_clock_find(struct task *task, int32_t clock, struct cpu_clock *out)
+{
+    if (clock < 0)
+        return find_dynamic(task, clock, out);
+    *out = (struct cpu_clock){.kind = LINUX_CPUCLOCK_SCHED};
+    if (clock == LINUX_CLOCK_THREAD_CPUTIME_ID)
+        out->thread = task_get(task);
+    else if (clock != LINUX_CLOCK_PROCESS_CPUTIME_ID)
+        return -LINUX_EINVAL;
+    out->process = process_get(task->process);
+    return 0;
+}
+
+void cpu_clock_put(struct cpu_clock *clock)
+{
+    task_put(clock->thread);
+    process_put(clock->process);
+    *clock = (struct cpu_clock){0};
+}
+
+uint64_t cpu_clock_read(const struct cpu_clock *clock)
+{
+    uint64_t user, system;
+    if (clock->thread) {
+        struct cpu_times times;
+        task_cpu_times(clock->thread, &times);
+        user = times.user_ns;
+        system = times.system_ns;
+    } else {
+        struct usage u;
+        process_usage(clock->process, &u);
+        user = u.user_ns;
+        system = u.system_ns;
+    }
+    return clock->kind == LINUX_CPUCLOCK_VIRT ? user : user + system;
+}
+
+uint64_t cpu_clock_threads(const struct cpu_clock *clock)
+{
+    if (clock->thread)
+        return 1;
+    struct kernel *kernel = clock->process->kernel;
+    lock_acquire(&kernel->tasklist);
+    unsigned n = clock->process->live_threads;
+    lock_release(&kernel->tasklist);
+    return n ? n : 1;
+}
+
+uint64_t cpu_watch_delay(struct cpu_watch *w, uint64_t now, uint64_t left, uint64_t threads)
+{
+    uint64_t least = left / threads, wait = least;
+    if (now == w->last_ns && w->delay_ns * 2 > wait) // asleep
+        wait = w->delay_ns * 2;
+    wait = wait < DELAY_MIN_NS ? DELAY_MIN_NS : wait;
+    wait =
+        wait > DELAY_MAX_NS && wait > least ? (least > DELAY_MAX_NS ? least : DELAY_MAX_NS) : wait;
+    w->last_ns = now;
+    w->delay_ns = wait;
+    return wait;
+}

@@ -1,0 +1,220 @@
+// semctl(2).
+#include "kernel/ipc/sem.h"
+#include "kernel/kernel.h"
+#include "kernel/syscall_handlers.h"
+#include "kernel/task.h"
+#include "platform/abi/linux_errno.h"
+#include <stdlib.h>
+
+static int64_t set_info(struct task *task, int32_t cmd, uaddr_t buf)
+{
+    enum { UNDO_SIZE = 20 };
+    struct ipc_table *table = &task->kernel->ipc->semaphores;
+    struct linux_seminfo info = {.map = SEM_SETS_MAX * SEMS_MAX,
+                                 .mni = SEM_SETS_MAX,
+                                 .mns = SEM_SETS_MAX * SEMS_MAX,
+                                 .mnu = SEM_SETS_MAX * SEMS_MAX,
+                                 .msl = SEMS_MAX,
+                                 .opm = SEM_OPERATIONS_MAX,
+                                 .ume = SEM_OPERATIONS_MAX,
+                                 .usz = UNDO_SIZE,
+                                 .vmx = SEM_VALUE_MAX,
+                                 .aem = SEM_VALUE_MAX};
+    lock_acquire(&task->kernel->ipc->lock);
+    int32_t highest = ipc_highest_index(table);
+    if (cmd == LINUX_SEM_INFO) {
+        info.usz = (int32_t)table->count;
+        info.aem = 0;
+        for (uint32_t i = 0; i < table->room; i++)
+            if (table->slots[i])
+                info.aem += sem_set_of(table->slots[i])->count;
+    }
+    lock_release(&task->kernel->ipc->lock);
+    int err = user_put(task, buf, &info);
+    return err ? err : highest < 0 ? 0 : highest;
+}
+
+static int64_t set_stat(struct task *task, int32_t id, int32_t cmd, uaddr_t buf)
+{
+    struct ipc *ipc = task->kernel->ipc;
+    struct linux_semid_ds ds = {.unused = {0}};
+    lock_acquire(&ipc->lock);
+    struct ipc_object *o = cmd == LINUX_IPC_STAT ? ipc_find(&ipc->semaphores, id)
+                                                 : ipc_at(&ipc->semaphores, (uint32_t)id);
+    int64_t result = o ? cmd == LINUX_SEM_STAT_ANY ? 0 : ipc_access(task, o, 0444) : -LINUX_EINVAL;
+    if (!result) {
+        const struct sem_set *set = sem_set_of(o);
+        ipc_perm_get(o, &ds.perm);
+        ds.otime = set->operation_time;
+        ds.ctime = set->change_time;
+        ds.nsems = (uint64_t)set->count;
+        result = cmd == LINUX_IPC_STAT ? 0 : o->id;
+    }
+    lock_release(&ipc->lock);
+    if (result < 0)
+        return result;
+    int err = user_put(task, buf, &ds);
+    return err ? err : result;
+}
+
+// A set with rights `mode`, or an error. The lock is held.
+static int find_set(struct task *task, int32_t id, uint32_t mode, struct sem_set **out)
+{
+    struct ipc_object *o = ipc_find(&task->kernel->ipc->semaphores, id);
+    int err = o ? ipc_access(task, o, mode) : -LINUX_EINVAL;
+    if (!err)
+        *out = sem_set_of(o);
+    return err;
+}
+
+static int64_t ask_one(const struct semaphore *sem, int32_t cmd)
+{
+    switch (cmd) {
+    case LINUX_SEM_GETVAL:
+        return sem->value;
+    case LINUX_SEM_GETPID:
+        return sem->pid;
+    case LINUX_SEM_GETNCNT:
+        return sem->increase_waiters;
+    default:
+        return sem->zero_waiters;
+    }
+}
+
+// A value that was set is not undone.
+static void set_value(struct task *task, struct sem_set *set, int32_t n, int32_t value)
+{
+    struct sem_undo *u;
+    set->sems[n].value = value;
+    set->sems[n].pid = task->tgid;
+    list_for_each (u, &set->undos, set_link)
+        u->adjust[n] = 0;
+}
+
+static void values_changed(struct sem_set *set)
+{
+    set->change_time = ipc_now();
+    wait_queue_wake(&set->base.queue, 0, false);
+}
+
+// GETVAL, GETPID, GETNCNT, GETZCNT, SETVAL.
+static int64_t one_value(struct task *task, int32_t id, int32_t n, int32_t cmd, int32_t value)
+{
+    bool set_it = cmd == LINUX_SEM_SETVAL;
+    struct sem_set *set;
+    if (set_it && (value < 0 || value > SEM_VALUE_MAX))
+        return -LINUX_ERANGE;
+    lock_acquire(&task->kernel->ipc->lock);
+    // Linux looks at the number first when it sets, and at the rights first when it tells.
+    int64_t result = find_set(task, id, 0, &set);
+    if (!result && set_it && (n < 0 || n >= set->count))
+        result = -LINUX_EINVAL;
+    if (!result)
+        result = ipc_access(task, &set->base, set_it ? 0222 : 0444);
+    if (!result && (n < 0 || n >= set->count))
+        result = -LINUX_EINVAL;
+    if (!result && set_it) {
+        set_value(task, set, n, value);
+        values_changed(set);
+    } else if (!result) {
+        result = ask_one(&set->sems[n], cmd);
+    }
+    lock_release(&task->kernel->ipc->lock);
+    return result;
+}
+
+// The number of semaphores of a set, which never changes.
+static int64_t count_of(struct task *task, int32_t id, uint32_t mode)
+{
+    struct sem_set *set;
+    lock_acquire(&task->kernel->ipc->lock);
+    int64_t count = find_set(task, id, mode, &set);
+    if (!count)
+        count = set->count;
+    lock_release(&task->kernel->ipc->lock);
+    return count;
+}
+
+// GETALL, SETALL.
+static int64_t all_values(struct task *task, int32_t id, int32_t cmd, uaddr_t array)
+{
+    bool set_them = cmd == LINUX_SEM_SETALL;
+    const uint32_t mode = set_them ? 0222 : 0444;
+    struct sem_set *set;
+    int64_t count = count_of(task, id, mode);
+    if (count < 0)
+        return count;
+    size_t size = (size_t)count * sizeof(uint16_t);
+    uint16_t *values = malloc(size);
+    if (!values)
+        return -LINUX_ENOMEM;
+    int err = set_them ? user_read(task, array, values, size) : 0;
+    for (int64_t i = 0; !err && set_them && i < count; i++)
+        if (values[i] > SEM_VALUE_MAX)
+            err = -LINUX_ERANGE;
+    lock_acquire(&task->kernel->ipc->lock);
+    if (!err && find_set(task, id, mode, &set))
+        err = -LINUX_EIDRM;
+    for (int32_t i = 0; !err && i < count; i++) {
+        if (set_them)
+            set_value(task, set, i, values[i]);
+        else
+            values[i] = (uint16_t)set->sems[i].value;
+    }
+    if (!err && set_them)
+        values_changed(set);
+    lock_release(&task->kernel->ipc->lock);
+    if (!err && !set_them)
+        err = user_write(task, array, values, size);
+    free(values);
+    return err;
+}
+
+static int64_t set_control(struct task *task, int32_t id, int32_t cmd, uaddr_t buf)
+{
+    struct ipc *ipc = task->kernel->ipc;
+    struct linux_semid_ds ds;
+    int err = cmd == LINUX_IPC_SET ? user_get(task, buf, &ds) : 0;
+    if (err)
+        return err;
+    lock_acquire(&ipc->lock);
+    struct ipc_object *o = ipc_find(&ipc->semaphores, id);
+    err = o ? ipc_control(task, o) : -LINUX_EINVAL;
+    if (!err && cmd == LINUX_IPC_SET) {
+        ipc_perm_set(o, &ds.perm);
+        sem_set_of(o)->change_time = ipc_now();
+    } else if (!err) {
+        ipc_remove(&ipc->semaphores, o);
+    }
+    lock_release(&ipc->lock);
+    return err;
+}
+
+int64_t sys_semctl(struct task *task, int32_t id, int32_t semnum, int32_t cmd, uint64_t arg)
+{
+    if (id < 0)
+        return -LINUX_EINVAL;
+    switch (cmd) {
+    case LINUX_IPC_INFO:
+    case LINUX_SEM_INFO:
+        return set_info(task, cmd, arg);
+    case LINUX_IPC_STAT:
+    case LINUX_SEM_STAT:
+    case LINUX_SEM_STAT_ANY:
+        return set_stat(task, id, cmd, arg);
+    case LINUX_SEM_GETVAL:
+    case LINUX_SEM_GETPID:
+    case LINUX_SEM_GETNCNT:
+    case LINUX_SEM_GETZCNT:
+    case LINUX_SEM_SETVAL:
+        return one_value(task, id, semnum, cmd, (int32_t)(uint32_t)arg);
+    case LINUX_SEM_GETALL:
+    case LINUX_SEM_SETALL:
+        return all_values(task, id, cmd, arg);
+    case LINUX_IPC_SET:
+    case LINUX_IPC_RMID:
+        return set_control(task, id, cmd, arg);
+    default:
+        return -LINUX_EINVAL;
+    }
+}

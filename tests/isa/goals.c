@@ -1,0 +1,238 @@
+#include "tests/isa/goals.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { TRIES = 4000 };
+
+void goals_init(struct goals *go, uint32_t want)
+{
+    memset(go, 0, sizeof *go);
+    go->want = want;
+    go->row.tries = calloc(A64_ROW_COUNT, sizeof(uint16_t));
+    go->plain.tries = calloc(GADGET_COUNT, sizeof(uint16_t));
+    go->reload.tries = calloc(GADGET_COUNT, sizeof(uint16_t));
+    go->variant.tries = calloc(variant_count + 1, sizeof(uint16_t));
+    if (!go->row.tries || !go->plain.tries || !go->reload.tries || !go->variant.tries)
+        abort();
+}
+
+void goals_free(struct goals *go)
+{
+    free(go->row.tries);
+    free(go->plain.tries);
+    free(go->reload.tries);
+    free(go->variant.tries);
+}
+
+// --- What is wanted ------------------------------------------------------------------------------
+
+static bool is_memory(enum a64_row row)
+{
+    return a64_rows[row].is & (A64_IS_LOAD | A64_IS_STORE) && words_field(row, "rn").width;
+}
+
+static bool want_row(const struct goals *go, const struct generator *g, const struct coverage *v,
+                     unsigned r)
+{
+    const struct coverage_row *n = &v->row[r];
+    return g->eligible[r] && (n->alone < go->want || (is_memory((enum a64_row)r) && n->faults < 3));
+}
+
+// Gadgets that some eligible row leads to on this host.
+static bool reachable(const struct generator *g, unsigned gadget)
+{
+    const struct samples *s = &g->words.of_gadget[gadget];
+    return s->count && g->eligible[a64_decode(s->word[0])];
+}
+
+static bool want_plain(const struct goals *go, const struct generator *g, const struct coverage *v,
+                       unsigned gadget)
+{
+    return reachable(g, gadget) && v->plain[gadget].done < go->want;
+}
+
+static bool want_reload(const struct goals *go, const struct generator *g, const struct coverage *v,
+                        unsigned gadget)
+{
+    const struct gadget_entry *e = &dispatch_gadgets()[gadget];
+    return reachable(g, gadget) && e->plain != e->reload && v->reload[gadget].done < go->want;
+}
+
+static bool want_variant(const struct goals *go, const struct generator *g,
+                         const struct coverage *v, unsigned variant)
+{
+    for (unsigned i = 0; i < variant_lengths[variant]; i++)
+        if (!reachable(g, variant_items[variant][i].gadget))
+            return false;
+    return v->variant[variant].done < go->want;
+}
+
+typedef bool wanted(const struct goals *go, const struct generator *g, const struct coverage *v,
+                    unsigned number);
+
+// The next one wanted and not given up, round and round; false if there is none.
+static bool next_wanted(struct goal_cursor *c, unsigned count, wanted *want, const struct goals *go,
+                        const struct generator *g, const struct coverage *v, unsigned *out)
+{
+    for (unsigned n = 0; n < count; n++) {
+        unsigned at = c->at++ % count;
+        if (c->tries[at] < TRIES && want(go, g, v, at)) {
+            c->tries[at]++;
+            *out = at;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool goals_next(struct goals *go, struct generator *g, const struct coverage *v,
+                struct test_case *t, bool *steps)
+{
+    unsigned n;
+    *steps = false;
+    if (next_wanted(&go->variant, variant_count, want_variant, go, g, v, &n)) {
+        for (int tries = 0; tries < 8; tries++)
+            if (generate_variant(g, t, n) && coverage_has_variant(v, &t->c, t->slot, n))
+                return true;
+        return true;
+    }
+    if (next_wanted(&go->row, A64_ROW_COUNT, want_row, go, g, v, &n)) {
+        (void)generate_row(g, t, (enum a64_row)n);
+        return true;
+    }
+    *steps = true;
+    if (next_wanted(&go->plain, GADGET_COUNT, want_plain, go, g, v, &n)) {
+        (void)generate_gadget(g, t, n, false);
+        return true;
+    }
+    if (next_wanted(&go->reload, GADGET_COUNT, want_reload, go, g, v, &n)) {
+        (void)generate_gadget(g, t, n, true);
+        return true;
+    }
+    generate_block(g, t);
+    return false;
+}
+
+// --- What was missed -----------------------------------------------------------------------------
+
+static void print_variant(const struct coverage *v, unsigned n, uint32_t tries)
+{
+    printf("# variant %u:", n);
+    for (unsigned i = 0; i < variant_lengths[n]; i++)
+        printf(" %s/%x", a64_gadget_names[variant_items[n][i].gadget],
+               variant_items[n][i].signature);
+    printf(": %u times in %u cases, faults %x\n", v->variant[n].done, tries, v->variant_faults[n]);
+}
+
+static int report_one(const char *what, int number, uint32_t want, unsigned reached,
+                      unsigned missed)
+{
+    printf("%s %d - each of %u %s was executed at least %u times\n", missed ? "not ok" : "ok",
+           number, reached + missed, what, want);
+    return missed != 0;
+}
+
+static int report_rows(const struct goals *go, const struct generator *g, const struct coverage *v,
+                       int number)
+{
+    unsigned missed = 0, reached = 0;
+    for (unsigned r = 1; r < A64_ROW_COUNT; r++) {
+        if (!g->eligible[r])
+            continue;
+        const struct coverage_row *n = &v->row[r];
+        if (want_row(go, g, v, r))
+            printf("# row %s: alone %u, faults %u of kinds %x\n", a64_rows[r].name, n->alone,
+                   n->n.faults, n->faults);
+        missed += want_row(go, g, v, r);
+        reached += !want_row(go, g, v, r);
+    }
+    return report_one("rows", number, go->want, reached, missed);
+}
+
+static int report_gadgets(const struct goals *go, const struct generator *g,
+                          const struct coverage *v, int number)
+{
+    unsigned missed = 0, reached = 0, unreachable = 0;
+    for (unsigned n = 0; n < GADGET_COUNT; n++) {
+        bool plain = want_plain(go, g, v, n), reload = want_reload(go, g, v, n);
+        if (plain || reload)
+            printf("# gadget %s: %u times, reloading %u times\n", a64_gadget_names[n],
+                   v->plain[n].done, v->reload[n].done);
+        missed += plain + reload;
+        if (!reachable(g, n))
+            unreachable++;
+        else
+            reached +=
+                !plain + (dispatch_gadgets()[n].plain != dispatch_gadgets()[n].reload && !reload);
+        if (!reachable(g, n) && !g->words.of_gadget[n].count)
+            printf("# gadget %s: no word leads to it here\n", a64_gadget_names[n]);
+    }
+    printf("# %u gadgets belong to rows that are not compared, or to other hosts\n", unreachable);
+    return report_one("gadgets", number, go->want, reached, missed);
+}
+
+static int report_variants(const struct goals *go, const struct generator *g,
+                           const struct coverage *v, int number)
+{
+    unsigned missed = 0, reached = 0;
+    for (unsigned n = 0; n < variant_count; n++) {
+        bool want = want_variant(go, g, v, n);
+        missed += want;
+        reached += !want;
+        if (want)
+            print_variant(v, n, go->variant.tries[n]);
+    }
+    return report_one("variants", number, go->want, reached, missed);
+}
+
+// Whether any word of the row has register field `a` 31 (b < 0), or equal to field b.
+static bool possible(enum a64_row row, const struct a64_field *f, unsigned a, int b)
+{
+    uint64_t random = 1;
+    for (int i = 0; i < 2000; i++) {
+        uint32_t word;
+        if (!words_random(&random, row, &word))
+            continue;
+        word = words_put(word, f[a], b < 0 ? 31 : words_get(word, f[b]));
+        if (a64_decode(word) == row && !a64_row_unpredictable(row, word))
+            return true;
+    }
+    return false;
+}
+
+// Register 31 and equal registers, where the encoding allows them.
+static int report_registers(const struct generator *g, const struct coverage *v, int number)
+{
+    unsigned missed = 0, reached = 0;
+    for (size_t i = 0; i < g->row_count; i++) {
+        enum a64_row row = g->rows[i];
+        struct a64_field f[REG_FIELDS];
+        unsigned n = coverage_register_fields(row, f);
+        for (unsigned a = 0; a < n; a++) {
+            for (int b = -1; b < (int)n; b++) {
+                if (b >= 0 && b <= (int)a)
+                    continue;
+                bool seen = b < 0 ? v->row[row].seen31 >> a & 1
+                                  : v->row[row].aliased >> (a * REG_FIELDS + (unsigned)b) & 1;
+                reached += seen;
+                if (seen || !possible(row, f, a, b))
+                    continue;
+                printf("# row %s: %s was never %s\n", a64_rows[row].name, f[a].name,
+                       b < 0 ? "31" : f[b].name);
+                missed++;
+            }
+        }
+    }
+    printf("%s %d - %u register fields and pairs were seen as 31 and equal, all that can be\n",
+           missed ? "not ok" : "ok", number, reached);
+    return missed != 0;
+}
+
+int goals_report(const struct goals *go, const struct generator *g, const struct coverage *v,
+                 int number)
+{
+    int failed = report_rows(go, g, v, number);
+    failed += report_gadgets(go, g, v, number + 1);
+    failed += report_variants(go, g, v, number + 2);
+    return failed + report_registers(g, v, number + 3);
+}

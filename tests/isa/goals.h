@@ -1,0 +1,27 @@
+// What the differential still has to execute, and the report that says what it never did.
+#ifndef TESTS_ISA_GOALS_H
+#define TESTS_ISA_GOALS_H
+
+#include "tests/isa/generate.h"
+
+struct goal_cursor {
+    unsigned at;
+    uint16_t *tries; // cases made for each
+};
+
+struct goals {
+    uint32_t want; // executions of each row, gadget and variant
+    struct goal_cursor row, plain, reload, variant;
+};
+
+void goals_init(struct goals *go, uint32_t want);
+void goals_free(struct goals *go);
+// Makes a case for something not executed often enough; false (and any case) when nothing is left.
+// `*steps`: it counts only in steps.
+bool goals_next(struct goals *go, struct generator *g, const struct coverage *v,
+                struct test_case *t, bool *steps);
+// Prints TAP lines, from `number` on, and what was missed; returns how many failed.
+int goals_report(const struct goals *go, const struct generator *g, const struct coverage *v,
+                 int number);
+
+#endif

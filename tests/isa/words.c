@@ -1,0 +1,147 @@
+#include "tests/isa/words.h"
+#include "emu/cpu.h"
+#include "emu/translate.h"
+#include <stdlib.h>
+
+struct a64_field words_field(enum a64_row row, const char *name)
+{
+    const struct a64_field *fields;
+    size_t n = a64_row_fields(row, &fields);
+    for (size_t i = 0; i < n; i++)
+        if (fields[i].name[0] == name[0] && !strcmp(fields[i].name, name))
+            return fields[i];
+    return (struct a64_field){"", 0, 0};
+}
+
+uint32_t words_get(uint32_t word, struct a64_field f)
+{
+    return word >> f.shift & ((1u << f.width) - 1);
+}
+
+uint32_t words_put(uint32_t word, struct a64_field f, uint32_t value)
+{
+    if (!f.width)
+        return word;
+    uint32_t mask = ((1u << f.width) - 1) << f.shift;
+    return (word & ~mask) | (value << f.shift & mask);
+}
+
+static void translate_one(uint32_t word, struct draft *d)
+{
+    translate(d, ISA_CODE + 8, &word, 1);
+}
+
+bool words_random(uint64_t *random, enum a64_row row, uint32_t *out)
+{
+    const struct a64_field *fields;
+    size_t n = a64_row_fields(row, &fields);
+    for (int tries = 0; tries < 48; tries++) {
+        uint32_t bits = (uint32_t)isa_random(random);
+        uint64_t how = isa_random(random);
+        // Every other one is plain random. Unused register fields should be all ones.
+        bool extreme = how >> 63;
+        for (size_t i = 0; extreme && i < n; i++, how >>= 4) {
+            if ((how & 7) == 0)
+                bits = words_put(bits, fields[i], 0);
+            else if ((how & 7) <= 2)
+                bits = words_put(bits, fields[i], ~0u);
+            else if ((how & 15) == 3)
+                bits = words_put(bits, fields[i], (1u << isa_random(random) % 8) - 1);
+        }
+        if ((tries & 3) == 3) {
+            bits = words_put(bits, words_field(row, "rs"), 31);
+            bits = words_put(bits, words_field(row, "rt2"), 31);
+        }
+        if (a64_encode(row, bits, false, out))
+            return true;
+    }
+    return false;
+}
+
+bool words_bind(enum a64_row row, uint32_t *word, unsigned k, uint32_t reg, uint32_t *bound)
+{
+    struct a64_field f[REG_FIELDS];
+    unsigned n = coverage_register_fields(row, f);
+    for (unsigned i = 0; i < n; i++) {
+        struct draft a, b;
+        translate_one(words_put(*word, f[i], 9), &a);
+        translate_one(words_put(*word, f[i], 10), &b);
+        if (a.insn[0].r[k] != 9 || b.insn[0].r[k] != 10)
+            continue;
+        if (!(*bound >> i & 1))
+            *word = words_put(*word, f[i], reg);
+        *bound |= 1u << i;
+        return true;
+    }
+    return false;
+}
+
+bool words_moves_sp(uint32_t word)
+{
+    struct draft d;
+    translate_one(word, &d);
+    const struct a64_gadget_info *info = &a64_gadget_info[d.gadgets[0]];
+    for (unsigned k = 0; k < info->count; k++)
+        if (info->w_mask >> k & 1 && d.insn[0].r[k] == CPU_SP)
+            return true;
+    return false;
+}
+
+// Which register fields name general registers: those that move an operand of that kind.
+static uint8_t general_fields(enum a64_row row, uint32_t word)
+{
+    struct a64_field f[REG_FIELDS];
+    unsigned n = coverage_register_fields(row, f);
+    uint8_t mask = 0;
+    for (unsigned i = 0; i < n; i++) {
+        struct draft a, b;
+        translate_one(words_put(word, f[i], 9), &a);
+        translate_one(words_put(word, f[i], 10), &b);
+        const struct a64_gadget_info *info = &a64_gadget_info[a.gadgets[0]];
+        for (unsigned k = 0; a.gadgets[0] == b.gadgets[0] && k < info->count; k++)
+            if (info->x_mask >> k & 1 && a.insn[0].r[k] == 9 && b.insn[0].r[k] == 10)
+                mask |= (uint8_t)(1u << i);
+    }
+    return mask;
+}
+
+// Keeps some words of each gadget, of as many rows as share it.
+static void keep_sample(struct samples *s, uint32_t word, uint64_t *seed)
+{
+    if (s->count < SAMPLES) {
+        s->word[s->count++] = word;
+        return;
+    }
+    bool known = false;
+    for (unsigned i = 0; i < SAMPLES; i++)
+        known = known || a64_decode(s->word[i]) == a64_decode(word);
+    if (!known || isa_random(seed) % 64 == 0)
+        s->word[isa_random(seed) % SAMPLES] = word;
+}
+
+void words_init(struct words *w, uint64_t seed)
+{
+    enum { TRIES = 4000 };
+    w->of_gadget = calloc(GADGET_COUNT, sizeof *w->of_gadget);
+    w->general = calloc(A64_ROW_COUNT, 1);
+    if (!w->of_gadget || !w->general)
+        abort();
+    for (int r = 1; r < A64_ROW_COUNT; r++) {
+        for (int i = 0; i < TRIES; i++) {
+            uint32_t word;
+            if (!words_random(&seed, (enum a64_row)r, &word))
+                continue;
+            struct draft d;
+            translate_one(word, &d);
+            keep_sample(&w->of_gadget[d.gadgets[0]], word, &seed);
+            if (i < 4)
+                w->general[r] |= general_fields((enum a64_row)r, word);
+        }
+    }
+}
+
+void words_free(struct words *w)
+{
+    free(w->of_gadget);
+    free(w->general);
+}
