@@ -111,7 +111,7 @@ def differs(*command):
     """Whether the program says that ours and the oracle's differ, or cannot go on. That a short run
     reaches too little to satisfy --modes or --coverage is no difference."""
     try:
-        out = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+        out = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
     except subprocess.TimeoutExpired:
         return True
     return out.returncode not in (0, 1) or not re.search(r"^ok 1 ", out.stdout, re.M)
