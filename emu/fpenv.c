@@ -51,6 +51,18 @@ static void apply_control(struct cpu *cpu)
     _mm_setcsr(guest_mxcsr(cpu));
 }
 
+void fpenv_pause(const struct cpu *cpu)
+{
+    if (UNLIKELY(cpu->fpcr >> FPCR_RMODE_SHIFT & 3))
+        _mm_setcsr(MXCSR_MASKS | (_mm_getcsr() & MXCSR_FLAGS));
+}
+
+void fpenv_resume(const struct cpu *cpu)
+{
+    if (UNLIKELY(cpu->fpcr >> FPCR_RMODE_SHIFT & 3))
+        _mm_setcsr(guest_mxcsr(cpu) | (_mm_getcsr() & MXCSR_FLAGS));
+}
+
 void fpenv_clear(void)
 {
     _mm_setcsr(_mm_getcsr() & ~MXCSR_FLAGS);
@@ -93,6 +105,18 @@ static void apply_control(struct cpu *cpu)
 {
     HOST_SET(fpsr, 0);
     HOST_SET(fpcr, cpu->fpcr & CONTROL_BITS);
+}
+
+void fpenv_pause(const struct cpu *cpu)
+{
+    if (UNLIKELY(cpu->fpcr >> FPCR_RMODE_SHIFT & 3))
+        HOST_SET(fpcr, 0);
+}
+
+void fpenv_resume(const struct cpu *cpu)
+{
+    if (UNLIKELY(cpu->fpcr >> FPCR_RMODE_SHIFT & 3))
+        HOST_SET(fpcr, cpu->fpcr & CONTROL_BITS);
 }
 
 void fpenv_clear(void)

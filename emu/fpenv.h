@@ -42,4 +42,8 @@ void fpenv_set_control(struct cpu *cpu, uint32_t fpcr);
 void fpenv_collect(struct cpu *cpu);
 void fpenv_clear(void);
 
+// Around a call of host code outside the engine: it finds rounding to nearest. Pending flags stay.
+void fpenv_pause(const struct cpu *cpu);
+void fpenv_resume(const struct cpu *cpu);
+
 #endif

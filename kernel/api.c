@@ -41,7 +41,7 @@ static const struct {
     {LOG_STRACE, "one line for each system call"},
     {LOG_EXEC, "programs as they are loaded"},
     {LOG_MEM, "mappings, faults and shootdowns"},
-    {LOG_SIGNAL, "signals as they are sent and delivered"},
+    {LOG_SIGNAL, "registers, code and mappings of a program that a signal ends"},
     {LOG_FS, "mounts and the metadata store"},
     {LOG_INSN, "instructions as they are translated"},
 };

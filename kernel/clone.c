@@ -146,6 +146,7 @@ static int copy_process(struct task *parent, struct task *child, uint64_t flags)
     p->dumpable = from->dumpable;
     atomic_init(&p->without_tty, atomic_load_explicit(&from->without_tty, memory_order_relaxed));
     p->oom_score_adj = from->oom_score_adj;
+    p->thp_disabled = from->thp_disabled;
     lock_release(&from->lock);
     atomic_init(&p->membarrier, atomic_load_explicit(&from->membarrier, memory_order_relaxed));
     atomic_init(&p->without_tty, atomic_load_explicit(&from->without_tty, memory_order_relaxed));
@@ -185,10 +186,11 @@ static void copy_fields(struct task *parent, struct task *child, const struct cl
         rseq_copy(parent, child);
     seccomp_inherit(parent, child);
     child->personality = parent->personality;
+    child->mce_policy = parent->mce_policy;
     child->nice = parent->nice;
     child->sched_policy = parent->sched_policy;
     child->sched_priority = parent->sched_priority;
-    child->timer_slack_ns = parent->timer_slack_ns;
+    child->timer_slack_ns = child->default_timer_slack_ns = parent->timer_slack_ns;
     child->exit_signal = flags & LINUX_CLONE_THREAD   ? -1
                          : flags & LINUX_CLONE_PARENT ? parent->process->leader->exit_signal
                                                       : rq->exit_signal;

@@ -20,7 +20,8 @@ struct cred *cred_create_user(uint32_t uid, uint32_t gid);
 void cred_commit(struct task *task, struct cred *cred);
 
 // execve's rules: set-id bits of the file (UINT32_MAX: not set), capabilities of user 0, ambient
-// set. `no_privs`: set-id bits are ignored (no_new_privs, nosuid). *secure: AT_SECURE. NULL without memory.
+// set. `no_privs`: set-id bits are ignored (no_new_privs, nosuid). *secure: AT_SECURE. NULL without
+// memory.
 struct cred *cred_for_exec(const struct cred *from, uint32_t file_uid, uint32_t file_gid,
                            bool no_privs, bool *secure);
 

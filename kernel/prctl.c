@@ -67,6 +67,33 @@ static int64_t get_dumpable(struct task *task)
     return value;
 }
 
+static int64_t set_thp_disable(struct task *task, bool on)
+{
+    lock_acquire(&task->process->lock);
+    task->process->thp_disabled = on;
+    lock_release(&task->process->lock);
+    return 0;
+}
+
+static int64_t get_thp_disable(struct task *task)
+{
+    lock_acquire(&task->process->lock);
+    bool on = task->process->thp_disabled;
+    lock_release(&task->process->lock);
+    return on;
+}
+
+static int64_t set_mce_policy(struct task *task, uint64_t op, uint64_t policy)
+{
+    if (op == LINUX_PR_MCE_KILL_CLEAR && !policy)
+        task->mce_policy = LINUX_PR_MCE_KILL_DEFAULT;
+    else if (op == LINUX_PR_MCE_KILL_SET && policy <= LINUX_PR_MCE_KILL_DEFAULT)
+        task->mce_policy = (int32_t)policy;
+    else
+        return -LINUX_EINVAL;
+    return 0;
+}
+
 // --- Capabilities --------------------------------------------------------------------------------
 
 static int64_t change_cred(struct task *task, void (*change)(struct cred *c, uint64_t arg),
@@ -208,7 +235,7 @@ int64_t sys_prctl(struct task *task, int32_t option, uint64_t arg2, uint64_t arg
     case LINUX_PR_SET_TIMING:
         return arg2 ? -LINUX_EINVAL : 0;
     case LINUX_PR_SET_TIMERSLACK:
-        task->timer_slack_ns = (int64_t)arg2 <= 0 ? (uint64_t)TASK_DEFAULT_TIMER_SLACK_NS : arg2;
+        task->timer_slack_ns = (int64_t)arg2 <= 0 ? task->default_timer_slack_ns : arg2;
         return 0;
     case LINUX_PR_GET_TIMERSLACK:
         return (int64_t)task->timer_slack_ns;
@@ -219,7 +246,23 @@ int64_t sys_prctl(struct task *task, int32_t option, uint64_t arg2, uint64_t arg
     case LINUX_PR_GET_TID_ADDRESS:
         return user_put(task, arg2, &task->clear_child_tid);
     case LINUX_PR_GET_THP_DISABLE:
-        return arg2 || !unused(arg3, arg4, arg5) ? -LINUX_EINVAL : 0;
+        return arg2 || !unused(arg3, arg4, arg5) ? -LINUX_EINVAL : get_thp_disable(task);
+    case LINUX_PR_SET_THP_DISABLE:
+        return unused(arg3, arg4, arg5) ? set_thp_disable(task, arg2) : -LINUX_EINVAL;
+    case LINUX_PR_MCE_KILL:
+        return arg4 || arg5 ? -LINUX_EINVAL : set_mce_policy(task, arg2, arg3);
+    case LINUX_PR_MCE_KILL_GET:
+        return arg2 || !unused(arg3, arg4, arg5) ? -LINUX_EINVAL : task->mce_policy;
+    case LINUX_PR_SET_MM: // not offered to anybody
+        return arg5 || task_capable(task, LINUX_CAP_SYS_RESOURCE) ? -LINUX_EINVAL : -LINUX_EPERM;
+    case LINUX_PR_GET_SPECULATION_CTRL:
+        if (!unused(arg3, arg4, arg5))
+            return -LINUX_EINVAL;
+        return arg2 == LINUX_PR_SPEC_STORE_BYPASS ? LINUX_PR_SPEC_NOT_AFFECTED : -LINUX_ENODEV;
+    case LINUX_PR_SET_SPECULATION_CTRL: // there is nothing to switch off
+        if (arg4 || arg5)
+            return -LINUX_EINVAL;
+        return arg2 == LINUX_PR_SPEC_STORE_BYPASS ? -LINUX_ENXIO : -LINUX_ENODEV;
     case LINUX_PR_SET_TAGGED_ADDR_CTRL:
         // Tagged pointers are always accepted; turning that off is not offered.
         return arg2 == LINUX_PR_TAGGED_ADDR_ENABLE && unused(arg3, arg4, arg5) ? 0 : -LINUX_EINVAL;

@@ -75,6 +75,7 @@ struct process {
     int32_t notify_status;
     struct linux_rlimit rlimit[LINUX_RLIM_NLIMITS];
     int32_t dumpable, oom_score_adj;
+    bool thp_disabled; // PR_SET_THP_DISABLE; there are no large pages to do without
     // Not its session's leader, and gave the terminal up for itself (TIOCNOTTY). Children inherit
     // it; setsid ends it.
     _Atomic bool without_tty;

@@ -1,5 +1,6 @@
 // Delivery: what a task does about its signals before it returns to the guest, and the one place
 // where an interrupted system call is restarted or ended with EINTR.
+#include "kernel/crash_report.h"
 #include "kernel/group.h"
 #include "kernel/process.h"
 #include "kernel/rseq.h"
@@ -94,6 +95,16 @@ static void die(struct task *task, const struct siginfo *info)
     signal_begin_group_exit(p, info->signo);
 }
 
+// Enters and leaves with process->lock held; the log is written without it.
+static void report(struct task *task, const struct siginfo *info) NO_TSA
+{
+    if (!signal_in(SIGNAL_CORE_SET, info->signo) || !log_on(&task->kernel->log, LOG_SIGNAL))
+        return;
+    lock_release(&task->process->lock);
+    crash_report(task, info);
+    lock_acquire(&task->process->lock);
+}
+
 // The default action of a signal without handler. Enters and leaves with process->lock held.
 static void act_by_default(struct task *task, const struct siginfo *info)
 {
@@ -101,6 +112,7 @@ static void act_by_default(struct task *task, const struct siginfo *info)
     if (signal_in(SIGNAL_IGNORED_BY_DEFAULT, signo))
         return;
     if (!signal_in(SIGNAL_STOP_SET, signo)) {
+        report(task, info);
         die(task, info);
         return;
     }

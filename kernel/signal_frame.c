@@ -67,7 +67,6 @@ static enum info_layout info_layout(const struct siginfo *info)
     }
 }
 
-
 void signal_info_to_guest(const struct siginfo *info, struct linux_siginfo *out)
 {
     memset(out, 0, sizeof *out);

@@ -100,7 +100,7 @@ static int make_task(struct kernel *kernel, const struct task_spawn *spawn, stru
         return -LINUX_ENOMEM;
     rlimit_defaults(kernel, p->rlimit);
     task->exit_signal = LINUX_SIGCHLD;
-    task->timer_slack_ns = TASK_DEFAULT_TIMER_SLACK_NS;
+    task->timer_slack_ns = task->default_timer_slack_ns = TASK_DEFAULT_TIMER_SLACK_NS;
     task->start_ns = clock_monotonic_ns();
     task->start_boot_ns = clock_boottime_ns();
     return make_place(task, spawn->cwd);

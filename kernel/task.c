@@ -9,6 +9,7 @@
 #include "kernel/signal_internal.h"
 #include "kernel/task_internal.h"
 #include "platform/abi/linux_errno.h"
+#include "platform/abi/prctl.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,6 +26,7 @@ struct task *task_allocate(struct kernel *kernel)
     atomic_init(&t->refs, 1);
     t->syscall_nr = -1;
     t->exit_signal = -1;
+    t->mce_policy = LINUX_PR_MCE_KILL_DEFAULT;
     signal_altstack_reset(t);
     sigpending_init(&t->pending);
     list_init(&t->children);

@@ -120,11 +120,12 @@ struct task {
     struct trace_line *trace;       // strace line under construction, or NULL
     uint32_t personality;
     struct vfork_done *vfork_done; // told when we exec or exit
+    int32_t mce_policy;            // PR_MCE_KILL_*; memory does not fail here
     int32_t nice;
-    int32_t sched_policy, sched_priority; // of any thread: guarded by tasklist
-    uint64_t start_ns, start_boot_ns;     // monotonic, boottime; immutable
-    uint64_t timer_slack_ns;
-    uint32_t syscall_count; // see usage_sampled()
+    int32_t sched_policy, sched_priority;            // of any thread: guarded by tasklist
+    uint64_t start_ns, start_boot_ns;                // monotonic, boottime; immutable
+    uint64_t timer_slack_ns, default_timer_slack_ns; // the default: what it was born with
+    uint32_t syscall_count;                          // see usage_sampled()
 
     // CPU time. The host thread's clock counts all of it; system time is the share estimated from
     // timed system calls. `cpu_clock` is valid while cpu_running (guarded by lock).

@@ -275,8 +275,12 @@ static bool make_kernel(struct session *s)
     if (!err)
         return true;
     cli_complain("%s", *why ? why : ish_error_text(err));
-    if (o->root_kind == ISH_ROOT_FAKEFS && is_error(err, "ENOENT"))
+    bool none = o->root_kind == ISH_ROOT_FAKEFS && is_error(err, "ENOENT");
+    if (none && access(o->root, F_OK))
         fprintf(stderr, "Make a root with 'fakefsify ARCHIVE %s'.\n", o->root);
+    else if (none)
+        fputs("Make a root with 'fakefsify ARCHIVE DIR', or use a folder as it is with -r.\n",
+              stderr);
     return false;
 }
 
@@ -284,10 +288,14 @@ static bool make_binds(struct session *s)
 {
     for (size_t i = 0; i < s->options.bind_count; i++) {
         const struct cli_bind *bind = &s->options.binds[i];
-        int err = ish_kernel_bind(s->kernel, bind->host, bind->guest, bind->read_only);
+        int err = ish_kernel_find_directory(s->kernel, bind->guest);
         if (err) {
-            cli_complain("cannot bind '%s' to '%s': %s", bind->host, bind->guest,
-                         ish_error_text(err));
+            cli_complain("cannot bind to '%s' of the guest: %s", bind->guest, ish_error_text(err));
+            return false;
+        }
+        err = ish_kernel_bind(s->kernel, bind->host, bind->guest, bind->read_only);
+        if (err) {
+            cli_complain("cannot bind '%s' of the host: %s", bind->host, ish_error_text(err));
             return false;
         }
     }
@@ -321,7 +329,9 @@ static int start_program(struct session *s, ish_terminal *guest, const bool is_t
     if (!err)
         return 0;
     host_terminal_restore();
-    cli_complain("cannot run '%s': %s", o->argv[0], ish_error_text(err));
+    bool sought = is_error(err, "ENOENT") && !strchr(o->argv[0], '/');
+    cli_complain("cannot run '%s': %s", o->argv[0],
+                 sought ? "not found along the guest's PATH" : ish_error_text(err));
     if (is_error(err, "ENOENT"))
         return EXIT_NOT_FOUND;
     return is_error(err, "ENOMEM") ? EXIT_OWN_FAILURE : EXIT_CANNOT_RUN;

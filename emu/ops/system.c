@@ -99,12 +99,18 @@ OP(mrs_cntfrq_el0)
 
 OP(mrs_cntvct_el0)
 {
-    SET_X(rt, e->cpu->host->counter());
+    fpenv_pause(e->cpu);
+    const uint64_t v = e->cpu->host->counter();
+    fpenv_resume(e->cpu);
+    SET_X(rt, v);
 }
 
 OP(mrs_clock)
 {
-    SET_X(rt, e->cpu->host->clock_ns(clock));
+    fpenv_pause(e->cpu);
+    const uint64_t v = e->cpu->host->clock_ns(clock);
+    fpenv_resume(e->cpu);
+    SET_X(rt, v);
 }
 
 // Bits of PSTATE outside NZCV.
@@ -126,6 +132,9 @@ OP(mrs_pstate)
 // The host's generator does not run dry: the flags always say so.
 OP(mrs_rndr)
 {
-    SET_X(rt, e->cpu->host->random());
+    fpenv_pause(e->cpu);
+    const uint64_t v = e->cpu->host->random();
+    fpenv_resume(e->cpu);
+    SET_X(rt, v);
     SET_NZCV(0, 0, 0, 0);
 }

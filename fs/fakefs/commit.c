@@ -77,7 +77,7 @@ static int apply_all(struct store *s, const struct store_op *op)
     if (!err)
         err = db_commit(s->db);
     if (err) {
-        log_printf(s->log, LOG_ERROR, "meta.db takes no more changes: %s", db_error(s->db));
+        log_printf(s->log, LOG_ERROR, "meta.db: %s", db_error(s->db));
         db_rollback(s->db);
     }
     lock_release(&s->db_lock);
@@ -98,36 +98,88 @@ static void forget_deleted(struct store *s, const struct store_op *op)
     lock_release(&shard->lock);
 }
 
+static void finish_ops(struct store *s, struct store_op *batch, bool undo)
+{
+    for (struct store_op *op = batch, *next; op; op = next) {
+        next = op->next;
+        if (undo)
+            store_undo(s, op);
+        else
+            forget_deleted(s, op);
+        store_op_free(op);
+    }
+}
+
 // The leader's work, queue unlocked. Returns the error; frees the batch.
 static int commit_batch(struct store *s, struct store_op *batch)
 {
     int err = apply_all(s, batch);
-    for (struct store_op *op = batch, *next; op; op = next) {
-        next = op->next;
-        if (!err)
-            forget_deleted(s, op);
-        store_op_free(op);
-    }
+    finish_ops(s, batch, err != 0);
     return err;
+}
+
+// Under the queue lock. A full disk passes; anything else, or no memory to note it, does not. In
+// bulk mode nobody waits who could be told.
+static bool note_lost(struct store *s, uint64_t upto, int err)
+{
+    struct store_lost *l = s->lost;
+    bool bulk = atomic_load_explicit(&s->bulk, memory_order_relaxed);
+    if (bulk || (err != -LINUX_ENOSPC && err != -LINUX_ENOMEM))
+        return false;
+    if (l && l->last == s->settled_seq && l->err == err) {
+        l->last = upto; // nothing succeeded in between
+        return true;
+    }
+    l = malloc(sizeof *l);
+    if (!l)
+        return false;
+    *l = (struct store_lost){s->lost, s->settled_seq + 1, upto, err};
+    s->lost = l;
+    return true;
+}
+
+static int lost_error(const struct store *s, uint64_t seq)
+{
+    for (const struct store_lost *l = s->lost; l; l = l->next)
+        if (seq >= l->first && seq <= l->last)
+            return l->err;
+    return 0;
+}
+
+static struct store_op *take_queue(struct store *s)
+{
+    struct store_op *batch = s->first;
+    s->first = NULL;
+    s->last = &s->first;
+    return batch;
 }
 
 // Under the queue lock: takes the lead for one batch.
 static void lead(struct store *s) NO_TSA
 {
-    struct store_op *batch = s->first;
     uint64_t upto = s->next_seq;
-    s->first = NULL;
-    s->last = &s->first;
+    struct store_op *batch = take_queue(s);
     s->leader = true;
     lock_release(&s->queue_lock);
     int err = commit_batch(s, batch);
     lock_acquire(&s->queue_lock);
     s->leader = false;
-    if (err)
+    if (!err || note_lost(s, upto, err)) {
+        s->settled_seq = upto;
+    } else {
+        log_printf(s->log, LOG_ERROR, "meta.db takes no more changes");
         atomic_store_explicit(&s->failed, true, memory_order_relaxed);
-    else
-        s->durable_seq = upto;
+    }
     cond_broadcast(&s->progress);
+}
+
+// Under the queue lock: what was queued when the store failed is undone.
+static void drop_queue(struct store *s) NO_TSA
+{
+    struct store_op *batch = take_queue(s);
+    lock_release(&s->queue_lock);
+    finish_ops(s, batch, true);
+    lock_acquire(&s->queue_lock);
 }
 
 void store_set_bulk(struct store *s, bool on)
@@ -146,15 +198,17 @@ int store_commit(struct store *s, uint64_t seq)
 int store_flush(struct store *s, uint64_t seq)
 {
     lock_acquire(&s->queue_lock);
-    while (s->durable_seq < seq && !atomic_load_explicit(&s->failed, memory_order_relaxed)) {
+    while (s->settled_seq < seq && !atomic_load_explicit(&s->failed, memory_order_relaxed)) {
         if (s->leader)
             cond_wait(&s->progress, &s->queue_lock, COND_FOREVER);
         else if (s->first)
             lead(s);
         else
-            s->durable_seq = s->next_seq; // nothing is under way
+            s->settled_seq = s->next_seq; // nothing is under way
     }
-    int err = s->durable_seq < seq ? -LINUX_EIO : 0;
+    if (atomic_load_explicit(&s->failed, memory_order_relaxed))
+        drop_queue(s);
+    int err = s->settled_seq < seq ? -LINUX_EIO : lost_error(s, seq);
     lock_release(&s->queue_lock);
     return err;
 }

@@ -6,6 +6,7 @@
 #include "fs/sparse_map.h"
 #include "platform/abi/fs.h"
 #include "platform/abi/linux_errno.h"
+#include "platform/host_errno.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -233,6 +234,7 @@ static int record_new(struct host_fs *fs, const struct host_stat *st, const stru
     *recorded = 0;
     // What a former object with this number left, xattrs included, goes.
     int err = store_has_rows(store) ? store_delete(store, st->ino, 0, &seq) : 0;
+    uint64_t gone = seq;
     if (!needs_row(meta)) {
         if (err == -LINUX_EROFS)
             err = 0; // a store that is read-only has nothing queued either
@@ -244,7 +246,8 @@ static int record_new(struct host_fs *fs, const struct host_stat *st, const stru
     if (err)
         return err;
     *recorded = seq;
-    return store_commit(store, seq);
+    err = store_commit(store, seq);
+    return err ? err : store_commit(store, gone);
 }
 
 static int fakefs_created(struct host_fs *fs, struct host_stat *st, const struct host_meta *meta,
@@ -306,6 +309,21 @@ static int put_row(struct host_node *node, const struct host_meta *meta, bool xa
     return err;
 }
 
+// Waits for a change of the node's row. One that was undone may leave another version of it.
+static int commit_row(struct host_node *node, uint64_t seq)
+{
+    struct store *store = store_of(node->fs);
+    int err = store_commit(store, seq);
+    if (!err)
+        return 0;
+    struct db_row row;
+    uint64_t version = 0;
+    if (store_get(store, node->ino, INT64_MIN, &row, &version) != 1)
+        version = 0;
+    atomic_store_explicit(&node->recorded, version, memory_order_relaxed);
+    return err;
+}
+
 static int fakefs_change(struct host_node *node, const struct host_meta *from,
                          const struct host_meta *to)
 {
@@ -318,7 +336,7 @@ static int fakefs_change(struct host_node *node, const struct host_meta *from,
         // The row first: the host's bits mean nothing where there is one.
         err = put_row(node, to, xattrs, &seq);
         if (!err)
-            err = store_commit(store, seq);
+            err = commit_row(node, seq);
         return err ? err : set_host_bits(node, to->mode);
     }
     err = set_host_bits(node, to->mode);
@@ -326,7 +344,7 @@ static int fakefs_change(struct host_node *node, const struct host_meta *from,
         return err;
     err = store_delete(store, node->ino, recorded, &seq);
     if (!err)
-        err = store_commit(store, seq);
+        err = commit_row(node, seq);
     if (!err)
         atomic_store_explicit(&node->recorded, 0, memory_order_relaxed);
     return err;
@@ -436,15 +454,17 @@ static int fakefs_setxattr(struct host_node *node, const char *name, const void 
         return -LINUX_EEXIST;
     if (old < 0 && flags & LINUX_XATTR_REPLACE)
         return -LINUX_ENODATA;
-    uint64_t seq;
+    uint64_t seq, row_seq = 0;
     int err = 0;
     if (!has_xattrs(node)) {
         const struct host_meta meta = meta_of(node);
-        err = put_row(node, &meta, true, &seq);
+        err = put_row(node, &meta, true, &row_seq);
     }
     if (!err)
         err = store_put_xattr(store, node->ino, name, value, size, &seq);
-    return err ? err : store_commit(store, seq);
+    if (!err)
+        err = commit_row(node, seq);
+    return err ? err : commit_row(node, row_seq); // they may not have gone together
 }
 
 static int fakefs_removexattr(struct host_node *node, const char *name)
@@ -464,7 +484,7 @@ static int fakefs_removexattr(struct host_node *node, const char *name)
     bool needed = needs_row(&meta);
     err = needed ? put_row(node, &meta, false, &seq) : store_delete(store, node->ino, 0, &seq);
     if (!err)
-        err = store_commit(store, seq);
+        err = commit_row(node, seq);
     if (!err && !needed)
         atomic_store_explicit(&node->recorded, 0, memory_order_relaxed);
     return err;
@@ -614,7 +634,7 @@ static int mount_root(struct fakefs *f, struct super *s, const struct log *log,
     int root_fd = host_dup(f->root.data_fd);
     err = root_fd < 0 ? root_fd : host_fs_init(&f->host, s, &fakefs_policy, root_fd);
     if (err)
-        snprintf(why, FAKEFS_WHY_MAX, "the root folder cannot be used (error %d)", -err);
+        snprintf(why, FAKEFS_WHY_MAX, "the root folder cannot be used: %s", errno_text(-err));
     return err;
 }
 

@@ -1,6 +1,7 @@
 #include "fs/fakefs/root.h"
 #include "platform/abi/fs.h"
 #include "platform/abi/linux_errno.h"
+#include "platform/host_errno.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,7 +55,7 @@ static int take_lock(struct root_dir *r, const char *root, char *why, size_t why
         return -LINUX_EBUSY;
     }
     if (err)
-        snprintf(why, why_size, "%s/lock cannot be locked (error %d)", root, -err);
+        snprintf(why, why_size, "%s/lock cannot be locked: %s", root, errno_text(-err));
     return err;
 }
 
@@ -62,7 +63,7 @@ static int open_parts(struct root_dir *r, const char *root, char *why, size_t wh
 {
     r->fd = host_open_dir_path(root);
     if (r->fd < 0) {
-        snprintf(why, why_size, "there is no folder %s", root);
+        snprintf(why, why_size, "%s: %s", root, errno_text(-r->fd));
         return r->fd;
     }
     struct host_stat st;
@@ -78,7 +79,7 @@ static int open_parts(struct root_dir *r, const char *root, char *why, size_t wh
     r->db_path = join(root, "meta.db");
     err = r->db_path ? open_tmp(r) : -LINUX_ENOMEM;
     if (err)
-        snprintf(why, why_size, "%s cannot be written to (error %d)", root, -err);
+        snprintf(why, why_size, "%s cannot be written to: %s", root, errno_text(-err));
     return err;
 }
 
@@ -156,7 +157,7 @@ int root_dir_make(const char *root, char *why, size_t why_size)
     why[0] = 0;
     int err = host_make_dir_path(root, DATA_MODE);
     if (err && err != -LINUX_EEXIST) {
-        snprintf(why, why_size, "%s cannot be made (error %d)", root, -err);
+        snprintf(why, why_size, "%s cannot be made: %s", root, errno_text(-err));
         return err;
     }
     bool empty = false;
@@ -172,7 +173,7 @@ int root_dir_make(const char *root, char *why, size_t why_size)
         err = make_database(root, why, why_size);
     host_close(fd);
     if (err && !why[0])
-        snprintf(why, why_size, "%s cannot be written to (error %d)", root, -err);
+        snprintf(why, why_size, "%s cannot be written to: %s", root, errno_text(-err));
     return err;
 }
 

@@ -115,6 +115,32 @@ static int find_row(struct store *s, struct store_shard *shard, uint64_t ino,
     return err;
 }
 
+static int copy_row(void *ctx, const struct db_row *row, const struct db_hint *hint)
+{
+    struct store_row *r = ctx;
+    (void)hint;
+    *r = (struct store_row){*row, VERSION_LOADED, true};
+    return 0;
+}
+
+void store_undo(struct store *s, const struct store_op *op)
+{
+    struct store_shard *shard = store_shard_of(s, op->row.ino);
+    struct store_chunk *c;
+    lock_acquire(&shard->lock);
+    struct store_row *r = store_chunk_find(shard, op->row.ino, &c);
+    if (r && r->version == op->seq) {
+        r->present = false;
+        lock_acquire(&s->db_lock);
+        if (db_each_row(s->db, op->row.ino, op->row.ino, copy_row, r))
+            log_printf(s->log, LOG_ERROR, "meta.db: %s", db_error(s->db));
+        lock_release(&s->db_lock);
+        if (!r->present)
+            store_chunk_remove(c, r);
+    }
+    lock_release(&shard->lock);
+}
+
 static bool other_generation(const struct db_row *row, int64_t gen)
 {
     return gen != INT64_MIN && row->gen != INT64_MIN && row->gen != gen;
@@ -428,6 +454,10 @@ void store_destroy(struct store *s)
     for (struct store_op *op = s->first, *next; op; op = next) {
         next = op->next;
         store_op_free(op);
+    }
+    for (struct store_lost *l = s->lost, *next; l; l = next) {
+        next = l->next;
+        free(l);
     }
     for (size_t i = 0; i < STORE_SHARDS; i++) {
         free_chunks(&s->shard[i]);

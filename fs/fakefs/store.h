@@ -3,8 +3,10 @@
 // Rows are loaded a range of inode numbers at a time when one is first asked for, and memory is the
 // truth from then on. A change is made in memory and queued; store_commit() returns when it is
 // durable against the death of this process. Whoever comes first to commit takes everybody's
-// queued changes along (one transaction); the others wait for it. When the database fails, the
-// store becomes read-only: what is known stays readable, changes are -LINUX_EROFS.
+// queued changes along (one transaction); the others wait for it. Changes the database has no room
+// for are undone, and store_commit() says so (-LINUX_ENOSPC, -LINUX_ENOMEM). When the database
+// fails, its last changes are undone, too (-LINUX_EIO), and the store becomes read-only: what is
+// known stays readable, changes are -LINUX_EROFS.
 #ifndef FS_FAKEFS_STORE_H
 #define FS_FAKEFS_STORE_H
 

@@ -46,6 +46,13 @@ struct store_op {
     size_t size;
 };
 
+// Changes the database had no room for: they were undone, and whoever waits for them is told.
+struct store_lost {
+    struct store_lost *next;
+    uint64_t first, last;
+    int err;
+};
+
 struct store {
     const struct log *log;
     struct store_shard shard[STORE_SHARDS];
@@ -54,8 +61,10 @@ struct store {
     struct cond progress;
     // Guarded by queue_lock.
     struct store_op *first, **last;
-    uint64_t next_seq, durable_seq, rename_seq;
-    bool leader; // somebody is committing
+    uint64_t next_seq, rename_seq;
+    uint64_t settled_seq;    // up to here changes are durable, or lost and undone
+    struct store_lost *lost; // the latest first
+    bool leader;             // somebody is committing
 
     _Atomic bool bulk;
     _Atomic bool failed; // the database does not take changes any more
@@ -69,6 +78,8 @@ struct store_shard *store_shard_of(struct store *s, uint64_t ino);
 struct store_row *store_chunk_find(struct store_shard *shard, uint64_t ino,
                                    struct store_chunk **chunk);
 void store_chunk_remove(struct store_chunk *c, struct store_row *row);
+// Makes the row what the database says, unless it has changed again since `op`.
+void store_undo(struct store *s, const struct store_op *op);
 
 struct store_op *store_op_new(enum store_op_kind kind, uint64_t ino); // NULL without memory
 void store_op_free(struct store_op *op);

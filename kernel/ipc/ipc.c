@@ -17,6 +17,7 @@ int ipc_create(struct kernel *kernel)
     semaphores_init(&ipc->semaphores);
     queues_init(&ipc->queues);
     segments_init(ipc);
+    list_init(&ipc->mqueues);
     kernel->ipc = ipc;
     return 0;
 }
@@ -38,6 +39,7 @@ void ipc_destroy(struct kernel *kernel)
     table_destroy(&ipc->queues);
     table_destroy(&ipc->segments);
     segments_bury(ipc);
+    mqueues_destroy(ipc);
     lock_destroy(&ipc->lock);
     free(ipc);
     kernel->ipc = NULL;

@@ -40,6 +40,7 @@ struct ipc {
     struct lock lock;
     struct ipc_table semaphores, queues, segments; // guarded by lock
     uint64_t segment_pages;                        // guarded by lock
+    struct list mqueues;       // POSIX message queues that have a name; guarded by lock
     struct list dead_segments; // whose memory is still to be given back; guarded by lock
 };
 
@@ -80,7 +81,8 @@ int64_t ipc_now(void); // seconds since the epoch
 void semaphores_init(struct ipc_table *table);
 void queues_init(struct ipc_table *table);
 void segments_init(struct ipc *ipc);
-void segments_bury(struct ipc *ipc); // gives memory of removed segments back; no lock held
+void mqueues_destroy(struct ipc *ipc); // every file is closed
+void segments_bury(struct ipc *ipc);   // gives memory of removed segments back; no lock held
 
 // --- Adjustments undone at exit (SEM_UNDO) -------------------------------------------------------
 // CLONE_SYSVSEM: the parent's list, made if need be; referenced. -LINUX_ENOMEM.

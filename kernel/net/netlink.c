@@ -425,6 +425,20 @@ static ssize_t netlink_send(struct socket *s, struct message *m)
     return (ssize_t)len;
 }
 
+void netlink_post(struct file *file, const void *data, uint32_t len)
+{
+    struct socket *s = socket_of(file);
+    struct netlink_datagram *d = malloc(sizeof *d + len);
+    if (!d)
+        return;
+    d->len = d->room = len;
+    memcpy(d->data, data, len);
+    lock_acquire(&s->lock);
+    list_add_tail(&netlink_of(s)->inbox, &d->node);
+    lock_release(&s->lock);
+    wait_queue_wake(&s->queue, READABLE, true);
+}
+
 // --- Receiving -----------------------------------------------------------------------------------
 
 // The next datagram: taken off the inbox, or copied when only looked at.

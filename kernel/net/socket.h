@@ -129,6 +129,8 @@ NODISCARD int inet_socket_create(struct task *task, int32_t family, int32_t type
                                  struct socket **out);
 NODISCARD int netlink_socket_create(struct kernel *kernel, int32_t type, int32_t protocol,
                                     struct socket **out);
+// Puts a datagram of the kernel's into a netlink socket's inbox; lost without memory. No lock held.
+void netlink_post(struct file *file, const void *data, uint32_t len);
 NODISCARD int unix_socket_pair(struct task *task, int32_t type, int32_t protocol,
                                struct socket *out[2]);
 

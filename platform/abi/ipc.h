@@ -1,4 +1,4 @@
-// System V IPC of Linux ARM64: svipc(7). Layer 0.
+// System V IPC and POSIX message queues of Linux ARM64: svipc(7), mq_overview(7). Layer 0.
 #ifndef PLATFORM_ABI_IPC_H
 #define PLATFORM_ABI_IPC_H
 
@@ -99,5 +99,10 @@ struct linux_shm_info {
     int32_t used_ids, pad;
     uint64_t tot, rss, swp, swap_attempts, swap_successes;
 };
+
+struct linux_mq_attr {
+    int64_t flags, maxmsg, msgsize, curmsgs, reserved[4];
+};
+_Static_assert(sizeof(struct linux_mq_attr) == 64, "mq_getattr(3)");
 
 #endif

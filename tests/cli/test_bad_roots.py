@@ -58,7 +58,7 @@ class Case(unittest.TestCase):
                 info = tarfile.TarInfo(name)
                 info.size, info.mode, info.uid = len(data), 0o755, 1000 if name == "owned" else 0
                 tar.addfile(info, io.BytesIO(data))
-            for name in ("dev", "proc", "sys", "tmp"):
+            for name in ("dev", "etc", "proc", "sys", "tmp"):
                 info = tarfile.TarInfo(name)
                 info.type, info.mode = tarfile.DIRTYPE, 0o755
                 tar.addfile(info)

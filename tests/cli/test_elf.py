@@ -21,13 +21,15 @@ def program(kind):
     return bytearray((ehdr + phdr).ljust(0x800, b"\0") + CODE.ljust(0x800, b"\0"))
 
 
-class Damaged(unittest.TestCase):
+class InEmptyRoot(unittest.TestCase):
     def setUp(self):
         self.dir = tempfile.TemporaryDirectory(prefix="ish-elf-")
         self.addCleanup(self.dir.cleanup)
         for name in ("dev", "proc", "sys", "tmp"):
             os.mkdir(os.path.join(self.dir.name, name))
 
+
+class Damaged(InEmptyRoot):
     def run_bytes(self, data):
         path = os.path.join(self.dir.name, "program")
         with open(path, "wb") as out:
@@ -72,6 +74,26 @@ class Damaged(unittest.TestCase):
             self.assertGreaterEqual(status, 0, "turn %d: ish was killed: %s" % (turn, errors))
             if status != 42:
                 self.assertNotEqual(errors.strip() or status >= 128, "", turn)
+
+
+class CrashReport(InEmptyRoot):
+    """--log=signal tells what a program that a signal ends looked like."""
+
+    def test_report(self):
+        data = program(2)
+        struct.pack_into("<3I", data, 0x800, 0xD2800001, 0xD2824682, 0xF9000022)  # x1 = 0; x2; str x2, [x1]
+        with open(os.path.join(self.dir.name, "program"), "wb") as out:
+            out.write(data)
+        os.chmod(out.name, 0o755)
+        for options, report in (([], False), (["--log=error,signal"], True)):
+            done = subprocess.run([os.path.join(BUILD, "ish"), *options, "-r", self.dir.name, "-w", "/",
+                                   "/program"], stdin=subprocess.DEVNULL, capture_output=True, timeout=30)
+            errors = done.stderr.decode()
+            self.assertEqual(done.returncode, 128 + 11, errors)
+            for part in ("ended by SIGSEGV, code 1, address 0", "x2  0000000000001234",
+                         "> 0000000000400808  f9000022  str", "pc 400808 is in 400000-401000 r-xp",
+                         "address 0 is not mapped"):
+                self.assertEqual(part in errors, report, (part, errors))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The ish command without a terminal: options, exit status, standard descriptors."""
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -63,8 +64,10 @@ class Options(unittest.TestCase):
     def test_bad_roots(self):
         """a root that is missing or none says what it is and what makes one: 125"""
         empty = tempfile.mkdtemp(dir=WORK)
-        self.refused("fakefsify", "-f", os.path.join(WORK, "nothing"), "true")
-        self.refused("fakefsify", "-f", empty, "true")
+        nothing = os.path.join(WORK, "nothing")
+        self.refused("fakefsify ARCHIVE %s'" % nothing, "-f", nothing, "true")
+        self.refused("fakefsify ARCHIVE DIR", "-f", empty, "true")
+        self.refused("Not a directory", "-f", "/etc/passwd", "true")
         self.refused("No such file", "-r", os.path.join(WORK, "nothing"), "true")
         self.refused("Not a directory", "-r", "/etc/passwd", "true")
 
@@ -85,6 +88,30 @@ class Options(unittest.TestCase):
         self.assertRegex(ish("-V").stdout, r"^ish \d+\.\d+\.\d+\n$")
         self.assertIn("strace ", ish("--log", "help").stdout)
 
+    def test_long_names(self):
+        """every option with a letter has a long name that does the same"""
+        shared = tempfile.mkdtemp(dir=WORK)
+        done = ish("--rootfs", ROOT, "--bind=%s:/mnt" % shared, "--workdir=/mnt", "--env", "A=b",
+                   "--user=7:8", "sh", "-c", "pwd; echo $A; id -u; id -g")
+        self.assertEqual(done.stdout, "/mnt\nb\n7\n8\n", done.stderr)
+        self.assertEqual(ish("-h").stdout, ish("--help").stdout)
+        self.assertEqual(ish("-V").stdout, ish("--version").stdout)
+
+    def test_every_option(self):
+        """every option of the table is used by a test here, and in the help and the manual"""
+        tests, text, manual = "", ish("--help").stdout, ""
+        with open(__file__) as file:
+            tests = file.read()
+        with open(os.path.join(tiny_root.TOP, "docs", "ish.1")) as file:
+            manual = file.read()
+        with open(os.path.join(tiny_root.TOP, "tools", "options.tbl")) as file:
+            options = re.findall(r"^(?:-\w|  ) --([a-z-]+)", file.read(), re.M)
+        self.assertGreater(len(options), 10)
+        for name in options:
+            self.assertIn("--" + name, text)
+            self.assertIn("Fl -" + name, manual)
+            self.assertRegex(tests, '"--%s["=]' % name)
+
     def test_end_of_options(self):
         """options end at the program and at --"""
         self.assertEqual(guest("echo", "-f", "--help").stdout, "-f --help\n")
@@ -104,7 +131,9 @@ class Status(unittest.TestCase):
 
     def test_cannot_run(self):
         """127 for no program, 126 for one that cannot be run"""
-        self.assertEqual(guest("no-such-program").returncode, 127)
+        done = guest("no-such-program")
+        self.assertEqual((done.returncode, done.stderr), (
+            127, "ish: cannot run 'no-such-program': not found along the guest's PATH\n"))
         self.assertEqual(guest("/no/such/program").returncode, 127)
         self.assertEqual(guest("/etc/passwd").returncode, 126)
         self.assertEqual(guest("/etc").returncode, 126)
@@ -152,6 +181,19 @@ class Guest(unittest.TestCase):
         self.assertEqual(done.stdout, "from the host\n1\n")
         self.assertIn("Read-only", done.stderr)
 
+    def test_memory(self):
+        """--memory is what the guest has, and the most it gets"""
+        self.assertRegex(guest("--memory=64M", "head", "-n", "1", "/proc/meminfo").stdout,
+                         r"^MemTotal: +65536 kB\n")
+        take = ("dd", "if=/dev/zero", "of=/dev/null", "bs=100M", "count=1")
+        self.assertEqual(guest("--memory", "1G", *take).returncode, 0)
+        self.assertNotEqual(guest("--memory", "64M", *take).returncode, 0)
+
+    def test_cpus(self):
+        """--cpus is the number of processors the guest sees"""
+        self.assertEqual(guest("--cpus", "3", "nproc").stdout, "3\n")
+        self.assertEqual(guest("--cpus=1", "grep", "-c", "^processor", "/proc/cpuinfo").stdout, "1\n")
+
     def test_host_root(self):
         """-r runs what is in a host directory"""
         root = tempfile.mkdtemp(dir=WORK)
@@ -161,7 +203,8 @@ class Guest(unittest.TestCase):
             subprocess.run([ISH, "-f", ROOT, "cat", "/bin/busybox"], stdin=subprocess.DEVNULL,
                            stdout=file, check=True)
         os.chmod(os.path.join(root, "bin", "busybox"), 0o755)
-        self.assertEqual(ish("-r", root, "/bin/busybox", "echo", "yes").stdout, "yes\n")
+        for option in ("-r", "--host-root"):
+            self.assertEqual(ish(option, root, "/bin/busybox", "echo", "yes").stdout, "yes\n")
 
     def test_log(self):
         """--strace, --stats and --log-file write to the log, never to the guest's output"""
@@ -174,6 +217,8 @@ class Guest(unittest.TestCase):
         self.assertFalse(any("execve" in line or "mmap" in line for line in lines), lines)
         self.assertRegex(lines[-1], "^ish: stats: .* s elapsed")
         self.assertIn("ish: strace: ", guest("--strace", "true").stderr)
+        self.assertIn("ish: strace: ", guest("--log", "error,strace", "true").stderr)
+        self.assertEqual(guest("--log=error", "true").stderr, "")
 
 
 class Descriptors(unittest.TestCase):

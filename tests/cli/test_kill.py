@@ -72,7 +72,7 @@ class Kill(unittest.TestCase):
             data = program.read()
         out = io.BytesIO()
         with tarfile.open(fileobj=out, mode="w") as tar:
-            for name in ("dev", "proc", "sys", "tmp"):
+            for name in ("dev", "etc", "proc", "sys", "tmp"):
                 info = tarfile.TarInfo(name)
                 info.type, info.mode = tarfile.DIRTYPE, 0o755
                 tar.addfile(info)

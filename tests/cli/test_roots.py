@@ -4,6 +4,7 @@ import lzma
 import gzip
 import os
 import random
+import re
 import shutil
 import signal
 import sqlite3
@@ -359,6 +360,18 @@ class Damage(Case):
             done = tool(name, "--help")
             self.assertEqual(done.returncode, 0)
             self.assertIn(b"usage:", done.stdout)
+
+
+class Manual(unittest.TestCase):
+    def test_options(self):
+        """the manuals of the tools name the options that --help shows, and no others"""
+        docs = os.path.join(os.path.dirname(__file__), "..", "..", "docs")
+        for name in ("fakefsify", "unfakefsify", "fakefs-fsck"):
+            with open(os.path.join(docs, name + ".1")) as file:
+                manual = file.read()
+            text = tool(name, "--help").stdout.decode()
+            self.assertEqual(set(re.findall(r"Fl -([a-z]+)", manual)),
+                             set(re.findall(r"--([a-z]+)", text)), name)
 
 
 class Check(Case):

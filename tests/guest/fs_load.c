@@ -234,7 +234,7 @@ int main(int argc, char **argv)
         if (fork())
             continue;
         struct out o = {.len = 0};
-        random_state = (uint32_t)atoi(argv[2]) * 7919u + worker;
+        random_state = (uint32_t)strtoul(argv[2], NULL, 10) * 7919u + worker;
         make_dirs(&o, worker);
         for (unsigned i = 0;; i++) {
             if (i % 50 == 49)

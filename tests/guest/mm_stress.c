@@ -41,6 +41,13 @@ static void check(bool good)
         atomic_fetch_add(&wrong, 1);
 }
 
+// The same for a value, which is told.
+static void check_value(bool good, uint64_t value, uint64_t bound)
+{
+    if (!good && atomic_fetch_add(&wrong, 1) == 0)
+        printf("# read %#llx, bound %#llx\n", (unsigned long long)value, (unsigned long long)bound);
+}
+
 // Runs `changer` on one thread and `user` on the others for a while; true if nothing was wrong.
 static bool scene(void *(*changer)(void *), void *(*user)(void *), const char *name)
 {
@@ -63,8 +70,7 @@ static bool scene(void *(*changer)(void *), void *(*user)(void *), const char *n
     return !atomic_load(&wrong) && changes && atomic_load(&work) > 0;
 }
 
-// --- MAP_FIXED over pages that are read
-// ------------------------------------------------------------
+// --- MAP_FIXED over pages that are read ----------------------------------------------------------
 
 // Versions of each page: begun before it is mapped, published after it was written.
 static _Atomic uint64_t begun[PAGES], published[PAGES];
@@ -100,8 +106,7 @@ static void *page_reader(void *arg)
     return NULL;
 }
 
-// --- mprotect under writers
-// ------------------------------------------------------------------------
+// --- mprotect under writers ----------------------------------------------------------------------
 
 static atomic_bool read_only;
 static _Thread_local volatile sig_atomic_t faults;
@@ -149,8 +154,7 @@ static void *word_writer(void *arg)
     return NULL;
 }
 
-// --- fork under writers
-// ----------------------------------------------------------------------------
+// --- fork under writers --------------------------------------------------------------------------
 
 // Each writer keeps two words in two pages, the first never behind the second and never more than
 // one ahead. A child has both as they were at one moment, for good.
@@ -241,8 +245,7 @@ static void *quiet_forker(void *arg)
     return (void *)n;
 }
 
-// --- munmap under readers
-// --------------------------------------------------------------------------
+// --- munmap under readers ------------------------------------------------------------------------
 
 static _Thread_local sigjmp_buf escape;
 static _Atomic(char *) target;
@@ -288,9 +291,49 @@ static void *target_reader(void *arg)
             // Zero: mapped again and not yet written. The pattern of foreign memory: only if that
             // was mapped at this very address.
             uint64_t newest = atomic_load(&target_version) + 1;
-            check(value <= newest || value == 0xeeeeeeeeeeeeeeee);
+            check_value(value <= newest || value == 0xeeeeeeeeeeeeeeee, value, newest);
         }
         n++;
+    }
+    atomic_fetch_add(&work, n);
+    return NULL;
+}
+
+// --- Accesses over a page boundary ---------------------------------------------------------------
+
+typedef uint64_t pair __attribute__((vector_size(16), aligned(8)));
+
+// Two words, one in each of two pages.
+static volatile pair *boundary(void)
+{
+    return (volatile pair *)(void *)(area + PAGE - 8);
+}
+
+static bool whole(uint64_t value)
+{
+    return value == 0 || value == UINT64_MAX;
+}
+
+static void *pair_storer(void *arg)
+{
+    intptr_t n = 0;
+    (void)arg;
+    for (; !atomic_load(&stop); n++)
+        *boundary() = n % 2 ? (pair){0, 0} : (pair){UINT64_MAX, UINT64_MAX};
+    return (void *)n;
+}
+
+static void *pair_loader(void *arg)
+{
+    long n = 0;
+    (void)arg;
+    for (; !atomic_load(&stop); n++) {
+        uint64_t first = atomic_load(word(0, PAGE / 8 - 1)), second = atomic_load(word(1, 0));
+        check_value(whole(first), first, UINT64_MAX);
+        check_value(whole(second), second, UINT64_MAX);
+        pair both = *boundary();
+        check_value(whole(both[0]), both[0], UINT64_MAX);
+        check_value(whole(both[1]), both[1], UINT64_MAX);
     }
     atomic_fetch_add(&work, n);
     return NULL;
@@ -315,5 +358,7 @@ int main(int argc, char **argv)
     sa.sa_flags = SA_NODEFER;
     sigaction(SIGSEGV, &sa, NULL);
     CHECK(&t, scene(unmapper, target_reader, "munmap"), "unmapped memory is gone for every thread");
+    CHECK(&t, scene(pair_storer, pair_loader, "boundary"),
+          "an aligned word of a store or load over a page boundary is whole");
     return tap_finish(&t);
 }

@@ -433,12 +433,12 @@ static void segments(void)
     show_segment("fresh", id);
     char *a = shmat(id, NULL, 0), *b = shmat(id, NULL, SHM_RDONLY);
     show_segment("attached twice", id);
-    strcpy(a, "hello");
+    memcpy(a, "hello", 6);
     SHOW("other view", "%s", b);
     SHOW("end", "%d", a[8191]);
     IN_CHILD("writing to the other", b[0] = 'x');
     show_done("protect", mprotect(b, 4096, PROT_READ | PROT_WRITE));
-    IN_CHILD("child", strcpy(a + 4096, "from the child"); show_segment("inherited", id));
+    IN_CHILD("child", memcpy(a + 4096, "from the child", 15); show_segment("inherited", id));
     SHOW("from the child", "%s", b + 4096);
     show_segment("child gone", id);
     show_done("bad address", (long)shmat(id, a + 1, 0) == -1 ? -1 : 0);

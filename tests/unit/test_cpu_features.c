@@ -169,6 +169,46 @@ static void test_host_control(void)
     fesetround(FE_TONEAREST);
 }
 
+static int found_rounding;
+
+static uint64_t look(void)
+{
+    found_rounding = fegetround();
+    return 1;
+}
+
+static uint64_t look_at(unsigned clock)
+{
+    return look() + clock;
+}
+
+// What the CPU asks of the host in the middle of guest code, too.
+static void test_host_calls(void)
+{
+    static const struct cpu_host looking = {look, 1, look_at, look};
+    static const uint32_t words[] = {0xd53be040, 0xd53bfc00, 0xd53b2400};
+    const struct cpu_host *before = cpu->host;
+    cpu->host = &looking;
+    bool nearest = true, kept = true;
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        cpu->fpcr = 1u << FPCR_RMODE_SHIFT;
+        found_rounding = -1;
+        nearest = run(words[i]) && found_rounding == FE_TONEAREST && nearest;
+        // And behind it, in the same run, the guest's again.
+        fake_code(f, CODE + 0xf00, (const uint32_t[]){words[i], 0x1e621820, SVC}, 3);
+        fake_code_changed(f, CODE);
+        cpu->v[1].d[0] = 0x3ff0000000000000;
+        cpu->v[2].d[0] = 0x4008000000000000;
+        cpu->pc = CODE + 0xf00;
+        fake_run(cpu, CPU_RUN);
+        kept = cpu->v[0].d[0] == 0x3fd5555555555556 && kept;
+    }
+    CHECK(&tap, nearest, "host code called by an instruction finds the host's rounding");
+    CHECK(&tap, kept, "and the guest finds its own behind it");
+    cpu->host = before;
+    cpu->fpcr = cpu->fpsr = 0;
+}
+
 int main(void)
 {
     f = fake_create();
@@ -181,6 +221,7 @@ int main(void)
     test_cache();
     test_fjcvtzs();
     test_host_control();
+    test_host_calls();
     fake_cpu_destroy(cpu);
     fake_destroy(f);
     return tap_finish(&tap);

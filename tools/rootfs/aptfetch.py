@@ -132,10 +132,11 @@ def choose_sources(suite, mirror=None):
 # ---- private apt -------------------------------------------------------------------------------
 
 class Apt:
-    """apt on a state directory of its own, for one suite and architecture."""
+    """apt on a state directory of its own, for one suite and architecture. `kind`: "deb", or
+    "deb-src" for source packages."""
 
-    def __init__(self, cache, suite, arch, mirror=None):
-        self.sources = choose_sources(suite, mirror)
+    def __init__(self, cache, suite, arch, mirror=None, kind="deb"):
+        self.sources = [dict(one, Types=kind) for one in choose_sources(suite, mirror)]
         text = sources_text(self.sources)
         tag = hashlib.sha256(text.encode()).hexdigest()[:8]
         self.state = os.path.join(cache, "apt", "%s-%s-%s" % (suite, arch, tag))
@@ -168,9 +169,9 @@ class Apt:
         lines += ['APT::Architectures { "%s"; };' % arch] + host_transport_settings()
         return "\n".join(lines) + "\n"
 
-    def _run(self, *arguments):
+    def _run(self, *arguments, folder=None):
         environment = dict(os.environ, APT_CONFIG=self.state + "/apt.conf", LC_ALL="C")
-        done = subprocess.run(("apt-get", "-qq") + arguments, env=environment, text=True,
+        done = subprocess.run(("apt-get", "-qq") + arguments, env=environment, text=True, cwd=folder,
                               stdin=subprocess.DEVNULL, capture_output=True)
         if done.returncode:
             raise AptError("apt-get %s failed:\n%s" % (arguments[-1], done.stderr.strip()))
@@ -214,6 +215,13 @@ class Apt:
             if file_sha256(path) != deb.sha256:
                 raise AptError("%s does not match the signed index" % path)
         return paths
+
+    def fetch_source(self, package):
+        """Downloads a source package, checked by apt; returns the path of its upstream archive."""
+        self._run("source", "--download-only", package, folder=self.archives)
+        text = self._run("source", "--print-uris", package, folder=self.state + "/none")
+        names = [shlex.split(line)[1] for line in text.splitlines() if line.startswith("'")]
+        return next(os.path.join(self.archives, name) for name in names if ".orig.tar." in name)
 
 
 def host_transport_settings():

@@ -6,7 +6,8 @@ takes the name of either.
 import collections
 
 Tier = collections.namedtuple("Tier", "packages database")
-Lane = collections.namedtuple("Lane", "tier packages npm", defaults=((), ()))
+# `suites`: the releases that have the packages, when they are not all.
+Lane = collections.namedtuple("Lane", "tier packages npm suites", defaults=((), (), None))
 
 TIERS = {
     # One static program and the musl loader: starts everywhere, built in seconds.
@@ -32,7 +33,8 @@ NPM_BIG = (
 
 LANES = {
     "big": Lane("tiny", npm=NPM_BIG),
-    "python": Lane("base", ("python3", "libpython3-testsuite", "sqlite3", "xz-utils")),
+    "python": Lane("base", ("python3", "libpython3.11-testsuite", "sqlite3", "xz-utils"),
+                   suites=("bookworm",)),
     "c": Lane("base", ("gcc", "g++", "gfortran", "tcc", "libc6-dev", "make", "git")),
 }
 
@@ -53,8 +55,9 @@ def split(name):
 
 def all_names():
     """Every name `make root-NAME` takes."""
-    return root_names() + ["%s-%s" % (name, suite) for suite in SUITES[1:] for name in root_names()
-                           if not compose(name)[2]]
+    names = root_names()
+    return names + ["%s-%s" % (name, suite) for suite in SUITES[1:] for name in names
+                    if name in TIERS or suite in (LANES[name].suites or SUITES)]
 
 
 def compose(name):
