@@ -205,7 +205,7 @@ void boot_resolver(struct kernel *kernel, const char *text)
         if (resolver_look(&c, want, have) == RESOLVER_OURS)
             err = resolver_write(&c, want);
     }
-    if (err)
+    if (err && err != -LINUX_ENOENT) // a root without /etc goes without
         log_printf(&kernel->log, LOG_WARN, "cannot write %s: error %d", resolver_path, -err);
     free(want);
     free(have);

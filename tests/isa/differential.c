@@ -205,7 +205,7 @@ static int compare(const struct options *opt, char **oracle)
         die("no memory");
     s->opt = *opt;
     s->random = ~opt->seed;
-    s->goals_left = opt->coverage;
+    s->goals_left = opt->coverage || opt->choice.modes;
     if (!generator_init(&s->generator, opt->seed, &opt->choice))
         die("no such row or section");
     coverage_init(&s->coverage);

@@ -12,7 +12,9 @@ void goals_init(struct goals *go, uint32_t want)
     go->plain.tries = calloc(GADGET_COUNT, sizeof(uint16_t));
     go->reload.tries = calloc(GADGET_COUNT, sizeof(uint16_t));
     go->variant.tries = calloc(variant_count + 1, sizeof(uint16_t));
-    if (!go->row.tries || !go->plain.tries || !go->reload.tries || !go->variant.tries)
+    go->mode.tries = calloc(A64_ROW_COUNT, sizeof(uint16_t));
+    if (!go->mode.tries || !go->row.tries || !go->plain.tries || !go->reload.tries ||
+        !go->variant.tries)
         abort();
 }
 
@@ -22,6 +24,7 @@ void goals_free(struct goals *go)
     free(go->plain.tries);
     free(go->reload.tries);
     free(go->variant.tries);
+    free(go->mode.tries);
 }
 
 // --- What is wanted ------------------------------------------------------------------------------
@@ -35,7 +38,8 @@ static bool want_row(const struct goals *go, const struct generator *g, const st
                      unsigned r)
 {
     const struct coverage_row *n = &v->row[r];
-    return g->eligible[r] && (n->alone < go->want || (is_memory((enum a64_row)r) && n->faults < 3));
+    return go->want && g->eligible[r] &&
+           (n->alone < go->want || (is_memory((enum a64_row)r) && n->faults < 3));
 }
 
 // Gadgets that some eligible row leads to on this host.
@@ -65,6 +69,14 @@ static bool want_variant(const struct goals *go, const struct generator *g,
         if (!reachable(g, variant_items[variant][i].gadget))
             return false;
     return v->variant[variant].done < go->want;
+}
+
+// Not yet executed in every mode of FPCR, where that is asked for.
+static bool want_mode(const struct goals *go, const struct generator *g, const struct coverage *v,
+                      unsigned r)
+{
+    (void)go;
+    return g->modes && g->eligible[r] && ~v->row[r].modes;
 }
 
 typedef bool wanted(const struct goals *go, const struct generator *g, const struct coverage *v,
@@ -98,6 +110,15 @@ bool goals_next(struct goals *go, struct generator *g, const struct coverage *v,
     }
     if (next_wanted(&go->row, A64_ROW_COUNT, want_row, go, g, v, &n)) {
         (void)generate_row(g, t, (enum a64_row)n);
+        return true;
+    }
+    if (next_wanted(&go->mode, A64_ROW_COUNT, want_mode, go, g, v, &n)) {
+        (void)generate_row(g, t, (enum a64_row)n);
+        unsigned mode;
+        do
+            mode = (unsigned)(isa_random(&g->random) % ISA_FPCR_MODES);
+        while (v->row[n].modes >> mode & 1);
+        t->fpcr = isa_fpcr(mode);
         return true;
     }
     *steps = true;

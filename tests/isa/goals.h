@@ -11,7 +11,7 @@ struct goal_cursor {
 
 struct goals {
     uint32_t want; // executions of each row, gadget and variant
-    struct goal_cursor row, plain, reload, variant;
+    struct goal_cursor row, plain, reload, variant, mode;
 };
 
 void goals_init(struct goals *go, uint32_t want);
