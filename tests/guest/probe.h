@@ -48,20 +48,29 @@ static inline const char *status_text(int status)
     return t;
 }
 
-// Runs `body` in a child and prints how it ended.
-#define IN_CHILD(name, ...)                                                                        \
+static inline void show_end(const char *name, pid_t child)
+{
+    int status;
+    if (waitpid(child, &status, 0) != child)
+        printf("%s: lost\n", name);
+    else
+        SHOW(name, "%s", status_text(status));
+}
+
+// Runs a body in a child and prints how it ended. One may be inside another: each counts on its
+// own.
+#define IN_CHILD(name, ...)            IN_CHILD_COUNTED(__COUNTER__, name, __VA_ARGS__)
+#define IN_CHILD_COUNTED(n, name, ...) IN_CHILD_AS(n, name, __VA_ARGS__)
+#define IN_CHILD_AS(n, name, ...)      IN_CHILD_NAMED(child_##n, name, __VA_ARGS__)
+#define IN_CHILD_NAMED(child, name, ...)                                                           \
     do {                                                                                           \
         fflush(stdout);                                                                            \
-        pid_t child_ = fork();                                                                     \
-        if (child_ == 0) {                                                                         \
+        pid_t child = fork();                                                                      \
+        if (child == 0) {                                                                          \
             __VA_ARGS__;                                                                           \
             _exit(0);                                                                              \
         }                                                                                          \
-        int status_ = 0;                                                                           \
-        if (waitpid(child_, &status_, 0) != child_)                                                \
-            printf("%s: lost\n", name);                                                            \
-        else                                                                                       \
-            SHOW(name, "%s", status_text(status_));                                                \
+        show_end(name, child);                                                                     \
     } while (0)
 
 static inline void sleep_ms(long ms)
