@@ -104,7 +104,8 @@ def prepare(work):
 
 
 def compile_tree(build):
-    return quiet("ninja", "-C", build, "tests/isa/differential", "tests/isa/executor")
+    return quiet("ninja", "-C", build, "tests/isa/differential", "tests/isa/executor",
+                 "tests/isa/encodings")
 
 
 def differs(*command):
@@ -122,7 +123,9 @@ def judge(build, count):
     program, executor = (os.path.join(build, "tests/isa", n) for n in ("differential", "executor"))
     oracle = ["qemu-aarch64-static", "-cpu", "neoverse-n1", executor]
     later = ["qemu-aarch64-static", "-cpu", "max,pauth=off,sve=off", executor]
-    return (differs(program, "--coverage", "32", "--count", str(count), *oracle)
+    encodings = os.path.join(build, "tests/isa/encodings")
+    return (quiet(sys.executable, os.path.join(ROOT, "tests/isa/encodings.py"), encodings, "llvm-mc-19")
+            or differs(program, "--coverage", "32", "--count", str(count), *oracle)
             or differs(program, "--modes", "--count", str(2 * count), *oracle)
             or differs(program, "--later", "--coverage", "32", "--count", str(count // 2), *later)
             or quiet(program, "--replay", os.path.join(ROOT, "tests/isa/known")))
