@@ -6,6 +6,7 @@
 #include "emu/translate.h"
 #include "platform/abi/linux_errno.h"
 #include "platform/base/log.h"
+#include "platform/host_mem.h"
 #include "platform/lock.h"
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@ enum {
     CLASSES = 64, // free lists, by units
     CHUNK_MIN = 64 << 10,
     CHUNK_MAX = 1 << 20,
+    PREFAULT = 32 << 10,
     HASH_MIN = 256,
     FRAME_BUCKETS = 1024,
 };
@@ -47,7 +49,7 @@ struct code_space {
     struct block *frames[FRAME_BUCKETS]; // by frame
     struct block *retired;
     struct chunk *chunks;
-    char *bump, *bump_end;
+    char *bump, *bump_end, *bump_ready; // ready: memory before it was asked for from the host
     struct free_memory *free_list[CLASSES];
 };
 
@@ -112,6 +114,15 @@ void code_space_unpin(struct code_space *cs)
 
 // --- Memory --------------------------------------------------------------------------------------
 
+// Blocks fill their chunk from front to back, so its pages are worth fetching some at a time.
+static void prefault(struct code_space *cs)
+{
+    size_t left = (size_t)(cs->bump_end - cs->bump_ready);
+    size_t size = left < PREFAULT ? left : PREFAULT;
+    host_mem_prefault(cs->bump_ready, size);
+    cs->bump_ready += size;
+}
+
 static void *memory_alloc(struct code_space *cs, size_t bytes)
 {
     size_t units = (bytes + UNIT - 1) / UNIT;
@@ -132,7 +143,10 @@ static void *memory_alloc(struct code_space *cs, size_t bytes)
         cs->chunks = c;
         cs->bump = (char *)c + UNIT;
         cs->bump_end = (char *)c + size;
+        cs->bump_ready = cs->bump;
     }
+    if (cs->bump_ready < cs->bump + units * UNIT)
+        prefault(cs);
     void *p = cs->bump;
     cs->bump += units * UNIT;
     return p;

@@ -23,10 +23,14 @@ static struct dentry_shard *shard_of(struct vfs *vfs, const struct dentry *paren
     return &vfs->shard[key >> 58 & (DENTRY_SHARDS - 1)];
 }
 
+// Under the shard's lock.
 static struct list *bucket_of(struct dentry_shard *s, const struct dentry *parent, uint32_t hash)
 {
     uint64_t key = ((uintptr_t)parent >> 5 ^ hash) * 0x9e3779b97f4a7c15ull;
-    return &s->bucket[key >> 40 & (DENTRY_BUCKETS - 1)];
+    struct list *bucket = &s->bucket[key >> 40 & (DENTRY_BUCKETS - 1)];
+    if (!bucket->next)
+        list_init(bucket);
+    return bucket;
 }
 
 static struct dentry *dentry_alloc(const char *name, size_t len)

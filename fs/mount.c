@@ -78,8 +78,6 @@ int vfs_create(struct frame_pool *frames, struct vfs **out)
     for (size_t i = 0; i < DENTRY_SHARDS; i++) {
         lock_init(&vfs->shard[i].lock, LOCK_RANK_DENTRY);
         list_init(&vfs->shard[i].lru);
-        for (size_t j = 0; j < DENTRY_BUCKETS; j++)
-            list_init(&vfs->shard[i].bucket[j]);
     }
     lock_init(&vfs->lock_graph, LOCK_RANK_LOCK_GRAPH);
     list_init(&vfs->lock_waiters);

@@ -34,8 +34,8 @@ struct dentry {
 enum { DENTRY_SHARDS = 64, DENTRY_BUCKETS = 128 };
 struct dentry_shard {
     struct lock lock;
-    struct list bucket[DENTRY_BUCKETS];
-    struct list lru; // hashed entries, most recently added or used first
+    struct list bucket[DENTRY_BUCKETS]; // made when first used: most starts touch few
+    struct list lru;                    // hashed entries, most recently added or used first
     unsigned count;
 };
 

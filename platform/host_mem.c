@@ -58,6 +58,18 @@ bool host_mem_reset(void *addr, size_t size)
 #endif
 }
 
+void host_mem_prefault(void *addr, size_t size)
+{
+#if defined(MADV_POPULATE_WRITE)
+    uintptr_t mask = host_page_size() - 1;
+    uintptr_t start = ((uintptr_t)addr + mask) & ~mask, end = ((uintptr_t)addr + size) & ~mask;
+    if (start < end)
+        (void)madvise((void *)start, end - start, MADV_POPULATE_WRITE);
+#else
+    (void)addr, (void)size;
+#endif
+}
+
 void host_mem_prefer_huge(void *addr, size_t size)
 {
 #if defined(MADV_HUGEPAGE)

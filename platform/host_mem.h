@@ -21,6 +21,8 @@ void host_mem_unmap(void *addr, size_t size);
 // Gives the physical memory back; the bytes read as zero again. False where the host cannot promise
 // zeroes.
 bool host_mem_reset(void *addr, size_t size);
+// Hint that all of this will soon be written: physical memory is taken at once, not page by page.
+void host_mem_prefault(void *addr, size_t size);
 // Hint that large pages pay off here.
 void host_mem_prefer_huge(void *addr, size_t size);
 

@@ -79,6 +79,9 @@ static const char *const statement_text[ST_COUNT] = {
     [ST_FORGET_XATTRS] = "DELETE FROM quarantine_xattr WHERE ino=?1 AND gen=?2",
 };
 
+// Statements are prepared when first used, so the tables are compared with this text when a
+// database is opened (check_tables()).
+enum { SCHEMA_TABLES = 6 };
 static const char schema[] =
     "CREATE TABLE meta(key TEXT PRIMARY KEY, val TEXT) WITHOUT ROWID;"
     "CREATE TABLE inode(ino INTEGER PRIMARY KEY, gen INTEGER NOT NULL, mode INTEGER NOT NULL,"
@@ -660,21 +663,38 @@ static int check_format(struct db *db, const char *path, char *why, size_t why_s
     return 0;
 }
 
+// SQLite keeps the text of what made each table.
+static int check_tables(struct db *db, const char *path, char *why, size_t why_size)
+{
+    static const char sql[] = "SELECT count(*) FROM sqlite_master WHERE instr(?1,sql)>0";
+    sqlite3_stmt *st;
+    int rc = sqlite3_prepare_v2(db->sqlite, sql, -1, &st, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_bind_text(st, 1, schema, -1, SQLITE_STATIC);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_step(st);
+    bool all = rc == SQLITE_ROW && sqlite3_column_int(st, 0) == SCHEMA_TABLES;
+    sqlite3_finalize(st);
+    if (all || rc != SQLITE_ROW)
+        return all ? 0 : to_errno(rc);
+    snprintf(why, why_size, "%s is damaged: its tables are not those of a root", path);
+    return -LINUX_EUCLEAN;
+}
+
 static int set_up(struct db *db, const char *path, bool create, char *why, size_t why_size)
 {
-    static const char settings[] = "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL;"
-                                   "PRAGMA synchronous=NORMAL; PRAGMA temp_store=MEMORY;"
-                                   "PRAGMA trusted_schema=OFF;";
-    int err = create ? 0 : check_format(db, path, why, why_size);
+    static const char settings[] =
+        "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA temp_store=MEMORY;"
+        "PRAGMA trusted_schema=OFF;";
+    // First of all: a database that was never shared needs no shared memory beside it.
+    int err = db_exec(db, "PRAGMA locking_mode=EXCLUSIVE");
+    if (!err && !create)
+        err = check_format(db, path, why, why_size);
     if (!err)
         err = db_exec(db, settings);
     if (!err && create)
         err = db_exec(db, schema);
-    for (enum statement i = ST_PUT_ROW; !err && i < ST_COUNT; i++) {
-        sqlite3_stmt *st; // a table that is not as it should be shows here
-        err = prepare(db, i, &st);
-    }
-    return err;
+    return err ? err : check_tables(db, path, why, why_size);
 }
 
 int db_open(const char *path, bool create, char *why, size_t why_size, struct db **out)

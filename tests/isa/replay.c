@@ -225,8 +225,10 @@ static bool read_line(struct replay *r, const char *line, bool *out_seen)
     *out_seen = true;
     if ((n = sscanf(line, "out %15s %" SCNx64 " %" SCNx64, name, &a, &b)) >= 2)
         return read_register(&r->expect.state, name, a, b, n - 1);
-    if (sscanf(line, "memory %" SCNx64, &r->expect.memory) == 1)
-        return r->c.hash = 1;
+    if (sscanf(line, "memory %" SCNx64, &r->expect.memory) == 1) {
+        r->c.hash = 1;
+        return true;
+    }
     return sscanf(line, "signal %" SCNu32 " %" SCNu32 " %" SCNx64, &r->expect.signo,
                   &r->expect.code, &r->expect.addr) == 3;
 }
