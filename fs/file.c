@@ -253,3 +253,18 @@ int file_get_page(struct file *file, uint64_t index, struct frame **out)
         return file->inode->ops->get_page(file->inode, index, out);
     return -LINUX_ENODEV;
 }
+
+int file_get_pages(struct file *file, uint64_t index, unsigned count, unsigned want,
+                   struct frame **out)
+{
+    if (!file->ops->get_page && file->inode && file->inode->ops->get_pages)
+        return file->inode->ops->get_pages(file->inode, index, count, want, out);
+    int result = 0;
+    for (unsigned i = 0; i < count; i++) {
+        out[i] = NULL;
+        int err = file_get_page(file, index + i, &out[i]);
+        if (i == want)
+            result = err;
+    }
+    return result;
+}

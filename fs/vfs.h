@@ -308,6 +308,11 @@ struct inode_ops {
     // when the object cannot be mapped. A frame may be taken away again by truncation at any time:
     // whoever installs it in a page table compares inode->page_epoch before and after, see there.
     int (*get_page)(struct inode *inode, uint64_t index, struct frame **out);
+    // The same for `count` <= 64 pages from `index` on, where that costs less than one by one: NULL
+    // for those that are not to be had. Returns what get_page would for page index + want. NULL: it
+    // is got one by one.
+    int (*get_pages)(struct inode *inode, uint64_t index, unsigned count, unsigned want,
+                     struct frame **out);
 
     // Last reference gone: frees private state (and the object itself when it has no name left).
     void (*evict)(struct inode *inode);
@@ -456,6 +461,9 @@ NODISCARD int file_fsync(struct file *file, bool data_only);
 NODISCARD int file_fallocate(struct file *file, unsigned mode, uint64_t offset, uint64_t len);
 // What mmap and page faults use: file->ops->get_page or the inode's. -LINUX_ENODEV without either.
 NODISCARD int file_get_page(struct file *file, uint64_t index, struct frame **out);
+// Several at once; see get_pages above.
+NODISCARD int file_get_pages(struct file *file, uint64_t index, unsigned count, unsigned want,
+                             struct frame **out);
 
 // poll registration: an op calls poll_wait() for each queue it may be woken through.
 struct poll_table {

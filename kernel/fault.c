@@ -157,14 +157,8 @@ static void choose_pages(const struct fault *f, const struct vma *v, struct page
 // Fills p->frame; only the page that was asked for must be there. No lock is held.
 static int get_pages(const struct fault *f, struct pages *p)
 {
-    int err = 0;
-    for (unsigned i = 0; i < p->count; i++) {
-        p->frame[i] = NULL;
-        int e = file_get_page(p->file, p->index + i, &p->frame[i]);
-        if (e && p->addr + i * PAGE_SIZE == f->addr)
-            err = e;
-    }
-    return err;
+    unsigned want = (unsigned)((f->addr - p->addr) / PAGE_SIZE);
+    return file_get_pages(p->file, p->index, p->count, want, p->frame);
 }
 
 static void put_pages(struct pages *p)

@@ -211,6 +211,8 @@ NODISCARD int host_node_readlink(struct host_node *node, char *buf, size_t size,
 
 // --- fs/host/pages.c -----------------------------------------------------------------------------
 NODISCARD int host_get_page(struct inode *inode, uint64_t index, struct frame **out);
+NODISCARD int host_get_pages(struct inode *inode, uint64_t index, unsigned count, unsigned want,
+                             struct frame **out);
 // Cuts the file, taking mappings of what goes away first. Under the write gate.
 NODISCARD int host_pages_truncate(struct host_node *node, int fd, uint64_t size);
 // Takes a range out of the file or puts one in (fallocate), what is behind it moving.

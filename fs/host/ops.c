@@ -627,6 +627,7 @@ const struct inode_ops host_file_inode_ops = {
     COMMON_OPS,
     .open = host_file_open,
     .get_page = host_get_page,
+    .get_pages = host_get_pages,
 };
 const struct inode_ops host_link_inode_ops = {COMMON_OPS, .readlink = host_readlink_op};
 const struct inode_ops host_special_inode_ops = {COMMON_OPS, .open = host_special_open};

@@ -152,38 +152,62 @@ static int make_page(struct host_pages *p, struct frame_pool *pool, const struct
     return 0;
 }
 
-int host_get_page(struct inode *inode, uint64_t index, struct frame **out)
+// One page of a file of `end` pages. Under the lock. When *out is set in spite of an error, the
+// page is there but could not be made writable.
+static int get_page(struct host_node *node, struct host_pages *p, struct host_fd *h, uint64_t index,
+                    uint64_t end, struct frame **out)
+{
+    if (index >= p->limit || index >= end)
+        return -LINUX_EFAULT;
+    struct host_page *page = sparse_map_get(&p->pages, index);
+    if (!page || !frame_get_unless_free(page->frame))
+        // None, or its last reference has just gone: then page_freed leaves the new one.
+        return make_page(p, node->fs->vfs->frames, h, index, out);
+    *out = page->frame;
+    return window_allow_writes(page->window, h);
+}
+
+int host_get_pages(struct inode *inode, uint64_t index, unsigned count, unsigned want,
+                   struct frame **out)
 {
     struct host_node *node = host_node_of(inode);
     struct host_pages *p = get_pages(node);
     struct host_fd *h;
+    for (unsigned i = 0; i < count; i++)
+        out[i] = NULL;
     if (!p)
         return -LINUX_ENOMEM;
-    int err = host_fd_get(node, false, &h);
-    if (err)
-        return err;
+    int result = host_fd_get(node, false, &h);
+    if (result)
+        return result;
     struct host_stat st;
-    int upgrade = 0;
-    err = host_fstat(h->fd, &st);
+    int stat_err = host_fstat(h->fd, &st);
+    uint64_t refused = 0; // pages that are there and must be given back
     lock_acquire(&p->lock);
-    if (!err && (index >= p->limit || index >= (st.size + FRAME_SIZE - 1) / FRAME_SIZE))
-        err = -LINUX_EFAULT;
-    if (!err) {
-        struct host_page *page = sparse_map_get(&p->pages, index);
-        if (page && frame_get_unless_free(page->frame)) {
-            *out = page->frame;
-            upgrade = window_allow_writes(page->window, h);
-        } else { // none, or its last reference has just gone: then page_freed leaves the new one
-            err = make_page(p, node->fs->vfs->frames, h, index, out);
-        }
+    for (unsigned i = 0; i < count; i++) {
+        int err = stat_err;
+        if (!err)
+            err = get_page(node, p, h, index + i, (st.size + FRAME_SIZE - 1) / FRAME_SIZE, &out[i]);
+        if (err && out[i])
+            refused |= UINT64_C(1) << i;
+        if (i == want)
+            result = err;
     }
     lock_release(&p->lock);
     host_fd_put(h);
-    if (!err && upgrade) {
-        frame_put(*out);
-        err = upgrade;
+    // Outside the lock, which the end of a frame takes.
+    for (unsigned i = 0; refused; i++, refused >>= 1) {
+        if (refused & 1) {
+            frame_put(out[i]);
+            out[i] = NULL;
+        }
     }
-    return err;
+    return result;
+}
+
+int host_get_page(struct inode *inode, uint64_t index, struct frame **out)
+{
+    return host_get_pages(inode, index, 1, 0, out);
 }
 
 // While pages from `first` on change, none of them can be had, and nobody has one mapped.
