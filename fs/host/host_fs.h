@@ -81,9 +81,9 @@ struct host_fs {
     int staging_fd;          // directory for files without a name (O_TMPFILE); -1: none
     _Atomic uint64_t staged; // names used there
 
-    struct lock table_lock; // rank host_table
-    struct list buckets[HOST_BUCKETS];
-    uint64_t devs[HOST_DEVS_MAX]; // host devices met, each shown as one of ours
+    struct lock table_lock;            // rank host_table
+    struct list buckets[HOST_BUCKETS]; // made when first used
+    uint64_t devs[HOST_DEVS_MAX];      // host devices met, each shown as one of ours
     uint64_t guest_devs[HOST_DEVS_MAX];
     unsigned dev_count;
 

@@ -8,7 +8,10 @@
 static struct list *bucket_of(struct host_fs *fs, uint64_t dev, uint64_t ino)
 {
     uint64_t h = (ino ^ dev << 40) * 0x9e3779b97f4a7c15ull;
-    return &fs->buckets[h >> 40 & (HOST_BUCKETS - 1)];
+    struct list *bucket = &fs->buckets[h >> 40 & (HOST_BUCKETS - 1)];
+    if (!bucket->next)
+        list_init(bucket);
+    return bucket;
 }
 
 // --- Names ---------------------------------------------------------------------------------------
@@ -391,8 +394,6 @@ int host_fs_init(struct host_fs *fs, struct super *super, const struct host_poli
     cond_init(&fs->settled);
     lock_init(&fs->names_lock, LOCK_RANK_HOST_NAMES);
     list_init(&fs->dir_lru);
-    for (size_t i = 0; i < HOST_BUCKETS; i++)
-        list_init(&fs->buckets[i]);
     fs->dir_limit = host_raise_file_limit() / 4;
     if (fs->dir_limit > 256)
         fs->dir_limit = 256;

@@ -21,6 +21,7 @@ struct tty_table {
     struct lock lock;    // rank tty_table
     // Guarded by lock.
     struct tty *slot[TTY_MAX]; // referenced
+    uint32_t slots_used;       // those from here on never held one
     struct tty *console;       // referenced
     unsigned timers;           // armed timers of terminals
     struct cond timers_done;
@@ -51,6 +52,8 @@ int devpts_add(struct tty *tty, const struct cred *cred)
         index++;
     if (index < TTY_MAX)
         table->slot[index] = tty_get(tty);
+    if (table->slots_used <= index)
+        table->slots_used = index + 1;
     lock_release(&table->lock);
     if (index == TTY_MAX)
         return -LINUX_ENOSPC;
@@ -408,7 +411,7 @@ static struct tty *any_tty(struct tty_table *table)
 {
     struct tty *tty = NULL;
     lock_acquire(&table->lock);
-    for (uint32_t i = 0; i < TTY_MAX && !tty; i++) {
+    for (uint32_t i = 0; i < table->slots_used && !tty; i++) {
         if (table->slot[i])
             tty = tty_get(table->slot[i]);
     }

@@ -21,7 +21,7 @@ static void handle(int sig, void (*handler)(int, siginfo_t *, void *), int flags
 // --- Nesting -------------------------------------------------------------------------------------
 
 static char story[256];
-static size_t told;
+static volatile size_t told; // changed by handlers while raise(3) runs
 
 static void note(char c)
 {
