@@ -50,10 +50,11 @@ int devpts_add(struct tty *tty, const struct cred *cred)
     lock_acquire(&table->lock);
     while (index < TTY_MAX && table->slot[index])
         index++;
-    if (index < TTY_MAX)
+    if (index < TTY_MAX) {
         table->slot[index] = tty_get(tty);
-    if (table->slots_used <= index)
-        table->slots_used = index + 1;
+        if (table->slots_used <= index)
+            table->slots_used = index + 1;
+    }
     lock_release(&table->lock);
     if (index == TTY_MAX)
         return -LINUX_ENOSPC;
