@@ -8,18 +8,32 @@
 struct creation {
     uint32_t type, mode; // type: LINUX_S_IF*
     uint64_t rdev;
-    const char *target;   // symlink
-    struct inode *linked; // hard link
+    const char *target;      // symlink
+    struct inode *linked;    // hard link
+    const struct mount *mnt; // through which `linked` was found
 };
+
+static int check_linkable(struct inode *inode)
+{
+    if (LINUX_S_ISDIR(inode->type))
+        return -LINUX_EPERM;
+    struct vfs_stat st;
+    int err = inode->ops->getattr(inode, &st);
+    if (err)
+        return err;
+    return st.nlink > 0 || atomic_load_explicit(&inode->linkable, memory_order_relaxed)
+               ? 0
+               : -LINUX_ENOENT;
+}
 
 static int call_create(const struct vfs_caller *c, struct inode *dir, const char *name,
                        const struct creation *what, struct inode **out)
 {
     const struct inode_ops *ops = dir->ops;
     if (what->linked) {
-        if (!ops->link)
-            return -LINUX_EPERM;
-        int err = ops->link(what->linked, dir, name);
+        int err = ops->link ? check_linkable(what->linked) : -LINUX_EPERM;
+        if (!err)
+            err = ops->link(what->linked, dir, name);
         if (err)
             return err;
         atomic_store_explicit(&what->linked->linkable, false, memory_order_relaxed);
@@ -54,8 +68,10 @@ static int create_locked(struct walk *w, const struct creation *what, struct den
         return err;
     if ((*negative)->inode)
         return -LINUX_EEXIST;
-    if (w->must_be_dir && what->type != LINUX_S_IFDIR)
+    if (w->must_be_dir && (what->type != LINUX_S_IFDIR || what->linked))
         return -LINUX_ENOENT;
+    if (what->linked && w->cur.mnt != what->mnt)
+        return -LINUX_EXDEV;
     err = perm_may_create(w->c, &w->cur);
     struct inode *inode;
     if (!err)
@@ -153,36 +169,14 @@ int vfs_symlink(const struct vfs_caller *c, const char *target, const struct pat
     return create_at(c, base, name, &what);
 }
 
-static int check_linkable(struct inode *inode)
-{
-    if (LINUX_S_ISDIR(inode->type))
-        return -LINUX_EPERM;
-    struct vfs_stat st;
-    int err = inode->ops->getattr(inode, &st);
-    if (err)
-        return err;
-    return st.nlink > 0 || atomic_load_explicit(&inode->linkable, memory_order_relaxed)
-               ? 0
-               : -LINUX_ENOENT;
-}
-
 int vfs_link(const struct vfs_caller *c, const struct path *old, const struct path *base,
              const char *name)
 {
-    struct creation what = {.type = old->dentry->inode->type, .linked = old->dentry->inode};
-    struct walk w;
-    int err = walk_begin(&w, c, base, name, 0);
-    if (!err)
-        err = walk_parent(&w);
-    // In Linux's order: what is there already, then other file systems, then the object itself.
-    if (!err && w.cur.mnt != old->mnt)
-        err = -LINUX_EXDEV;
-    if (!err)
-        err = check_linkable(what.linked);
-    if (!err)
-        err = create_in(&w, &what);
-    walk_end(&w);
-    return err;
+    // In Linux's order: what is there already, then other file systems, then rights in the
+    // directory, then the object itself.
+    struct inode *linked = old->dentry->inode;
+    struct creation what = {.type = linked->type, .linked = linked, .mnt = old->mnt};
+    return create_at(c, base, name, &what);
 }
 
 // --- Removing ------------------------------------------------------------------------------------

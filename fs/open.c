@@ -177,6 +177,22 @@ static int create_locked(struct walk *w, uint32_t mode, struct dentry **out, boo
     return err;
 }
 
+// A sticky directory that everybody may write to holds traps: what others put there is not opened
+// by those who meant to create. (Regular files and FIFOs have sysctls of their own, which are 0.)
+static int check_sticky(const struct walk *w, struct inode *inode)
+{
+    struct perm dir, there;
+    if (inode->type == LINUX_S_IFREG || inode->type == LINUX_S_IFIFO)
+        return 0;
+    int err = inode_perm(w->cur.dentry->inode, &dir);
+    if (err || !(dir.mode & LINUX_S_ISVTX) || !(dir.mode & LINUX_S_IWOTH))
+        return err;
+    err = inode_perm(inode, &there);
+    if (err || there.uid == dir.uid || there.uid == w->c->cred->fsuid)
+        return err;
+    return -LINUX_EACCES;
+}
+
 // Finds or makes `last`. *created tells which.
 static int find_or_create(struct walk *w, uint32_t mode, struct dentry **out, bool *created)
 {
@@ -223,6 +239,8 @@ static int open_create(struct walk *w, unsigned flags, uint32_t mode, struct fil
             mount_cross(w->c->vfs, &p);
         if (!err && w->flags & WALK_NO_XDEV && p.mnt != w->cur.mnt)
             err = -LINUX_EXDEV;
+        if (!err && !created && !LINUX_S_ISDIR(p.dentry->inode->type))
+            err = check_sticky(w, p.dentry->inode);
         if (!err)
             err = open_resolved(w->c, &p, flags, created, out);
         path_put(&p);

@@ -174,10 +174,11 @@ static int rename_locked(struct renaming *r) NO_TSA
         err = check_slashes(r);
     if (!err)
         err = check_loops(r);
-    if (!err)
-        err = check_permissions(r);
     if (err || r->source->inode == r->target->inode)
         return err; // two names of one object stay as they are
+    err = check_permissions(r);
+    if (err)
+        return err;
     bool target_dir = is_dir(r->target) && !(r->flags & LINUX_RENAME_EXCHANGE);
     if (target_dir) {
         dentry_prune(vfs, r->target);
@@ -199,11 +200,6 @@ static int rename_locked(struct renaming *r) NO_TSA
 
 static int rename_walked(struct renaming *r)
 {
-    int err = walk_parent(&r->from);
-    if (!err)
-        err = walk_parent(&r->to);
-    if (err)
-        return err;
     if (r->from.cur.mnt != r->to.cur.mnt)
         return -LINUX_EXDEV;
     if (r->from.kind != WALK_LAST_NAME)
@@ -216,7 +212,7 @@ static int rename_walked(struct renaming *r)
     if (!old_dir->ops->rename)
         return -LINUX_EPERM;
     lock_dirs(r);
-    err = rename_locked(r);
+    int err = rename_locked(r);
     unlock_dirs(r);
     dentry_put(r->source);
     dentry_put(r->target);
@@ -231,9 +227,13 @@ int vfs_rename(const struct vfs_caller *c, const struct path *old_base, const ch
         return -LINUX_EINVAL;
     struct renaming r = {.c = c, .flags = flags};
     int err = walk_begin(&r.from, c, old_base, old_name, 0);
-    int err_to = walk_begin(&r.to, c, new_base, new_name, 0);
+    if (!err)
+        err = walk_parent(&r.from);
+    int err_to = walk_begin(&r.to, c, new_base, new_name, 0); // begun in any case: it is ended
     if (!err)
         err = err_to;
+    if (!err)
+        err = walk_parent(&r.to);
     if (!err)
         err = rename_walked(&r);
     walk_end(&r.from);

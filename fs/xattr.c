@@ -93,7 +93,12 @@ int vfs_setxattr(const struct vfs_caller *c, const struct path *p, const char *n
         return err;
     if (!inode->ops->setxattr)
         return -LINUX_EOPNOTSUPP;
+    bool caps = strcmp(name, "security.capability") == 0;
+    if (caps)
+        inode_caps_change(inode);
     err = inode->ops->setxattr(inode, name, value, size, flags);
+    if (caps)
+        inode_caps_change(inode);
     if (!err)
         notify_entry(c->vfs, p->dentry, LINUX_IN_ATTRIB);
     return err;
