@@ -109,7 +109,7 @@ static void pick_path(struct thread *t, char out[64])
         if (i > 0)
             out[len++] = '/';
         if (kind == 0)
-            len += (size_t)sprintf(out + len, "..");
+            len += (size_t)snprintf(out + len, 64 - len, "..");
         else if (kind == 1)
             out[len++] = '.';
         else
@@ -856,7 +856,7 @@ int main(int argc, char **argv)
     char name[16];
     if (argc < 4)
         return 2;
-    run.calls = atol(argv[2]);
+    run.calls = strtol(argv[2], NULL, 10);
     run.seed = (uint32_t)strtoul(argv[3], NULL, 10);
     run.plain = geteuid() != 0 || (argc > 4 && !strcmp(argv[4], "plain"));
     umask(0);

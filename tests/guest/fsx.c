@@ -363,7 +363,7 @@ int main(int argc, char **argv)
     if (argc < 4)
         return 2;
     x.path = argv[1];
-    long calls = atol(argv[2]);
+    long calls = strtol(argv[2], NULL, 10);
     x.random = (uint32_t)strtoul(argv[3], NULL, 10);
     x.good = calloc(1, SIZE_MAX_);
     x.got = calloc(1, SIZE_MAX_);
