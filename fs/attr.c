@@ -1,4 +1,5 @@
 // stat, chmod, chown, utimensat, truncate, readlink.
+#include "fs/acl.h"
 #include "fs/notify.h"
 #include "fs/vfs_core.h"
 #include "platform/abi/fs.h"
@@ -182,6 +183,8 @@ int vfs_setattr(const struct vfs_caller *c, const struct path *p, const struct v
     if (!inode->ops->setattr)
         return -LINUX_EPERM;
     err = apply(inode, &want);
+    if (!err && attr->mask & ATTR_MODE)
+        err = acl_chmod(inode, want.mode);
     if (!err && chown && LINUX_S_ISREG(inode->type))
         err = kill_caps(inode);
     if (!err && want.mask & ATTR_SIZE)

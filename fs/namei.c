@@ -1,4 +1,5 @@
 // mkdir, mknod, symlink, link, unlink, rmdir. Renames are in fs/rename.c.
+#include "fs/acl.h"
 #include "fs/notify.h"
 #include "fs/path.h"
 #include "platform/abi/linux_errno.h"
@@ -49,13 +50,45 @@ static int call_create(const struct vfs_caller *c, struct inode *dir, const char
         return ops->create ? ops->create(dir, name, what->mode, c, out) : -LINUX_EACCES;
     case LINUX_S_IFCHR:
     case LINUX_S_IFBLK:
-        if (!cred_capable(c->cred, LINUX_CAP_MKNOD))
+        if (!cred_capable(c->cred, LINUX_CAP_MKNOD) &&
+            !(what->type == LINUX_S_IFCHR && what->rdev == 0)) // a whiteout is no device
             return -LINUX_EPERM;
         FALLTHROUGH;
     default:
         return ops->mknod ? ops->mknod(dir, name, what->type | what->mode, what->rdev, c, out)
                           : -LINUX_EPERM;
     }
+}
+
+// Undoes a creation nobody knows of yet.
+static void unmake(struct inode *dir, const char *name, struct inode *made)
+{
+    const struct inode_ops *ops = dir->ops;
+    bool is_dir = LINUX_S_ISDIR(made->type);
+    int err = is_dir ? ops->rmdir(dir, name, made, false) : ops->unlink(dir, name, made, false);
+    (void)err; // what cannot be removed stays, without its list
+    inode_put(made);
+}
+
+// Makes it with the mode and the lists its directory gives it.
+static int create_with_lists(struct walk *w, const struct creation *what, struct inode **made)
+{
+    struct inode *dir = w->cur.dentry->inode;
+    struct creation make = *what;
+    struct acl_inherited lists;
+    if (what->linked || what->type == LINUX_S_IFLNK)
+        return call_create(w->c, dir, w->last, what, made);
+    int err = acl_inherit_begin(w->c, dir, &make.mode, &lists);
+    if (err)
+        return err;
+    err = call_create(w->c, dir, w->last, &make, made);
+    if (!err) {
+        err = acl_inherit(*made, &lists);
+        if (err)
+            unmake(dir, w->last, *made);
+    }
+    acl_inherit_end(&lists);
+    return err;
 }
 
 // The directory w->cur is locked.
@@ -75,7 +108,7 @@ static int create_locked(struct walk *w, const struct creation *what, struct den
     err = perm_may_create(w->c, &w->cur);
     struct inode *inode;
     if (!err)
-        err = call_create(w->c, dir->inode, w->last, what, &inode);
+        err = create_with_lists(w, what, &inode);
     if (err)
         return err;
     dentry_unhash(w->c->vfs, *negative);
@@ -129,15 +162,14 @@ static int create_at(const struct vfs_caller *c, const struct path *base, const 
 int vfs_mkdir(const struct vfs_caller *c, const struct path *base, const char *name, uint32_t mode)
 {
     const unsigned allowed = 0777 | LINUX_S_ISVTX;
-    struct creation what = {.type = LINUX_S_IFDIR, .mode = mode & allowed & ~c->umask};
+    struct creation what = {.type = LINUX_S_IFDIR, .mode = mode & allowed};
     return create_at(c, base, name, &what);
 }
 
 int vfs_mknod(const struct vfs_caller *c, const struct path *base, const char *name, uint32_t mode,
               uint64_t rdev)
 {
-    struct creation what = {.type = mode & LINUX_S_IFMT,
-                            .mode = mode & LINUX_S_IALLPERM & ~c->umask};
+    struct creation what = {.type = mode & LINUX_S_IFMT, .mode = mode & LINUX_S_IALLPERM};
     switch (what.type) {
     case 0:
         what.type = LINUX_S_IFREG;

@@ -1,4 +1,5 @@
 // open(2).
+#include "fs/acl.h"
 #include "fs/notify.h"
 #include "fs/path.h"
 #include "platform/abi/linux_errno.h"
@@ -146,12 +147,23 @@ static int create_file(struct walk *w, uint32_t mode, struct dentry *negative, s
     struct dentry *dir = w->cur.dentry;
     const struct vfs_caller *c = w->c;
     int err = perm_may_create(c, &w->cur);
-    struct inode *inode;
+    struct inode *inode = NULL;
+    struct acl_inherited lists;
+    mode &= LINUX_S_IALLPERM;
     if (!err)
-        err = dir->inode->ops->create(dir->inode, w->last, mode & LINUX_S_IALLPERM & ~c->umask, c,
-                                      &inode);
+        err = acl_inherit_begin(c, dir->inode, &mode, &lists);
     if (err)
         return err;
+    err = dir->inode->ops->create(dir->inode, w->last, mode, c, &inode);
+    if (!err)
+        err = acl_inherit(inode, &lists);
+    acl_inherit_end(&lists);
+    if (err) {
+        if (inode && dir->inode->ops->unlink(dir->inode, w->last, inode, false))
+            err = -LINUX_EIO; // it stays, without the list it should have
+        inode_put(inode);
+        return err;
+    }
     dentry_unhash(c->vfs, negative);
     *out = dentry_create(c->vfs, dir, w->last, w->last_len, inode, true);
     return *out ? 0 : -LINUX_ENOMEM;
@@ -262,7 +274,18 @@ static int open_tmpfile(struct walk *w, unsigned flags, uint32_t mode, struct fi
         return err;
     if (!dir->ops->tmpfile)
         return -LINUX_EOPNOTSUPP;
-    err = dir->ops->tmpfile(dir, mode & LINUX_S_IALLPERM & ~c->umask, c, &inode);
+    struct acl_inherited lists;
+    mode &= LINUX_S_IALLPERM;
+    err = acl_inherit_begin(c, dir, &mode, &lists);
+    if (err)
+        return err;
+    err = dir->ops->tmpfile(dir, mode, c, &inode);
+    if (!err) {
+        err = acl_inherit(inode, &lists);
+        if (err)
+            inode_put(inode);
+    }
+    acl_inherit_end(&lists);
     if (err)
         return err;
     char name[32];

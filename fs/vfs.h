@@ -344,6 +344,7 @@ struct inode {
     _Atomic bool linkable; // O_TMPFILE: may be given its first name
     // Moves by 2 around a change of security.capability; odd: known to have none (fs/attr.c).
     _Atomic uint32_t caps_epoch;
+    _Atomic uint32_t acl_epoch; // the same for its access control list (fs/acl.c)
     // Zero when the inode is made.
     _Atomic(struct inode_locks *) locks; // fs/lock.c
     void *_Atomic watches;               // kernel/inotify.c

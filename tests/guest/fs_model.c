@@ -198,10 +198,16 @@ static void call_remove(struct thread *t)
 
 static void call_rename(struct thread *t)
 {
-    static const unsigned all_flags[] = {
-        0, 0, 0, RENAME_NOREPLACE, RENAME_EXCHANGE, RENAME_EXCHANGE | RENAME_NOREPLACE};
+    static const unsigned all_flags[] = {0,
+                                         0,
+                                         0,
+                                         RENAME_NOREPLACE,
+                                         RENAME_EXCHANGE,
+                                         RENAME_EXCHANGE | RENAME_NOREPLACE,
+                                         RENAME_WHITEOUT,
+                                         RENAME_WHITEOUT | RENAME_NOREPLACE};
     struct place a, b;
-    unsigned flags = all_flags[pick(t, 16) == 0 ? 5 : pick(t, 5)];
+    unsigned flags = all_flags[!run.plain && pick(t, 8) == 0 ? 5 + pick(t, 3) : pick(t, 5)];
     pick_place(t, &a);
     pick_place(t, &b);
     SAY(t, "rename %s %s flags %u", a.path, b.path, flags);

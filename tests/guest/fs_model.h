@@ -396,7 +396,7 @@ static inline int m_rename(const struct m_cred *c, struct m_node *from, const ch
 {
     struct m_walk a, b;
     bool exchange = flags & RENAME_EXCHANGE;
-    if (exchange && flags & RENAME_NOREPLACE)
+    if (exchange && flags & ~(unsigned)RENAME_EXCHANGE)
         return -EINVAL;
     int err = m_walk(c, from, old, false, false, &a);
     if (!err)
@@ -421,6 +421,12 @@ static inline int m_rename(const struct m_cred *c, struct m_node *from, const ch
         m_put(a.dir, a.name, b.node);
     else if (b.node)
         m_unname(b.node);
+    if (flags & RENAME_WHITEOUT) {
+        struct m_node *n = m_new(S_IFCHR, 0, 0);
+        n->nlink = 1;
+        m_inherit(c, a.dir, n);
+        m_put(a.dir, a.name, n);
+    }
     return 0;
 }
 
