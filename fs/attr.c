@@ -34,6 +34,8 @@ int inode_kill_setid(struct inode *inode, const struct cred *cred, bool forced)
         return 0;
     struct perm perm;
     int err = inode_perm(inode, &perm);
+    if (!err && !forced && cred_capable_over(cred, perm.uid, perm.gid, LINUX_CAP_FSETID))
+        return 0;
     if (err || without_setid(perm.mode) == perm.mode || !inode->ops->setattr)
         return err;
     struct vfs_setattr attr = {.mask = ATTR_MODE,
@@ -45,7 +47,7 @@ int inode_kill_setid(struct inode *inode, const struct cred *cred, bool forced)
 static int check_chown(const struct vfs_caller *c, const struct perm *perm,
                        const struct vfs_setattr *attr)
 {
-    if (cred_capable(c->cred, LINUX_CAP_CHOWN))
+    if (cred_capable_over(c->cred, perm->uid, perm->gid, LINUX_CAP_CHOWN))
         return 0;
     bool owner = c->cred->fsuid == perm->uid;
     if (attr->mask & ATTR_UID && !(owner && attr->uid == perm->uid))
@@ -109,7 +111,8 @@ static int prepare(const struct vfs_caller *c, const struct path *p, const struc
         if (LINUX_S_ISLNK(inode->type))
             return -LINUX_EOPNOTSUPP;
         attr->mode &= LINUX_S_IALLPERM;
-        if (!cred_in_group(c->cred, perm->gid) && !cred_capable(c->cred, LINUX_CAP_FSETID))
+        if (!cred_in_group(c->cred, perm->gid) &&
+            !cred_capable_over(c->cred, perm->uid, perm->gid, LINUX_CAP_FSETID))
             attr->mode &= ~(uint32_t)LINUX_S_ISGID;
     } else if (attr->mask & (ATTR_CHOWN | ATTR_UID | ATTR_GID) && !LINUX_S_ISDIR(inode->type) &&
                without_setid(perm->mode) != perm->mode) {

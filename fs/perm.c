@@ -34,20 +34,22 @@ int inode_permission(const struct vfs_caller *c, struct inode *inode, unsigned m
         return inode->ops->permission(inode, c, mask);
     const struct cred *cred = c->cred;
     bool is_dir = LINUX_S_ISDIR(inode->type);
-    bool override = cred_capable(cred, LINUX_CAP_DAC_OVERRIDE);
-    if (override && (is_dir || !(mask & LINUX_X_OK)))
-        return 0;
+    if (cred_capable(cred, LINUX_CAP_DAC_OVERRIDE) && (is_dir || !(mask & LINUX_X_OK)))
+        return 0; // whoever it belongs to
     struct perm p;
     int err = inode_perm(inode, &p);
     if (err)
         return err;
     if (bits_allow(cred, &p, mask))
         return 0;
+    bool override = cred_capable_over(cred, p.uid, p.gid, LINUX_CAP_DAC_OVERRIDE);
+    if (override && (is_dir || !(mask & LINUX_X_OK)))
+        return 0;
     // Executing needs one x bit even of the mighty.
     if (override && p.mode & 0111)
         return 0;
     bool read_only = is_dir ? !(mask & LINUX_W_OK) : mask == LINUX_R_OK;
-    if (read_only && cred_capable(cred, LINUX_CAP_DAC_READ_SEARCH))
+    if (read_only && cred_capable_over(cred, p.uid, p.gid, LINUX_CAP_DAC_READ_SEARCH))
         return 0;
     return -LINUX_EACCES;
 }
@@ -70,7 +72,11 @@ int vfs_permission(const struct vfs_caller *c, const struct path *p, unsigned ma
 
 bool perm_owner_or_capable(const struct vfs_caller *c, uint32_t uid)
 {
-    return c->cred->fsuid == uid || cred_capable(c->cred, LINUX_CAP_FOWNER);
+    const struct cred *cred = c->cred;
+    if (cred->fsuid == uid || cred_capable(cred, LINUX_CAP_FOWNER))
+        return true;
+    return cred_capable_own(cred, LINUX_CAP_FOWNER) &&
+           user_ns_from_machine(cred->user_ns, ID_UID, uid) != ID_NONE;
 }
 
 int perm_may_create(const struct vfs_caller *c, const struct path *dir)
@@ -91,7 +97,7 @@ int perm_may_delete(const struct vfs_caller *c, const struct path *dir, struct d
     if (!err && dir_perm.mode & LINUX_S_ISVTX) {
         err = inode_perm(victim->inode, &perm);
         if (!err && c->cred->fsuid != perm.uid && c->cred->fsuid != dir_perm.uid &&
-            !cred_capable(c->cred, LINUX_CAP_FOWNER))
+            !cred_capable_over(c->cred, perm.uid, perm.gid, LINUX_CAP_FOWNER))
             err = -LINUX_EPERM;
     }
     if (err)

@@ -132,6 +132,9 @@ NODISCARD int vfs_open_path(const struct vfs_caller *c, const struct path *p, un
 // own, so magic links lead to it. Permissions are not checked.
 NODISCARD int vfs_open_inode(struct vfs *vfs, struct inode *inode, unsigned flags,
                              const struct cred *cred, const char *name, struct file **out);
+// The place of an object without a name, which magic links lead to. *out is referenced.
+NODISCARD int vfs_unnamed_path(struct vfs *vfs, struct inode *inode, const char *name,
+                               struct path *out);
 NODISCARD int vfs_mkdir(const struct vfs_caller *c, const struct path *base, const char *name,
                         uint32_t mode);
 NODISCARD int vfs_mknod(const struct vfs_caller *c, const struct path *base, const char *name,

@@ -15,6 +15,7 @@ struct cred *cred_copy(const struct cred *from, uint32_t group_count)
     const size_t start = offsetof(struct cred, uid);
     memcpy((char *)c + start, (const char *)from + start, sizeof *c - start);
     atomic_init(&c->refs, 1);
+    user_ns_get(c->user_ns);
     uint32_t kept = from->group_count < group_count ? from->group_count : group_count;
     memcpy(c->groups, from->groups, kept * sizeof c->groups[0]);
     c->group_count = group_count;
@@ -33,10 +34,22 @@ struct cred *cred_create_user(uint32_t uid, uint32_t gid)
     return c;
 }
 
+// Whether `b` has no more rights than `a`: inside a namespace of its own making everybody may have
+// all of them.
+static bool caps_within(const struct cred *a, const struct cred *b)
+{
+    if (a->user_ns == b->user_ns)
+        return !(b->cap_permitted & ~a->cap_permitted);
+    for (const struct user_ns *ns = b->user_ns; ns; ns = user_ns_parent(ns))
+        if (user_ns_parent(ns) == a->user_ns && ns->owner_uid == a->euid)
+            return true;
+    return false;
+}
+
 static bool identity_changed(const struct cred *a, const struct cred *b)
 {
     return a->euid != b->euid || a->egid != b->egid || a->fsuid != b->fsuid ||
-           a->fsgid != b->fsgid || (b->cap_permitted & ~a->cap_permitted);
+           a->fsgid != b->fsgid || !caps_within(a, b);
 }
 
 void cred_commit(struct task *task, struct cred *cred)
@@ -61,7 +74,7 @@ void cred_commit(struct task *task, struct cred *cred)
 bool cred_may_signal(const struct cred *self, const struct cred *target)
 {
     return self->euid == target->suid || self->euid == target->uid || self->uid == target->suid ||
-           self->uid == target->uid || cred_capable(self, LINUX_CAP_KILL);
+           self->uid == target->uid || cred_capable_in(self, target->user_ns, LINUX_CAP_KILL);
 }
 
 // Capabilities after execve (capabilities(7)), without file capabilities: user 0 gets the bounding
@@ -72,9 +85,10 @@ static void exec_capabilities(struct cred *c, const struct cred *from, bool set_
     if (set_id)
         c->cap_ambient = 0;
     uint64_t permitted = c->cap_ambient, effective = c->cap_ambient;
-    if (root_rules && (c->euid == 0 || c->uid == 0)) {
+    const uint32_t root = cred_uid(c, 0); // of the user namespace
+    if (root_rules && root != ID_NONE && (c->euid == root || c->uid == root)) {
         permitted = from->cap_inheritable | from->cap_bounding;
-        effective = c->euid == 0 ? permitted : c->cap_ambient;
+        effective = c->euid == root ? permitted : c->cap_ambient;
     }
     c->cap_permitted = permitted;
     c->cap_effective = effective;
@@ -87,7 +101,12 @@ struct cred *cred_for_exec(const struct cred *from, uint32_t file_uid, uint32_t 
     struct cred *c = cred_copy(from, from->group_count);
     if (!c)
         return NULL;
-    if (!no_privs) {
+    // Ids that have no name here are not taken on either.
+    const struct user_ns *ns = c->user_ns;
+    bool known =
+        (file_uid == UINT32_MAX || user_ns_from_machine(ns, ID_UID, file_uid) != ID_NONE) &&
+        (file_gid == UINT32_MAX || user_ns_from_machine(ns, ID_GID, file_gid) != ID_NONE);
+    if (!no_privs && known) {
         if (file_uid != UINT32_MAX)
             c->euid = file_uid;
         if (file_gid != UINT32_MAX)
