@@ -144,7 +144,7 @@ int vfs_setattr(const struct vfs_caller *c, const struct path *p, const struct v
 {
     struct inode *inode = p->dentry->inode;
     struct vfs_setattr want = *attr;
-    if (p->mnt->flags & MOUNT_RDONLY)
+    if (vfs_mount_flags(p) & MOUNT_RDONLY)
         return -LINUX_EROFS;
     struct perm perm;
     int err = inode_perm(inode, &perm);

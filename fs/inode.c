@@ -170,5 +170,6 @@ void super_put(struct super *s)
     if (s->ops && s->ops->destroy)
         s->ops->destroy(s);
     lock_destroy(&s->rename_lock);
+    user_ns_put(s->owner);
     free(s);
 }

@@ -37,7 +37,7 @@ static bool is_device(const struct inode *inode)
 static int check_rights(const struct vfs_caller *c, const struct path *p, unsigned flags)
 {
     struct inode *inode = p->dentry->inode;
-    if (is_device(inode) && p->mnt->flags & MOUNT_NODEV)
+    if (is_device(inode) && vfs_mount_flags(p) & MOUNT_NODEV)
         return -LINUX_EACCES;
     int err = path_permission(c, p, wanted_rights(flags));
     if (err || !(flags & LINUX_O_NOATIME))

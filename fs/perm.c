@@ -57,7 +57,7 @@ int inode_permission(const struct vfs_caller *c, struct inode *inode, unsigned m
 int path_permission(const struct vfs_caller *c, const struct path *p, unsigned mask)
 {
     struct inode *inode = p->dentry->inode;
-    if (mask & LINUX_W_OK && p->mnt->flags & MOUNT_RDONLY &&
+    if (mask & LINUX_W_OK && vfs_mount_flags(p) & MOUNT_RDONLY &&
         (LINUX_S_ISREG(inode->type) || LINUX_S_ISDIR(inode->type) || LINUX_S_ISLNK(inode->type)))
         return -LINUX_EROFS;
     return mask ? inode_permission(c, inode, mask) : 0;
@@ -65,7 +65,8 @@ int path_permission(const struct vfs_caller *c, const struct path *p, unsigned m
 
 int vfs_permission(const struct vfs_caller *c, const struct path *p, unsigned mask)
 {
-    if (mask & LINUX_X_OK && p->mnt->flags & MOUNT_NOEXEC && LINUX_S_ISREG(p->dentry->inode->type))
+    if (mask & LINUX_X_OK && vfs_mount_flags(p) & MOUNT_NOEXEC &&
+        LINUX_S_ISREG(p->dentry->inode->type))
         return -LINUX_EACCES;
     return path_permission(c, p, mask);
 }

@@ -22,7 +22,8 @@
 
 // The kinds that can be made anew. Others answer as Linux built without them.
 #define KINDS                                                                                      \
-    (LINUX_CLONE_NEWUSER | LINUX_CLONE_NEWUTS | LINUX_CLONE_NEWIPC | LINUX_CLONE_NEWCGROUP)
+    (LINUX_CLONE_NEWUSER | LINUX_CLONE_NEWUTS | LINUX_CLONE_NEWIPC | LINUX_CLONE_NEWCGROUP |       \
+     LINUX_CLONE_NEWNS)
 #define ALL_KINDS                                                                                  \
     (LINUX_CLONE_NEWNS | LINUX_CLONE_NEWCGROUP | LINUX_CLONE_NEWUTS | LINUX_CLONE_NEWIPC |         \
      LINUX_CLONE_NEWUSER | LINUX_CLONE_NEWPID | LINUX_CLONE_NEWNET | LINUX_CLONE_NEWTIME)
@@ -88,6 +89,8 @@ void namespaces_put(struct namespaces *ns)
         namespace_put(&ns->uts->base);
     if (ns->ipc)
         ipc_put_ns(ns->ipc);
+    if (ns->mnt)
+        mnt_ns_put(ns->mnt);
     namespace_put(ns->cgroup);
     free(ns);
 }
@@ -114,10 +117,30 @@ struct ipc *task_ipc(const struct task *task)
     return task->ns->ipc;
 }
 
+// The last step of a new set: root and directory of `fs` are moved.
+static int copy_mounts(struct kernel *kernel, struct mnt_ns *from, struct user_ns *owner,
+                       struct fs_context *fs, struct mnt_ns **out)
+{
+    lock_acquire(&fs->lock);
+    struct path *const places[] = {&fs->root, &fs->cwd};
+    int err = mnt_ns_copy(from, owner, ns_new_inum(kernel), places, 2, out);
+    lock_release(&fs->lock);
+    return err;
+}
+
+struct user_ns *task_mnt_owner(const struct task *task)
+{
+    return mnt_ns_base(task->ns->mnt)->owner;
+}
+
+bool task_mnt_capable(const struct task *task, unsigned cap)
+{
+    return cred_capable_in(task->cred, task_mnt_owner(task), cap);
+}
+
 int namespaces_copy(struct task *task, struct namespaces *from, const struct cred *cred,
                     uint64_t flags, struct fs_context *fs, struct namespaces **out)
 {
-    (void)fs;
     struct kernel *kernel = task->kernel;
     struct user_ns *owner = cred->user_ns;
     struct namespaces *ns = calloc(1, sizeof *ns);
@@ -130,12 +153,16 @@ int namespaces_copy(struct task *task, struct namespaces *from, const struct cre
         flags & LINUX_CLONE_NEWIPC ? ipc_create(ns_new_inum(kernel), owner) : ipc_get_ns(from->ipc);
     ns->cgroup =
         flags & LINUX_CLONE_NEWCGROUP ? cgroup_create(kernel, owner) : namespace_get(from->cgroup);
-    if (!ns->uts || !ns->ipc || !ns->cgroup) {
+    int err = ns->uts && ns->ipc && ns->cgroup ? 0 : -LINUX_ENOMEM;
+    if (!err && flags & LINUX_CLONE_NEWNS)
+        err = copy_mounts(kernel, from->mnt, owner, fs, &ns->mnt);
+    else if (!err)
+        ns->mnt = mnt_ns_get(from->mnt);
+    if (err)
         namespaces_put(ns);
-        return -LINUX_ENOMEM;
-    }
-    *out = ns;
-    return 0;
+    else
+        *out = ns;
+    return err;
 }
 
 // --- The machine's -------------------------------------------------------------------------------
@@ -152,6 +179,7 @@ static int make_initial(struct kernel *kernel, const char *nodename)
         return -LINUX_ENOMEM;
     atomic_init(&ns->refs, 1);
     ns->cgroup = namespace_get(&kernel->ns->fixed[NS_FIXED_CGROUP]);
+    ns->mnt = mnt_ns_get(vfs_initial_ns(kernel->vfs));
     ns->uts = uts_create(INUM_UTS, NULL);
     ns->ipc = ipc_create(INUM_IPC, NULL);
     if (!ns->uts || !ns->ipc)
@@ -217,6 +245,8 @@ static struct namespace *of_set(struct namespaces *ns, uint64_t kind)
         return &ns->uts->base;
     if (kind == LINUX_CLONE_NEWIPC)
         return &ns->ipc->base;
+    if (kind == LINUX_CLONE_NEWNS)
+        return mnt_ns_base(ns->mnt);
     return ns->cgroup;
 }
 
@@ -273,7 +303,7 @@ int ns_new_user(struct task *task, struct cred **out)
     struct vfs_caller c;
     struct path top;
     task_caller(task, &c);
-    vfs_root(c.vfs, &top);
+    mnt_ns_root(task->ns->mnt, &top);
     bool chrooted = c.root.mnt != top.mnt || c.root.dentry != top.dentry;
     path_put(&top);
     task_caller_done(&c);

@@ -22,6 +22,7 @@ struct change {
     struct fs_context *fs;
     struct cred *cred;
     struct namespaces *ns;
+    bool new_root; // root and directory become those of the mount namespace
 };
 
 static void change_cancel(struct change *c)
@@ -29,6 +30,20 @@ static void change_cancel(struct change *c)
     fs_context_put(c->fs);
     cred_put(c->cred);
     namespaces_put(c->ns);
+}
+
+static void enter_root(struct task *task)
+{
+    struct fs_context *fs = task->fs;
+    struct path root;
+    mnt_ns_root(task->ns->mnt, &root);
+    path_get(&root);
+    lock_acquire(&fs->lock);
+    struct path old_root = fs->root, old_cwd = fs->cwd;
+    fs->root = fs->cwd = root;
+    lock_release(&fs->lock);
+    path_put(&old_root);
+    path_put(&old_cwd);
 }
 
 static void change_commit(struct task *task, struct change *c)
@@ -47,6 +62,8 @@ static void change_commit(struct task *task, struct change *c)
     }
     if (c->cred)
         cred_commit(task, c->cred);
+    if (c->new_root)
+        enter_root(task);
 }
 
 static bool alone(struct task *task)
@@ -91,9 +108,9 @@ int64_t sys_unshare(struct task *task, uint64_t flags)
     if (err)
         return err;
     struct change c = {NULL};
-    err = prepare_unshare(task, flags, &c);
-    if (!err && flags & LINUX_CLONE_FILES)
-        err = fd_table_unshare(task);
+    err = flags & LINUX_CLONE_FILES ? fd_table_unshare(task) : 0;
+    if (!err)
+        err = prepare_unshare(task, flags, &c);
     if (err) {
         change_cancel(&c);
         return err;
@@ -145,6 +162,15 @@ static int enter(struct task *task, struct namespace *ns, struct change *c)
     case LINUX_CLONE_NEWIPC:
         ipc_put_ns(c->ns->ipc);
         c->ns->ipc = CONTAINER_OF(namespace_get(ns), struct ipc, base);
+        return 0;
+    case LINUX_CLONE_NEWNS:
+        if (!cred_capable_own(cred, LINUX_CAP_SYS_CHROOT))
+            return -LINUX_EPERM;
+        if (shares_fs(task))
+            return -LINUX_EINVAL;
+        mnt_ns_put(c->ns->mnt);
+        c->ns->mnt = mnt_ns_get(mnt_ns_of(ns));
+        c->new_root = true;
         return 0;
     case LINUX_CLONE_NEWCGROUP:
         namespace_put(c->ns->cgroup);
