@@ -3,7 +3,6 @@
 #include "platform/abi/capability.h"
 #include "platform/abi/linux_errno.h"
 #include "platform/abi/sched.h"
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -108,15 +107,16 @@ static uint32_t range_to_machine(const struct user_ns *ns, enum id_kind kind, ui
 
 static bool parse_id(const char **at, uint32_t *out)
 {
+    uint64_t n = 0;
     *at += strspn(*at, " \t");
-    if (**at < '0' || **at > '9')
+    size_t digits = strspn(*at, "0123456789");
+    if (digits == 0 || ((*at)[digits] && !strchr(" \t", (*at)[digits])))
         return false;
-    char *end;
-    errno = 0;
-    unsigned long n = strtoul(*at, &end, 10);
-    if (errno || n > UINT32_MAX || (*end && !strchr(" \t", *end)))
-        return false;
-    *at = end;
+    for (; digits > 0; digits--) {
+        n = n * 10 + (uint64_t)(*(*at)++ - '0');
+        if (n > UINT32_MAX)
+            return false;
+    }
     *out = (uint32_t)n;
     return true;
 }

@@ -258,9 +258,9 @@ void vfs_detached_done(const struct path *p);
 
 // sync(2): every mounted file system, one after the other.
 void vfs_sync(struct vfs *vfs);
-void vfs_root(struct vfs *vfs, struct path *out); // of the initial namespace; referenced
+void vfs_root(struct vfs *vfs, struct path *out);            // of the initial namespace; referenced
 const struct user_ns *vfs_mount_owner(const struct path *p); // of the file system
-unsigned vfs_mount_flags(const struct path *p);   // MOUNT_*, e.g. MOUNT_NOEXEC for exec
+unsigned vfs_mount_flags(const struct path *p);              // MOUNT_*, e.g. MOUNT_NOEXEC for exec
 // Calls `each` for every mount in order, without locks held; text fields are copies.
 struct vfs_mount_info {
     int id, parent_id;

@@ -28,7 +28,9 @@ static void show_mounts(const char *name)
         if (strncmp(point, "/tmp", 4))
             continue;
         char tags[64] = "";
-        for (char *w = strtok(rest, " "); w && strcmp(w, "-"); w = strtok(NULL, " ")) {
+        for (char *all = rest, *w; (w = strsep(&all, " ")) && strcmp(w, "-");) {
+            if (!*w)
+                continue;
             char *colon = strchr(w, ':'); // numbers of groups are the machine's
             snprintf(tags + strlen(tags), 20, " %.*s", (int)(colon ? colon - w : 20), w);
         }
