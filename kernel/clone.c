@@ -6,6 +6,7 @@
 #include "kernel/ipc/ipc.h"
 #include "kernel/itimer.h"
 #include "kernel/mm.h"
+#include "kernel/ns.h"
 #include "kernel/pid.h"
 #include "kernel/pidfd.h"
 #include "kernel/process.h"
@@ -173,7 +174,6 @@ static void copy_cpu(const struct task *parent, struct task *child, const struct
 static void copy_fields(struct task *parent, struct task *child, const struct clone_request *rq)
 {
     uint64_t flags = rq->flags;
-    child->cred = cred_get(parent->cred);
     memcpy(child->comm, parent->comm, sizeof child->comm);
     child->blocked = parent->blocked;
     // A thread on the same memory must not run handlers on its maker's alternate stack.
@@ -200,6 +200,23 @@ static void copy_fields(struct task *parent, struct task *child, const struct cl
     child->start_boot_ns = clock_boottime_ns();
 }
 
+static int copy_namespaces(struct task *parent, struct task *child, uint64_t flags)
+{
+    if (flags & LINUX_CLONE_NEWUSER) {
+        struct cred *cred;
+        int err = ns_new_user(parent, &cred);
+        if (err)
+            return err;
+        child->cred = cred;
+    } else {
+        child->cred = cred_get(parent->cred);
+    }
+    if (flags & CLONE_NAMESPACES)
+        return namespaces_copy(parent, parent->ns, child->cred, flags, child->fs, &child->ns);
+    child->ns = namespaces_get(parent->ns);
+    return 0;
+}
+
 static int copy_all(struct task *parent, struct task *child, const struct clone_request *rq)
 {
     int err = copy_process(parent, child, rq->flags);
@@ -208,6 +225,8 @@ static int copy_all(struct task *parent, struct task *child, const struct clone_
     copy_fields(parent, child, rq);
     copy_cpu(parent, child, rq);
     if ((err = copy_files(parent, child, rq->flags)) || (err = copy_fs(parent, child, rq->flags)))
+        return err;
+    if ((err = copy_namespaces(parent, child, rq->flags)))
         return err;
     if (rq->flags & LINUX_CLONE_SYSVSEM && (err = sem_undo_share(parent, child)))
         return err;
@@ -225,6 +244,7 @@ static void discard(struct task *child)
         fd_table_put(child->files, child);
     fs_context_put(child->fs);
     sem_undo_leave(child);
+    namespaces_put(child->ns);
     if (child->vfork_done) {
         vfork_put(child->vfork_done);
         child->vfork_done = NULL;
@@ -363,12 +383,15 @@ static int check_flags(struct task *task, const struct clone_request *rq)
         return -LINUX_EINVAL;
     if (f & LINUX_CLONE_SIGHAND && f & LINUX_CLONE_CLEAR_SIGHAND)
         return -LINUX_EINVAL;
-    // There is one namespace of each kind: what Linux answers when built without the others.
-    if (f & CLONE_NAMESPACES && !task_capable(task, LINUX_CAP_SYS_ADMIN))
-        return -LINUX_EPERM;
-    if (f & (CLONE_NAMESPACES | LINUX_CLONE_NEWUSER | LINUX_CLONE_INTO_CGROUP))
+    if (f & LINUX_CLONE_INTO_CGROUP)
         return -LINUX_EINVAL;
-    return 0;
+    if (f & LINUX_CLONE_FS && f & (LINUX_CLONE_NEWNS | LINUX_CLONE_NEWUSER))
+        return -LINUX_EINVAL;
+    if (f & LINUX_CLONE_THREAD && f & (LINUX_CLONE_NEWPID | LINUX_CLONE_NEWUSER))
+        return -LINUX_EINVAL;
+    if (f & LINUX_CLONE_SYSVSEM && f & LINUX_CLONE_NEWIPC)
+        return -LINUX_EINVAL;
+    return ns_check_flags(task, f);
 }
 
 struct birth {

@@ -6,6 +6,7 @@
 #include "kernel/ipc/ipc.h"
 #include "kernel/itimer.h"
 #include "kernel/mm.h"
+#include "kernel/ns.h"
 #include "kernel/pid.h"
 #include "kernel/posix_timer.h"
 #include "kernel/process.h"
@@ -417,6 +418,7 @@ void task_exit(struct task *task)
     drop_mm(task, last);
     drop_files(task);
     drop_fs(task);
+    task_ns_set(task, NULL);
     if (last)
         task_leave_terminal(task);
     usage_stop_clock(task);

@@ -191,7 +191,7 @@ static int read_filter(struct task *task, uaddr_t addr, struct seccomp_filter **
     if (program.len == 0 || program.len > LINUX_BPF_MAXINSNS)
         return -LINUX_EINVAL;
     if (!atomic_load_explicit(&task->no_new_privs, memory_order_relaxed) &&
-        !task_capable(task, LINUX_CAP_SYS_ADMIN))
+        !task_capable_own(task, LINUX_CAP_SYS_ADMIN))
         return -LINUX_EACCES;
     size_t bytes = program.len * sizeof(struct linux_sock_filter);
     struct seccomp_filter *f = malloc(sizeof *f + bytes);

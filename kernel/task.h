@@ -20,6 +20,7 @@
 
 struct fd_table;
 struct mm;
+struct namespaces;
 struct process;
 struct pgrp;
 struct seccomp_filter;
@@ -86,6 +87,7 @@ struct task {
     struct fd_table *files;
     struct fs_context *fs;
     const struct cred *cred;
+    struct namespaces *ns; // NULL after exit
     char comm[16];
 
     // Guarded by process->lock.
@@ -199,6 +201,10 @@ void task_caller_done(struct vfs_caller *c);
 static inline bool task_capable(const struct task *task, unsigned cap)
 {
     return cred_capable(task->cred, cap);
+}
+static inline bool task_capable_own(const struct task *task, unsigned cap)
+{
+    return cred_capable_own(task->cred, cap);
 }
 // May `task` signal, inspect or limit a process with these credentials? (kill(2), prlimit(2))
 bool cred_may_signal(const struct cred *self, const struct cred *target);
