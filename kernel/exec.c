@@ -152,7 +152,22 @@ static int follow_script(const struct vfs_caller *c, char head[HEAD_SIZE], const
 
 // --- Loading -------------------------------------------------------------------------------------
 
-static int prepare_cred(const struct task *task, struct file *file, struct exec_image *image)
+// A tracer without the right to trace everybody must not get hold of a set-id program.
+static bool traced_by_lesser(struct task *task)
+{
+    struct process *p = task->process;
+    lock_acquire(&p->lock);
+    bool lesser = false;
+    if (task->ptrace.tracer) {
+        const struct cred *cred = task_cred_get(task->ptrace.tracer);
+        lesser = !cred_capable(cred, LINUX_CAP_SYS_PTRACE);
+        cred_put(cred);
+    }
+    lock_release(&p->lock);
+    return lesser;
+}
+
+static int prepare_cred(struct task *task, struct file *file, struct exec_image *image)
 {
     struct vfs_stat st;
     int err = file->inode->ops->getattr(file->inode, &st);
@@ -162,7 +177,7 @@ static int prepare_cred(const struct task *task, struct file *file, struct exec_
     uint32_t gid = (st.mode & (LINUX_S_ISGID | LINUX_S_IXGRP)) == (LINUX_S_ISGID | LINUX_S_IXGRP)
                        ? st.gid
                        : UINT32_MAX;
-    bool no_privs = vfs_mount_flags(&file->path) & MOUNT_NOSUID ||
+    bool no_privs = vfs_mount_flags(&file->path) & MOUNT_NOSUID || traced_by_lesser(task) ||
                     atomic_load_explicit(&task->no_new_privs, memory_order_relaxed);
     image->cred = cred_for_exec(task->cred, uid, gid, no_privs, &image->secure);
     return image->cred ? 0 : -LINUX_ENOMEM;
@@ -347,6 +362,7 @@ int exec_install(struct task *task, struct exec_image *image)
 
 static int run_image(struct task *task, struct exec_image *image)
 {
+    int32_t old_tid = task->pid;
     int err = fd_table_unshare(task);
     if (!err)
         err = task_become_alone(task);
@@ -357,7 +373,9 @@ static int run_image(struct task *task, struct exec_image *image)
     if (exec_install(task, image)) {
         struct siginfo kill = {.signo = LINUX_SIGKILL, .code = LINUX_SI_KERNEL};
         signal_force(task, &kill);
+        return 0;
     }
+    ptrace_exec(task, old_tid);
     return 0;
 }
 
