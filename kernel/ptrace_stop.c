@@ -96,6 +96,9 @@ static int32_t stop_here(struct task *task, const struct stop *s, int32_t otherw
     pt->stopped = pt->listening = pt->ending = false;
     pt->info = NULL;
     pt->message = 0;
+    // Signals that were sent meanwhile chose nobody.
+    if (signal_deliverable(task))
+        atomic_store_explicit(&task->work_pending, true, memory_order_relaxed);
     return pt->resume_signo;
 }
 
