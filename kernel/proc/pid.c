@@ -19,6 +19,7 @@ void proc_task_info(struct task *task, struct proc_task_info *out)
     out->pgid = p->pgrp ? p->pgrp->pgid : 0;
     out->sid = p->session ? p->session->sid : 0;
     out->threads = p->live_threads;
+    out->tracer = task->ptrace.tracer ? task->ptrace.tracer->pid : 0;
     out->exit_signal = task->exit_signal;
     out->exit_status = task->exit_status;
     out->children_user_ns = p->children.user_ns;
