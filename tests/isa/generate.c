@@ -511,7 +511,7 @@ void generate_gadgets(struct generator *g, struct test_case *t, const unsigned *
     finish_case(g, t);
 }
 
-bool generate_variant(struct generator *g, struct test_case *t, unsigned variant)
+bool generate_variant(struct generator *g, struct test_case *t, unsigned variant, bool more)
 {
     struct sequence q;
     uint32_t written = 0;
@@ -519,7 +519,8 @@ bool generate_variant(struct generator *g, struct test_case *t, unsigned variant
     t->base = t->aligned = t->index = 0;
     q.keeps_sp = true;
     const struct variant_item *items = variant_items[variant];
-    unsigned n = variant_lengths[variant], tail = chance(g, 80) ? 3 + (unsigned)(rnd(g) % 7) : 0;
+    unsigned n = variant_lengths[variant];
+    unsigned tail = more && chance(g, 80) ? 3 + (unsigned)(rnd(g) % 7) : 0;
     for (unsigned i = 0; i < n; i++)
         if (a64_gadget_info[items[i].gadget].layout == A64_TARGET && !i)
             pad_case(&q);
