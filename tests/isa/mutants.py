@@ -45,7 +45,7 @@ def sources(root):
         for name in sorted(os.listdir(os.path.join(root, folder))):
             if name.endswith(suffix) and name not in ("engine.c",):
                 out.append(os.path.join(folder, name))
-    for name in ("core.c", "op.h", "a64_imm.h", "fp_arith.c", "fp_compare.c", "fp_convert.c", "fp_core.c",
+    for name in ("core.c", "a64_imm.h", "fp_arith.c", "fp_compare.c", "fp_convert.c", "fp_core.c",
                  "fp_estimate.c", "fp_fast.h", "simd.h"):
         out.append(os.path.join("emu", name))
     return out
