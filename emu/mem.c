@@ -344,33 +344,61 @@ struct span {
     unsigned first, end;
 };
 
-// Finds the next leaf table at or after `*addr` that has entries; advances *addr beyond it.
+// What decides about `va`: a leaf table, or NULL for a stretch without one. It starts at *base,
+// which is returned with its size.
+static struct leaf *find_stretch(const struct mem *mem, uint64_t va, uint64_t *base, uint64_t *size)
+{
+    unsigned level = TABLE_LEVELS;
+    const struct dir *d = &mem->root;
+    void *below;
+    for (;;) {
+        below = atomic_load_explicit(&d->slot[dir_index(va, level)], memory_order_relaxed);
+        if (!below || level == 1)
+            break;
+        d = below;
+        level--;
+    }
+    *size = 1ull << (LEAF_SHIFT + TABLE_BITS * (level - 1));
+    *base = va & ~(*size - 1);
+    return below;
+}
+
+static void set_span(struct mem *mem, struct span *s, struct leaf *leaf, uint64_t va, uint64_t end)
+{
+    bool found = walk_to_leaf(mem, va, false, &s->w);
+    ISH_ASSERT(found);
+    s->leaf = leaf;
+    s->va = va;
+    s->first = leaf_index(va);
+    s->end = s->first + (unsigned)((end - va) >> MEM_PAGE_BITS);
+}
+
+// Finds the next leaf table at or after `*addr`; advances *addr beyond it.
 static bool next_span(struct mem *mem, uint64_t *addr, uint64_t end, struct span *s)
 {
     while (*addr < end) {
-        uint64_t va = *addr;
-        unsigned level = TABLE_LEVELS;
-        const struct dir *d = &mem->root;
-        void *below;
-        for (;;) {
-            below = atomic_load_explicit(&d->slot[dir_index(va, level)], memory_order_relaxed);
-            if (!below || level == 1)
-                break;
-            d = below;
-            level--;
+        uint64_t va = *addr, base, size;
+        struct leaf *leaf = find_stretch(mem, va, &base, &size);
+        *addr = base + size < end ? base + size : end;
+        if (leaf) {
+            set_span(mem, s, leaf, va, *addr);
+            return true;
         }
-        uint64_t size = 1ull << (LEAF_SHIFT + TABLE_BITS * (level - 1));
-        uint64_t next = (va & ~(size - 1)) + size;
-        *addr = next < end ? next : end;
-        if (!below)
-            continue;
-        bool found = walk_to_leaf(mem, va, false, &s->w);
-        ISH_ASSERT(found);
-        s->leaf = below;
-        s->va = va;
-        s->first = leaf_index(va);
-        s->end = s->first + (unsigned)((*addr - va) >> MEM_PAGE_BITS);
-        return true;
+    }
+    return false;
+}
+
+// Finds the last leaf table before `*end`; moves *end to its start.
+static bool previous_span(struct mem *mem, uint64_t start, uint64_t *end, struct span *s)
+{
+    while (*end > start) {
+        uint64_t old_end = *end, base, size;
+        struct leaf *leaf = find_stretch(mem, old_end - MEM_PAGE_SIZE, &base, &size);
+        *end = base > start ? base : start;
+        if (leaf) {
+            set_span(mem, s, leaf, *end, old_end);
+            return true;
+        }
     }
     return false;
 }
@@ -608,8 +636,11 @@ int mem_move(struct mem *mem, struct mem_batch *batch, uint64_t from, uint64_t t
     }
     struct exec_removal exec = {0};
     bool moved = false;
+    // The end farther from the destination goes first: a table that this empties, and that is then
+    // taken away, lies beyond all that is still to be written.
+    bool up = to > from;
     at = from;
-    while (next_span(mem, &at, end, &s)) {
+    while (up ? next_span(mem, &at, end, &s) : previous_span(mem, from, &end, &s)) {
         moved = true;
         if (moves_whole(&s, delta))
             move_table(mem, batch, &s, delta, &exec);

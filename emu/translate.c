@@ -23,15 +23,6 @@ static uint32_t pool_index(struct draft *d, uint64_t value)
     return d->pool_count++;
 }
 
-unsigned pin_of(uint8_t r)
-{
-#define PIN_TEST(n, reg)                                                                           \
-    if (r == (reg))                                                                                \
-        return (n) + 1u;
-    PINS(PIN_TEST)
-    return 0;
-}
-
 static bool writes_pin(const struct a64_gadget_info *info, const struct insn *in)
 {
     for (unsigned i = 0; i < info->count; i++) {

@@ -2,6 +2,7 @@
 #ifndef EMU_TRANSLATE_H
 #define EMU_TRANSLATE_H
 
+#include "emu/pins.h"
 #include "emu/thread_code.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -28,7 +29,13 @@ void translate(struct draft *d, uint64_t pc, const void *host, unsigned limit);
 // Replaces gadgets by those of variants.tbl, so that the block runs with the least work.
 void variants_pick(struct draft *d);
 // The pin that holds a register slot, plus one; 0 if none does.
-unsigned pin_of(uint8_t slot);
+static inline unsigned pin_of(uint8_t slot)
+{
+#define PIN_ENTRY(n, reg) [reg] = (n) + 1,
+    static const uint8_t pins[256] = {PINS(PIN_ENTRY)};
+#undef PIN_ENTRY
+    return pins[slot];
+}
 
 // Bytes draft_place() needs.
 size_t draft_size(const struct draft *d);

@@ -5,16 +5,7 @@
 
 // What things cost, in host instructions: a dispatch (with its indirect jump), an operand that is
 // found by index, and reloading all pins.
-enum { COST_DISPATCH = 6, COST_INDEXED = 2, COST_RELOAD = 8, CANDIDATES = 8 };
-
-// The instances that can stand for one instruction. A written operand in a pinned register must be
-// that pin; a read one may be, or is read from memory.
-struct candidates {
-    unsigned count;
-    uint64_t summary; // bits `instance % 64`: most edges are dismissed by it
-    uint16_t instance[CANDIDATES];
-    uint8_t cost[CANDIDATES];
-};
+enum { COST_DISPATCH = 6, COST_INDEXED = 2, COST_RELOAD = 8 };
 
 // The choice for the rest of the block from one instruction on.
 struct choice {
@@ -23,73 +14,69 @@ struct choice {
     int variant; // -1: its own gadget
 };
 
-static void find_candidates(const struct draft *d, unsigned i, struct candidates *c)
+struct search {
+    const struct draft *d;
+    uint64_t found[BLOCK_INSNS]; // of its gadget's instances, those that can stand for each
+    struct choice choice[BLOCK_INSNS + 1];
+};
+
+static uint64_t find_instances(const struct draft *d, unsigned i)
 {
-    const struct a64_gadget_info *info = &a64_gadget_info[d->gadgets[i]];
-    uint32_t fixed = 0, optional[4];
-    unsigned optional_count = 0, indexed = 0;
-    c->count = 0;
-    c->summary = 0;
-    if (info->count > 4)
-        return;
-    for (unsigned k = 0; k < info->count; k++) {
-        if (!(info->x_mask >> k & 1))
-            continue;
-        unsigned pin = pin_of(d->insn[i].r[k]);
-        if (!pin)
-            indexed++;
-        else if (info->w_mask >> k & 1)
-            fixed |= pin << 4 * k;
-        else
-            optional[optional_count++] = pin << 4 * k;
-    }
-    for (unsigned set = 1u << optional_count; set-- > 0;) {
-        uint32_t signature = fixed;
-        unsigned cost = indexed;
-        for (unsigned k = 0; k < optional_count; k++) {
-            if (set >> k & 1)
-                signature |= optional[k];
-            else
-                cost++;
-        }
-        uint16_t inst = variant_find(variant_instances, variant_instances_mask,
-                                     (d->gadgets[i] + 1u) << 16 | signature);
-        if (inst && c->count < CANDIDATES) {
-            c->instance[c->count] = inst;
-            c->summary |= 1ull << (inst & 63);
-            c->cost[c->count++] = (uint8_t)(cost * COST_INDEXED);
+    const struct variant_gadget *g = &variant_gadgets[d->gadgets[i]];
+    unsigned count = (unsigned)(g[1].instances - g[0].instances);
+    if (!count)
+        return 0;
+    uint64_t found = ~0ull >> (64 - count);
+    const uint64_t *masks = &variant_masks[g->masks];
+    const uint8_t *r = d->insn[i].r;
+    for (unsigned x = a64_gadget_info[d->gadgets[i]].x_mask; x; x >>= 1, r++) {
+        if (x & 1) {
+            found &= masks[pin_of(*r)];
+            masks += PIN_COUNT + 1;
         }
     }
+    return found;
 }
 
 // Takes a sequence of `length` from instruction i on that ends in `node`, if nothing was cheaper.
-static void consider(uint32_t node, unsigned i, unsigned length, unsigned cost,
-                     struct choice *choice)
+static void consider(struct choice *choice, unsigned length, uint32_t node, unsigned cost)
 {
     int variant = variant_nodes[node].variant;
-    if (variant < 0 || cost + choice[i + length].cost > choice[i].cost)
-        return;
-    choice[i].cost = cost + choice[i + length].cost;
-    choice[i].length = length;
-    choice[i].variant = variant;
+    cost += choice[length].cost;
+    if (variant >= 0 && cost <= choice->cost)
+        *choice = (struct choice){cost, length, variant};
+}
+
+// Of a node's edges, which are sorted, the first whose instance is not below `instance`.
+static unsigned find_edge(const struct variant_node *node, unsigned instance)
+{
+    unsigned low = node[0].edges, high = node[1].edges;
+    while (low < high) {
+        unsigned middle = (low + high) / 2;
+        if (variant_edges[middle].instance < instance)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
 }
 
 // Follows the trie from `node`, which a sequence of n instructions from i on led to.
-static void search(const struct candidates *c, unsigned i, unsigned n, unsigned count,
-                   uint32_t node, unsigned cost, struct choice *choice)
+static void search(struct search *s, unsigned i, unsigned n, uint32_t node, unsigned cost)
 {
-    consider(node, i, n, cost, choice);
-    if (i + n >= count || n >= VARIANT_MAX)
+    consider(&s->choice[i], n, node, cost);
+    unsigned end = variant_nodes[node + 1].edges;
+    uint64_t found = i + n < s->d->count ? s->found[i + n] : 0;
+    if (!found || variant_nodes[node].edges == end)
         return;
-    const struct candidates *next = &c[i + n];
-    for (unsigned e = variant_nodes[node].edges; e < variant_nodes[node + 1].edges; e++) {
-        uint16_t instance = variant_edges[e].instance;
-        if (!(next->summary >> (instance & 63) & 1))
-            continue;
-        for (unsigned k = 0; k < next->count; k++) {
-            if (next->instance[k] == instance)
-                search(c, i, n + 1, count, variant_edges[e].node, cost + next->cost[k], choice);
-        }
+    unsigned base = variant_gadgets[s->d->gadgets[i + n]].instances;
+    for (unsigned e = find_edge(&variant_nodes[node], base); e < end; e++) {
+        unsigned instance = variant_edges[e].instance;
+        if (instance - base >= 64)
+            break;
+        if (found >> (instance - base) & 1)
+            search(s, i, n + 1, variant_edges[e].node,
+                   cost + variant_instances[instance].indexed * COST_INDEXED);
     }
 }
 
@@ -102,22 +89,23 @@ static unsigned own_cost(const struct draft *d, unsigned i)
 
 void variants_pick(struct draft *d)
 {
-    struct candidates c[BLOCK_INSNS];
-    struct choice choice[BLOCK_INSNS + 1];
-    for (unsigned i = 0; i < d->count; i++)
-        find_candidates(d, i, &c[i]);
-    choice[d->count].cost = 0;
+    struct search s;
+    s.d = d;
+    s.choice[d->count].cost = 0;
     for (unsigned i = d->count; i-- > 0;) {
-        choice[i] = (struct choice){own_cost(d, i) + choice[i + 1].cost, 1, -1};
-        for (unsigned k = 0; k < c[i].count; k++) {
-            uint16_t first = variant_first[c[i].instance[k]];
-            if (first)
-                search(c, i, 1, d->count, first, COST_DISPATCH + c[i].cost[k], choice);
+        const struct variant_instance *own =
+            &variant_instances[variant_gadgets[d->gadgets[i]].instances];
+        s.found[i] = find_instances(d, i);
+        s.choice[i] = (struct choice){own_cost(d, i) + s.choice[i + 1].cost, 1, -1};
+        for (uint64_t found = s.found[i]; found; found &= found - 1) {
+            const struct variant_instance *v = &own[__builtin_ctzll(found)];
+            if (v->first)
+                search(&s, i, 1, v->first, COST_DISPATCH + v->indexed * COST_INDEXED);
         }
     }
     // A record inside a sequence keeps its own gadget, for restarts.
-    for (unsigned i = 0; i < d->count; i += choice[i].length) {
-        if (choice[i].variant >= 0)
-            d->insn[i].fn = dispatch_variants()[choice[i].variant];
+    for (unsigned i = 0; i < d->count; i += s.choice[i].length) {
+        if (s.choice[i].variant >= 0)
+            d->insn[i].fn = dispatch_variants()[s.choice[i].variant];
     }
 }

@@ -9,17 +9,21 @@
 #include "emu/dispatch.h"
 #include <stdint.h>
 
-// Slots of hash tables with open addressing; key 0 is empty.
-struct variant_slot {
-    uint32_t key;
-    uint16_t value;
+struct variant_instance {
+    uint16_t first;   // the node it leads to from node 0, or 0
+    uint16_t indexed; // general registers it finds by index
 };
-// Key: (gadget + 1) << 16 | signature, 4 bits for each of the first 4 operands: 0 any register that
-// is no pin, n + 1 pin n. Value: number of the instance, from 1.
-extern const struct variant_slot variant_instances[];
-extern const uint32_t variant_instances_mask;
-// From node 0, by instance: the node it leads to, or 0.
-extern const uint16_t variant_first[];
+// A gadget's instances begin at its own and end at the next gadget's entry; one more ends the
+// array.
+struct variant_gadget {
+    uint16_t instances;
+    uint16_t masks; // for each general register operand, PIN_COUNT + 1 masks
+};
+extern const struct variant_instance variant_instances[];
+extern const struct variant_gadget variant_gadgets[];
+// Which of a gadget's instances (64 at most) can stand for it, by where one operand is: 0 in no
+// pin, n + 1 in pin n. A pin may be read by index as well, but never written.
+extern const uint64_t variant_masks[];
 // A node's edges begin at its own and end at the next node's `edges`; one more node ends the array.
 struct variant_node {
     int16_t variant; // index into dispatch_variants(), or -1
@@ -34,20 +38,13 @@ extern const struct variant_edge variant_edges[];
 
 enum { VARIANT_MAX = 4 }; // longest sequence
 
-// For tests and tools: what the variants are, by index of dispatch_variants().
+// For tests and tools: what the variants are, by index of dispatch_variants(). The signature has 4
+// bits for each of the first 4 operands: 0 found by index, n + 1 pin n.
 struct variant_item {
     uint16_t gadget, signature;
 };
 extern const unsigned variant_count;
 extern const uint8_t variant_lengths[];
 extern const struct variant_item variant_items[][VARIANT_MAX];
-
-static inline uint16_t variant_find(const struct variant_slot *table, uint32_t mask, uint32_t key)
-{
-    uint32_t at = (uint32_t)(key * 0x9e3779b97f4a7c15ull >> 32) & mask;
-    while (table[at].key && table[at].key != key)
-        at = (at + 1) & mask;
-    return table[at].key ? table[at].value : 0;
-}
 
 #endif

@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 
@@ -102,6 +103,14 @@ def run_meson(build, suites, tests, slower):
     return status, read_log(log) if os.path.exists(log) else []
 
 
+def default_signals():
+    """What nohup or a job in the background left ignored would be ignored in the tests too, whose
+    subject signals are."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("build")
@@ -112,6 +121,7 @@ def main():
     parser.add_argument("--verbose", action="store_true", help="whole output of failed tests")
     options = parser.parse_args()
 
+    default_signals()
     status, records = run_meson(options.build, options.suite, options.test, options.slower)
     count = Count()
     any_failed = False

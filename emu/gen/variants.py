@@ -7,6 +7,7 @@ are no general registers.
 """
 
 import bisect
+import itertools
 import re
 
 from gen.gadgets import LAYOUT, params_of
@@ -62,12 +63,17 @@ class Variants:
         return self.pins.index(number) if number in self.pins else None
 
     def build_trie(self):
-        self.instances, self.edges, self.ends = {}, {}, {}
+        # Numbered so that those of one gadget stand together, the most bound first.
+        self.instances = sorted({item for seq in self.sequences for item in seq},
+                                key=lambda item: (item[0].number, item[1].count(None),
+                                                  self.signature(item)))
+        number = {item: n for n, item in enumerate(self.instances)}
+        self.edges, self.ends = {}, {}
         self.count = 1               # nodes; 0 is the root
         for i, seq in enumerate(self.sequences):
             node = 0
             for item in seq:
-                inst = self.instances.setdefault(item, len(self.instances) + 1)
+                inst = number[item]
                 if (node, inst) not in self.edges:
                     self.edges[(node, inst)] = self.count
                     self.count += 1
@@ -128,45 +134,51 @@ class Variants:
 
     # --- tables ----------------------------------------------------------------------------------
     @staticmethod
-    def hashed(pairs):
-        """Open addressing; key 0 is empty. variant_find() has the same function."""
-        size = 16
-        while size < 2 * len(pairs):
-            size *= 2
-        slots = [(0, 0)] * size
-        for key, value in pairs:
-            at = (key * 0x9E3779B97F4A7C15 >> 32) & size - 1
-            while slots[at][0]:
-                at = at + 1 & size - 1
-            slots[at] = (key, value)
-        return size, slots
-
-    @staticmethod
     def signature(item):
         sig = 0
         for i, b in enumerate(item[1]):
             sig |= (0 if b is None else b + 1) << 4 * i
         return sig & 0xFFFF
 
+    def by_gadget(self):
+        """What struct variant_instance and struct variant_gadget hold, and the masks."""
+        instances, gadgets, masks = [], [], []
+        groups = {g: list(items) for g, items in
+                  itertools.groupby(self.instances, lambda item: item[0].number)}
+        for g in sorted(self.by_name.values(), key=lambda g: g.number):
+            gadgets.append(f"{{{len(instances)}, {len(masks)}}}")
+            items = groups.get(g.number, [])
+            if len(items) > 64:
+                raise TableError(f"variants.tbl has too many instances of {g.name}")
+            for item in items:
+                first = self.edges.get((0, len(instances)), 0)
+                indexed = sum(o.is_x and b is None for o, b in zip(g.operands, item[1]))
+                instances.append(f"{{{first}, {indexed}}}")
+            masks += [self.mask(items, i, pin) for i, o in enumerate(g.operands)
+                      if items and o.is_x for pin in (None, *range(len(self.pins)))]
+        gadgets.append(f"{{{len(instances)}, {len(masks)}}}")
+        return instances or ["{0, 0}"], gadgets, masks or ["0"]
+
+    @staticmethod
+    def mask(items, operand, pin):
+        """Those of one gadget's instances that can stand for it with the operand in `pin`."""
+        read = "w" not in items[0][0].operands[operand].access
+        fits = [item[1][operand] == pin or item[1][operand] is None and read for item in items]
+        return f"{sum(fit << n for n, fit in enumerate(fits)):#x}"
+
     def emit_tables(self, goto):
         out = ["// Generated from variants.tbl: how the translator finds variants.",
                '#include "emu/variants.h"', ""]
         if not goto:
             out += [f"gadget_function variant_{i};" for i in range(len(self.sequences))]
-        insts = []
-        for item, number in self.instances.items():
-            insts.append(((item[0].number + 1) << 16 | self.signature(item), number))
-        size, slots = self.hashed(insts)
-        out.append("const struct variant_slot variant_instances[] = {")
-        for i in range(0, size, 8):
-            out.append("    " + " ".join(f"{{{k:#x}, {v}}}," for k, v in slots[i:i + 8]))
-        out += ["};", f"const uint32_t variant_instances_mask = {size - 1};"]
-        first = [self.edges.get((0, inst), 0) for inst in range(len(self.instances) + 1)]
+        instances, gadgets, masks = self.by_gadget()
         edges = sorted((node, inst, to) for (node, inst), to in self.edges.items() if node)
         starts = [bisect.bisect_left(edges, (node,)) for node in range(self.count + 1)]
         nodes = [f"{{{self.ends.get(n, -1)}, {start}}}" for n, start in enumerate(starts)]
         edges = [f"{{{inst}, {to}}}" for _, inst, to in edges] or ["{0, 0}"]
-        for kind, name, values, width in (("uint16_t", "first", first, 16),
+        for kind, name, values, width in (("struct variant_gadget", "gadgets", gadgets, 8),
+                                          ("struct variant_instance", "instances", instances, 8),
+                                          ("uint64_t", "masks", masks, 4),
                                           ("struct variant_node", "nodes", nodes, 8),
                                           ("struct variant_edge", "edges", edges, 8)):
             out.append(f"const {kind} variant_{name}[] = {{")

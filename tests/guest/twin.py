@@ -15,9 +15,13 @@ TIMEOUT_S = 100
 
 
 def run(command):
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          timeout=TIMEOUT_S)
-    return done.stdout.decode(errors="replace").splitlines() + ["exit status %d" % done.returncode]
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              timeout=TIMEOUT_S)
+        output, end = done.stdout, "exit status %d" % done.returncode
+    except subprocess.TimeoutExpired as error:
+        output, end = error.stdout or b"", "%s timed out" % command[0]
+    return output.decode(errors="replace").splitlines() + [end]
 
 
 def run_on_disk(native, ish, program, fakefsify):
@@ -51,14 +55,10 @@ def run_in_ish(ish, program):
 
 def main():
     native, ish, guest = sys.argv[1:4]
-    try:
-        if len(sys.argv) > 4:
-            expected, got = run_on_disk(native, ish, guest, sys.argv[4])
-        else:
-            expected = run([native])
-            got = run_in_ish(ish, guest)
-    except subprocess.TimeoutExpired as error:
-        got = (error.stdout or b"").decode(errors="replace").splitlines() + ["(timed out)"]
+    if len(sys.argv) > 4:
+        expected, got = run_on_disk(native, ish, guest, sys.argv[4])
+    else:
+        expected, got = run([native]), run_in_ish(ish, guest)
     count = 0
     for tag, a, b, c, d in difflib.SequenceMatcher(None, expected, got, False).get_opcodes():
         if tag == "equal":

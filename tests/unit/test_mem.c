@@ -171,6 +171,53 @@ static void test_move_tables(struct tap *t)
     CHECK(t, rig_end(&r), "everything is released");
 }
 
+// Source and destination side by side: one table is emptied by the first part of the range and
+// filled by the last.
+static bool move_beside(struct rig *r, uint64_t first, unsigned count, unsigned gap, bool up)
+{
+    uint64_t v = 0, from = BASE + first * 4096ull;
+    uint64_t delta = (count + gap) * 4096ull;
+    if (!up)
+        delta = -delta;
+    for (unsigned i = 0; i < count; i += 1 + i % 3)
+        put_page(r, r->mem, from + i * 4096ull, RW, i);
+    int err = mem_move(r->mem, &r->batch, from, from + delta, count * 4096ull);
+    mem_batch_finish(&r->batch);
+    bool ok = !err;
+    for (unsigned i = 0; i < count; i++) {
+        bool there = load(r, from + delta + i * 4096ull, &v);
+        ok &= !mem_lookup(r->mem, from + i * 4096ull).frame;
+        ok &= there ? v == i : !mem_lookup(r->mem, from + delta + i * 4096ull).frame;
+    }
+    uint64_t pages, file;
+    mem_count(r->mem, &pages, &file);
+    for (unsigned i = 0; i < count; i += 1 + i % 3)
+        pages--;
+    err = mem_clear(r->mem, &r->batch, 0, MEM_VA_END, false);
+    mem_batch_finish(&r->batch);
+    return ok && !err && pages == 0;
+}
+
+static void test_move_beside(struct tap *t)
+{
+    struct rig r;
+    rig_init(&r);
+    bool ok = true;
+    static const unsigned firsts[] = {0, 1, 300, 511},
+                          counts[] = {1, 100, 511, 512, 513, 1500, 2048};
+    for (unsigned f = 0; f < ARRAY_LEN(firsts); f++)
+        for (unsigned c = 0; c < ARRAY_LEN(counts); c++)
+            for (unsigned gap = 0; gap < 700; gap += 97)
+                for (int up = 0; up < 2; up++)
+                    ok &= move_beside(&r, firsts[f] + 4096, counts[c], gap, up);
+    CHECK(t, ok, "a range moves to the place beside it, over the borders of tables");
+    // Tables that move whole, out of a directory of 1 GiB and into the one they leave.
+    for (int up = 0; up < 2; up++)
+        ok &= move_beside(&r, 512 * 512 - 512, 1024, 0, up);
+    CHECK(t, ok, "and over those of directories");
+    CHECK(t, rig_end(&r), "everything is released");
+}
+
 static void test_fork(struct tap *t)
 {
     struct rig r;
@@ -329,6 +376,7 @@ int main(void)
     test_access(&t);
     test_change(&t);
     test_move_tables(&t);
+    test_move_beside(&t);
     test_fork(&t);
     test_fork_tables(&t);
     test_code(&t);
