@@ -67,7 +67,8 @@ struct a64_gadget_info {
 };
 extern const struct a64_gadget_info a64_gadget_info[]; // by enum gadget
 extern const char *const a64_gadget_names[];           // for tools
-extern const bool a64_gadget_of_host[]; // the same: whether the host's abilities decide if it is used
+extern const bool
+    a64_gadget_of_host[]; // the same: whether the host's abilities decide if it is used
 
 struct a64_operands {
     uint16_t gadget;

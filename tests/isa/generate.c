@@ -530,8 +530,8 @@ bool generate_variant(struct generator *g, struct test_case *t, unsigned variant
     for (unsigned i = 0; i < n && made; i++) {
         made = false;
         for (int tries = 0; tries < 16 && !made; tries++)
-            made = add_gadget(g, &q, items[i].gadget, items[i].signature, n - i - 1 + tail,
-                              &written);
+            made =
+                add_gadget(g, &q, items[i].gadget, items[i].signature, n - i - 1 + tail, &written);
     }
     t->aligned = t->base;
     t->index &= ~t->base;

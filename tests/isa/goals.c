@@ -253,7 +253,8 @@ static int report_variants(const struct goals *go, const struct generator *g,
         if (want)
             print_variant(v, n, go->variant.tries[n]);
     }
-    printf("# %u variants are of gadgets that are not compared\n", variant_count - reached - missed);
+    printf("# %u variants are of gadgets that are not compared\n",
+           variant_count - reached - missed);
     return report_one("variants", number, go->want, reached, missed);
 }
 
