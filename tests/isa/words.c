@@ -42,13 +42,18 @@ bool words_random(uint64_t *random, enum a64_row row, uint32_t *out)
         uint64_t how = isa_random(random);
         // Every other one is plain random. Unused register fields should be all ones.
         bool extreme = how >> 63;
-        for (size_t i = 0; extreme && i < n; i++, how >>= 4) {
-            if ((how & 7) == 0)
+        for (size_t i = 0; extreme && i < n; i++) {
+            const unsigned what = how >> 4 * i & 15;
+            if ((what & 7) == 0)
                 bits = words_put(bits, fields[i], 0);
-            else if ((how & 7) <= 2)
+            else if ((what & 7) <= 2)
                 bits = words_put(bits, fields[i], ~0u);
-            else if ((how & 15) == 3)
+            else if (what == 3)
                 bits = words_put(bits, fields[i], (1u << isa_random(random) % 8) - 1);
+        }
+        if ((how >> 60 & 7) == 0) { // as aliases have them
+            bits = words_put(bits, words_field(row, "rn"), 31);
+            bits = words_put(bits, words_field(row, "rm"), 31);
         }
         if ((tries & 3) == 3) {
             bits = words_put(bits, words_field(row, "rs"), 31);
