@@ -9,8 +9,6 @@ const struct exclusion isa_exclusions[] = {
     {"svc", "a system call ends the case outside the instruction set"},
     {"mrs_cntvct_el0", "the counter differs from run to run"},
     {"mrs_clock", "a register of ours, for the vDSO"},
-    {"mrs_tpidr_el0", "the thread pointer is the executor's"},
-    {"msr_tpidr_el0", "the thread pointer is the executor's"},
     {"dc_cvap", "qemu-user 7.2 raises SIGILL for it although neoverse-n1 has it: known/"},
     {"dc_cvadp", "as dc_cvap"},
     {"mrs_rndr", "random"},
