@@ -53,6 +53,7 @@ enum {
     LINUX_S_IWUSR = 0200,
     LINUX_S_IXUSR = 0100,
     LINUX_S_IXGRP = 0010,
+    LINUX_S_IWOTH = 0002,
     LINUX_S_IALLPERM = 07777,
 };
 #define LINUX_S_ISREG(m) (((m) & (unsigned)LINUX_S_IFMT) == (unsigned)LINUX_S_IFREG)
@@ -121,6 +122,7 @@ enum { LINUX_UTIME_NOW = 0x3fffffff, LINUX_UTIME_OMIT = 0x3ffffffe };
 #define LINUX_SYSFS_MAGIC      0x62656572u
 #define LINUX_DEVPTS_MAGIC     0x1cd1u
 #define LINUX_EXT4_MAGIC       0xef53u
+#define LINUX_NSFS_MAGIC       0x6e736673u
 #define LINUX_PIPEFS_MAGIC     0x50495045u
 #define LINUX_SOCKFS_MAGIC     0x534f434bu
 #define LINUX_ANON_INODE_MAGIC 0x09041934u
