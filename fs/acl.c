@@ -264,7 +264,8 @@ static int set_access(const struct vfs_caller *c, struct inode *inode, const str
                       struct acl *acl)
 {
     uint32_t mode = (perm->mode & LINUX_S_IALLPERM & ~0777u) | bits_of(acl);
-    if (!cred_in_group(c->cred, perm->gid) && !cred_capable(c->cred, LINUX_CAP_FSETID))
+    if (!cred_in_group(c->cred, perm->gid) &&
+        !cred_capable_over(c->cred, perm->uid, perm->gid, LINUX_CAP_FSETID))
         mode &= ~(uint32_t)LINUX_S_ISGID;
     // Whether this file system has lists at all shows first.
     int err = store(inode, access_name, is_trivial(acl) ? NULL : acl);

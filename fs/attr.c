@@ -25,7 +25,8 @@ ssize_t vfs_readlink(const struct vfs_caller *c, const struct path *p, char *buf
 static uint32_t without_setid(const struct perm *perm, const struct cred *cred)
 {
     uint32_t kept = perm->mode & ~(uint32_t)LINUX_S_ISUID;
-    bool may_keep = cred_in_group(cred, perm->gid) || cred_capable(cred, LINUX_CAP_FSETID);
+    bool may_keep = cred_in_group(cred, perm->gid) ||
+                    cred_capable_over(cred, perm->uid, perm->gid, LINUX_CAP_FSETID);
     if (perm->mode & LINUX_S_IXGRP || !may_keep)
         kept &= ~(uint32_t)LINUX_S_ISGID;
     return kept;
@@ -58,10 +59,12 @@ int inode_kill_setid(struct inode *inode, const struct cred *cred)
     if (!LINUX_S_ISREG(inode->type))
         return 0;
     int err = kill_caps(inode);
-    if (err || cred_capable(cred, LINUX_CAP_FSETID))
+    if (err)
         return err;
     struct perm perm;
     err = inode_perm(inode, &perm);
+    if (!err && cred_capable_over(cred, perm.uid, perm.gid, LINUX_CAP_FSETID))
+        return 0;
     if (err || without_setid(&perm, cred) == perm.mode || !inode->ops->setattr)
         return err;
     struct vfs_setattr attr = {.mask = ATTR_MODE,
@@ -73,7 +76,7 @@ int inode_kill_setid(struct inode *inode, const struct cred *cred)
 static int check_chown(const struct vfs_caller *c, const struct perm *perm,
                        const struct vfs_setattr *attr)
 {
-    if (cred_capable(c->cred, LINUX_CAP_CHOWN))
+    if (cred_capable_over(c->cred, perm->uid, perm->gid, LINUX_CAP_CHOWN))
         return 0;
     bool owner = c->cred->fsuid == perm->uid;
     if (attr->mask & ATTR_UID && !(owner && attr->uid == perm->uid))
@@ -137,7 +140,8 @@ static int prepare(const struct vfs_caller *c, const struct path *p, const struc
         if (LINUX_S_ISLNK(inode->type))
             return -LINUX_EOPNOTSUPP;
         attr->mode &= LINUX_S_IALLPERM;
-        if (!cred_in_group(c->cred, perm->gid) && !cred_capable(c->cred, LINUX_CAP_FSETID))
+        if (!cred_in_group(c->cred, perm->gid) &&
+            !cred_capable_over(c->cred, perm->uid, perm->gid, LINUX_CAP_FSETID))
             attr->mode &= ~(uint32_t)LINUX_S_ISGID;
     } else if (attr->mask & (ATTR_CHOWN | ATTR_UID | ATTR_GID) && !LINUX_S_ISDIR(inode->type) &&
                without_setid(perm, c->cred) != perm->mode) {
@@ -171,7 +175,7 @@ int vfs_setattr(const struct vfs_caller *c, const struct path *p, const struct v
 {
     struct inode *inode = p->dentry->inode;
     struct vfs_setattr want = *attr;
-    if (p->mnt->flags & MOUNT_RDONLY)
+    if (vfs_mount_flags(p) & MOUNT_RDONLY)
         return -LINUX_EROFS;
     struct perm perm;
     int err = inode_perm(inode, &perm);

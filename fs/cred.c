@@ -20,6 +20,27 @@ bool cred_in_group(const struct cred *c, uint32_t gid)
     return false;
 }
 
+bool cred_capable_in(const struct cred *c, const struct user_ns *ns, unsigned cap)
+{
+    unsigned level = c->user_ns ? c->user_ns->level : 0;
+    for (;; ns = user_ns_parent(ns)) {
+        if (ns == c->user_ns)
+            return c->cap_effective >> cap & 1;
+        if (!ns || ns->level <= level)
+            return false;
+        if (user_ns_parent(ns) == c->user_ns && ns->owner_uid == c->euid)
+            return true;
+    }
+}
+
+bool cred_capable_over(const struct cred *c, uint32_t uid, uint32_t gid, unsigned cap)
+{
+    if (!(c->cap_effective >> cap & 1))
+        return false;
+    return !c->user_ns || (user_ns_from_machine(c->user_ns, ID_UID, uid) != ID_NONE &&
+                           user_ns_from_machine(c->user_ns, ID_GID, gid) != ID_NONE);
+}
+
 struct cred *cred_create_root(void)
 {
     struct cred *c = calloc(1, sizeof *c);
@@ -45,6 +66,8 @@ struct cred *cred_get(const struct cred *c)
 
 void cred_put(const struct cred *c)
 {
-    if (c && atomic_fetch_sub_explicit(cred_refs(c), 1, memory_order_acq_rel) == 1)
-        free((void *)(uintptr_t)c);
+    if (!c || atomic_fetch_sub_explicit(cred_refs(c), 1, memory_order_acq_rel) != 1)
+        return;
+    user_ns_put(c->user_ns);
+    free((void *)(uintptr_t)c);
 }

@@ -4,6 +4,7 @@
 #ifndef FS_CRED_H
 #define FS_CRED_H
 
+#include "fs/user_ns.h"
 #include "platform/base/compiler.h"
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -17,6 +18,7 @@ struct cred {
     uint32_t gid, egid, sgid, fsgid;
     uint64_t cap_permitted, cap_effective, cap_inheritable, cap_bounding, cap_ambient;
     uint32_t securebits;
+    struct user_ns *user_ns; // where the capabilities hold; referenced; NULL: the initial one
     uint32_t group_count;
     uint32_t groups[]; // sorted
 };
@@ -35,9 +37,38 @@ enum {
     LINUX_CAP_SETFCAP = 31,
 };
 
+// Over the machine as a whole.
 static inline bool cred_capable(const struct cred *c, unsigned cap)
 {
+    return !c->user_ns && c->cap_effective >> cap & 1;
+}
+// Over oneself and what belongs to one's own user namespace.
+static inline bool cred_capable_own(const struct cred *c, unsigned cap)
+{
     return c->cap_effective >> cap & 1;
+}
+// Over what belongs to user namespace `ns`: its members' capabilities count, those of its
+// ancestors', and who made it has all of them.
+bool cred_capable_in(const struct cred *c, const struct user_ns *ns, unsigned cap);
+// Over an object of these (machine) ids: both must be mapped.
+bool cred_capable_over(const struct cred *c, uint32_t uid, uint32_t gid, unsigned cap);
+
+// Ids as the bearer of `c` names them, from and to the machine's. ID_NONE: not mapped.
+static inline uint32_t cred_uid(const struct cred *c, uint32_t uid)
+{
+    return LIKELY(!c->user_ns) ? uid : user_ns_to_machine(c->user_ns, ID_UID, uid);
+}
+static inline uint32_t cred_gid(const struct cred *c, uint32_t gid)
+{
+    return LIKELY(!c->user_ns) ? gid : user_ns_to_machine(c->user_ns, ID_GID, gid);
+}
+static inline uint32_t cred_show_uid(const struct cred *c, uint32_t uid)
+{
+    return user_ns_show(c->user_ns, ID_UID, uid);
+}
+static inline uint32_t cred_show_gid(const struct cred *c, uint32_t gid)
+{
+    return user_ns_show(c->user_ns, ID_GID, gid);
 }
 
 bool cred_in_group(const struct cred *c, uint32_t gid);

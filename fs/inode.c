@@ -80,7 +80,8 @@ void inode_new_owner(const struct inode *dir, const struct vfs_caller *c, uint32
     if (LINUX_S_ISDIR(*mode))
         *mode |= LINUX_S_ISGID;
     else if ((*mode & (LINUX_S_ISGID | LINUX_S_IXGRP)) == (LINUX_S_ISGID | LINUX_S_IXGRP) &&
-             !cred_in_group(c->cred, *gid) && !cred_capable(c->cred, LINUX_CAP_FSETID))
+             !cred_in_group(c->cred, *gid) &&
+             !cred_capable_over(c->cred, *uid, *gid, LINUX_CAP_FSETID))
         *mode &= ~(uint32_t)LINUX_S_ISGID;
 }
 
@@ -169,5 +170,6 @@ void super_put(struct super *s)
     if (s->ops && s->ops->destroy)
         s->ops->destroy(s);
     lock_destroy(&s->rename_lock);
+    user_ns_put(s->owner);
     free(s);
 }

@@ -42,8 +42,8 @@ struct inode *path_inode(const struct path *p)
     return p->dentry->inode;
 }
 
-static struct mount *mount_alloc(struct vfs *vfs, struct super *super, struct dentry *root,
-                                 const char *source, const char *type, unsigned flags)
+struct mount *mount_alloc(struct vfs *vfs, struct super *super, struct dentry *root,
+                          const char *source, const char *type, unsigned flags)
 {
     struct mount *m = calloc(1, sizeof *m);
     char *source_copy = strdup(source), *type_copy = strdup(type);
@@ -59,9 +59,24 @@ static struct mount *mount_alloc(struct vfs *vfs, struct super *super, struct de
     m->root = root;
     m->source = source_copy;
     m->type = type_copy;
-    m->flags = flags;
+    atomic_init(&m->flags, flags);
     list_init(&m->link);
     return m;
+}
+
+struct mount *mount_clone(struct mount *m, struct dentry *root)
+{
+    struct mount *copy = mount_alloc(m->vfs, m->super, root, m->source, m->type,
+                                     atomic_load_explicit(&m->flags, memory_order_relaxed));
+    if (!copy)
+        return NULL;
+    dentry_get(root);
+    atomic_fetch_add_explicit(&m->super->refs, 1, memory_order_relaxed);
+    copy->locked = m->locked;
+    copy->fixed_flags = m->fixed_flags;
+    copy->peers = m->peers;
+    copy->master = m->master;
+    return copy;
 }
 
 int vfs_create(struct frame_pool *frames, struct vfs **out)
@@ -82,8 +97,9 @@ int vfs_create(struct frame_pool *frames, struct vfs **out)
     lock_init(&vfs->lock_graph, LOCK_RANK_LOCK_GRAPH);
     list_init(&vfs->lock_waiters);
     lock_init(&vfs->hidden_lock, LOCK_RANK_HIDDEN);
+    vfs->initial_ns = mnt_ns_create(vfs, MNT_NS_INITIAL_INUM, NULL);
     vfs->unnamed = mount_alloc(vfs, NULL, NULL, "none", "anon_inodefs", 0);
-    if (!vfs->unnamed || devices_register_builtin(vfs)) {
+    if (!vfs->initial_ns || !vfs->unnamed || devices_register_builtin(vfs)) {
         vfs_destroy(vfs);
         return -LINUX_ENOMEM;
     }
@@ -91,30 +107,46 @@ int vfs_create(struct frame_pool *frames, struct vfs **out)
     return 0;
 }
 
-// Takes `m` out of the tree; its references to parent and place are the caller's to put.
-static void mount_detach(struct mount *m, struct path *was_at)
+static void leave_namespace(struct mount *m)
 {
-    *was_at = (struct path){m->parent, m->point};
+    if (!m->ns)
+        return;
+    m->ns->count--;
+    if (m->ns->root == m)
+        m->ns->root = NULL;
+    m->ns = NULL;
+}
+
+static void leave_point(struct mount *m)
+{
+    m->was_at = (struct path){m->parent, m->point};
     m->parent = NULL;
     m->point = NULL;
-    list_remove(&m->link);
-    if (was_at->dentry)
-        atomic_fetch_sub_explicit(&was_at->dentry->mounts, 1, memory_order_relaxed);
+    if (m->was_at.dentry)
+        atomic_fetch_sub_explicit(&m->was_at.dentry->mounts, 1, memory_order_relaxed);
+}
+
+void mount_unplace(struct mount *m)
+{
+    struct mount *c;
+    leave_point(m);
+    list_for_each (c, &m->vfs->mounts, link)
+        if (mount_is_below(c, m))
+            leave_namespace(c);
 }
 
 void vfs_destroy(struct vfs *vfs)
 {
-    // Later mounts sit on earlier ones.
-    while (!list_empty(&vfs->mounts)) {
-        struct mount *m = list_entry(vfs->mounts.prev, struct mount, link);
-        struct path was_at;
-        lock_acquire(&vfs->mount_lock);
-        mount_detach(m, &was_at);
-        lock_release(&vfs->mount_lock);
-        mount_put(m);
-        path_put(&was_at);
-    }
+    struct list removed;
+    list_init(&removed);
+    lock_acquire(&vfs->mount_lock);
+    while (!list_empty(&vfs->mounts))
+        mount_remove_tree(list_first(&vfs->mounts, struct mount, link), &removed);
+    lock_release(&vfs->mount_lock);
+    mounts_release(&removed);
     dentry_free_evicted(vfs);
+    if (vfs->initial_ns)
+        mnt_ns_put(vfs->initial_ns);
     if (vfs->unnamed) {
         free(vfs->unnamed->source);
         free(vfs->unnamed->type);
@@ -142,31 +174,108 @@ void vfs_revoke(struct vfs *vfs, struct inode *inode, uint64_t first, uint64_t e
         vfs->hooks.revoke(vfs->hooks.ctx, inode, first, end, truncated);
 }
 
+struct mount *mount_on(struct vfs *vfs, const struct mount *parent, const struct dentry *point)
+{
+    struct mount *over = NULL, *m;
+    list_for_each (m, &vfs->mounts, link)
+        if (m->parent == parent && m->point == point)
+            over = m; // the latest covers the others
+    return over;
+}
+
+struct path mount_top(struct vfs *vfs, struct path p)
+{
+    for (struct mount *over; (over = mount_on(vfs, p.mnt, p.dentry));)
+        p = (struct path){over, over->root};
+    return p;
+}
+
+void mount_place(struct mount *m, const struct path *at)
+{
+    struct vfs *vfs = m->vfs;
+    path_get(at);
+    m->parent = at->mnt;
+    m->point = at->dentry;
+    atomic_fetch_add_explicit(&at->dentry->mounts, 1, memory_order_release);
+    m->ns = at->mnt->ns;
+    if (m->ns)
+        m->ns->count++;
+    list_add_tail(&vfs->mounts, &m->link);
+}
+
+void mount_place_tree(struct mount *m, const struct path *at)
+{
+    struct vfs *vfs = m->vfs;
+    struct mount *c;
+    list_remove(&m->link);
+    mount_place(m, at);
+    list_for_each (c, &vfs->mounts, link) {
+        if (c == m || c->ns || !mount_is_below(c, m))
+            continue;
+        c->ns = m->ns;
+        if (c->ns)
+            c->ns->count++;
+    }
+    // Those that came before their new parent go after it, in the order they have.
+    struct mount *next, *end = list_entry(vfs->mounts.prev, struct mount, link);
+    list_for_each_safe (c, next, &vfs->mounts, link) {
+        if (c != m && mount_is_below(c, m)) {
+            list_remove(&c->link);
+            list_add_tail(&vfs->mounts, &c->link);
+        }
+        if (c == end)
+            break;
+    }
+}
+
+int mount_attach_tree(struct mount *m, const struct path *at, struct list *removed)
+{
+    struct vfs *vfs = m->vfs;
+    struct path top = mount_top(vfs, *at);
+    if (atomic_load(&top.dentry->deleted))
+        return -LINUX_ENOENT;
+    unsigned count = 0;
+    struct mount *c;
+    list_for_each (c, &vfs->mounts, link)
+        count += mount_is_below(c, m);
+    if (top.mnt->ns && top.mnt->ns->count + count > MOUNTS_MAX)
+        return -LINUX_ENOSPC;
+    struct shared_copy *copies = NULL;
+    int err = share_prepare(m, &top, &copies, removed);
+    if (err)
+        return err;
+    mount_place_tree(m, &top);
+    share_commit(copies);
+    return 0;
+}
+
 // Puts a finished mount into the tree; `at` is NULL for the root.
 static int mount_attach(struct vfs *vfs, struct mount *m, const struct path *at)
 {
-    lock_acquire(&vfs->mount_lock);
     int err = 0;
-    if (!at && !list_empty(&vfs->mounts))
+    struct list removed;
+    list_init(&removed);
+    lock_acquire(&vfs->mount_lock);
+    m->id = vfs->next_mount_id++;
+    list_add_tail(&vfs->mounts, &m->link);
+    if (at) {
+        err = mount_attach_tree(m, at, &removed);
+    } else if (vfs->initial_ns->root) {
         err = -LINUX_EBUSY;
-    else if (at && atomic_load(&at->dentry->deleted))
-        err = -LINUX_ENOENT;
-    if (!err) {
-        if (at) {
-            path_get(at);
-            m->parent = at->mnt;
-            m->point = at->dentry;
-            atomic_fetch_add_explicit(&at->dentry->mounts, 1, memory_order_release);
-        }
-        m->id = vfs->next_mount_id++;
-        list_add_tail(&vfs->mounts, &m->link);
+    } else {
+        vfs->initial_ns->root = m;
+        m->ns = vfs->initial_ns;
+        m->ns->count++;
     }
+    if (err)
+        list_remove(&m->link);
     lock_release(&vfs->mount_lock);
+    mounts_release(&removed);
     return err;
 }
 
 // A directory goes on a directory, anything else on anything else.
-static bool kinds_fit(const struct dentry *root, const struct path *at)
+bool mount_kinds_fit(const struct dentry *root, const struct path *at)
 {
     return !at || LINUX_S_ISDIR(root->inode->type) == LINUX_S_ISDIR(at->dentry->inode->type);
 }
@@ -181,35 +290,53 @@ int vfs_mount(struct vfs *vfs, const struct path *at, struct super *super, const
         super_put(super);
         return -LINUX_ENOMEM;
     }
-    int err = kinds_fit(root, at) ? mount_attach(vfs, m, at) : -LINUX_ENOTDIR;
+    int err = mount_kinds_fit(root, at) ? mount_attach(vfs, m, at) : -LINUX_ENOTDIR;
     if (err)
         mount_put(m);
     return err;
 }
 
-int vfs_bind(struct vfs *vfs, const struct path *from, const struct path *at, unsigned flags)
+bool mount_is_below(const struct mount *m, const struct mount *top)
 {
-    if (!kinds_fit(from->dentry, at))
-        return -LINUX_ENOTDIR;
-    struct super *super = from->mnt->super;
-    if (!super)
-        return -LINUX_EINVAL;
-    struct mount *m =
-        mount_alloc(vfs, super, from->dentry, from->mnt->source, from->mnt->type, flags);
-    if (!m)
-        return -LINUX_ENOMEM;
-    dentry_get(m->root);
-    atomic_fetch_add_explicit(&super->refs, 1, memory_order_relaxed);
-    int err = mount_attach(vfs, m, at);
-    if (err)
-        mount_put(m);
-    return err;
+    while (m && m != top)
+        m = m->parent;
+    return m != NULL;
 }
 
-static bool has_child_mounts(struct vfs *vfs, const struct mount *m)
+void mount_remove_tree(struct mount *m, struct list *removed)
+{
+    struct vfs *vfs = m->vfs;
+    // Children first: they are found by their parents.
+    for (struct list *node = vfs->mounts.prev, *before; node != &vfs->mounts; node = before) {
+        struct mount *c = list_entry(node, struct mount, link);
+        before = node->prev;
+        if (!mount_is_below(c, m))
+            continue;
+        leave_point(c);
+        leave_namespace(c);
+        c->locked = false;
+        share_leave(c);
+        list_remove(&c->link);
+        list_add_tail(removed, &c->link);
+    }
+}
+
+void mounts_release(struct list *removed)
+{
+    struct mount *m, *next;
+    list_for_each_safe (m, next, removed, link) {
+        struct path was_at = m->was_at;
+        m->was_at = (struct path){NULL, NULL};
+        list_remove(&m->link);
+        mount_put(m);
+        path_put(&was_at);
+    }
+}
+
+bool mount_has_children(const struct mount *m)
 {
     struct mount *child;
-    list_for_each (child, &vfs->mounts, link)
+    list_for_each (child, &m->vfs->mounts, link)
         if (child->parent == m)
             return true;
     return false;
@@ -217,58 +344,47 @@ static bool has_child_mounts(struct vfs *vfs, const struct mount *m)
 
 int vfs_umount(struct vfs *vfs, const struct path *at, bool lazy)
 {
-    struct mount *m = at->mnt;
-    if (at->dentry != m->root)
-        return -LINUX_EINVAL;
+    struct list removed;
+    list_init(&removed);
     lock_acquire(&vfs->mount_lock);
-    int err = 0;
-    struct path was_at = {NULL, NULL};
+    struct path top = mount_top(vfs, *at); // the caller's directory may have been covered
+    struct mount *m = top.mnt;
     // One reference is the table's, one the caller's path.
-    if (!m->parent)
+    uint32_t idle = m == at->mnt ? 2 : 1;
+    int err = 0;
+    if (top.dentry != m->root || m->locked || !m->ns)
+        err = -LINUX_EINVAL;
+    else if (!m->parent || (!lazy && (mount_has_children(m) || atomic_load(&m->refs) > idle)))
         err = -LINUX_EBUSY;
-    else if (!lazy && (has_child_mounts(vfs, m) || atomic_load(&m->refs) > 2))
-        err = -LINUX_EBUSY;
-    else
-        mount_detach(m, &was_at);
-    lock_release(&vfs->mount_lock);
     if (!err) {
-        mount_put(m);
-        path_put(&was_at);
+        share_remove(m, &removed);
+        mount_remove_tree(m, &removed);
     }
+    lock_release(&vfs->mount_lock);
+    mounts_release(&removed);
     return err;
 }
 
 void vfs_root(struct vfs *vfs, struct path *out)
 {
-    lock_acquire(&vfs->mount_lock);
-    struct mount *m = list_first(&vfs->mounts, struct mount, link);
-    *out = (struct path){m, m->root};
-    for (;;) { // something may be mounted over the root
-        struct mount *over = NULL, *child;
-        list_for_each (child, &vfs->mounts, link)
-            if (child->parent == out->mnt && child->point == out->dentry)
-                over = child;
-        if (!over)
-            break;
-        *out = (struct path){over, over->root};
-    }
-    path_get(out);
-    lock_release(&vfs->mount_lock);
+    mnt_ns_root(vfs->initial_ns, out);
+}
+
+const struct user_ns *vfs_mount_owner(const struct path *p)
+{
+    return p->mnt->super ? p->mnt->super->owner : NULL;
 }
 
 unsigned vfs_mount_flags(const struct path *p)
 {
-    return p->mnt->flags;
+    return atomic_load_explicit(&p->mnt->flags, memory_order_relaxed);
 }
 
 void mount_cross(struct vfs *vfs, struct path *p)
 {
     while (atomic_load_explicit(&p->dentry->mounts, memory_order_acquire) > 0) {
-        struct mount *over = NULL, *m;
         lock_acquire(&vfs->mount_lock);
-        list_for_each (m, &vfs->mounts, link)
-            if (m->parent == p->mnt && m->point == p->dentry)
-                over = m; // the latest covers the others
+        struct mount *over = mount_on(vfs, p->mnt, p->dentry);
         if (over)
             mount_get(over);
         lock_release(&vfs->mount_lock);
@@ -299,10 +415,12 @@ bool mount_up(struct vfs *vfs, struct path *p)
 struct mount_snapshot {
     struct mount *mount;
     struct path at;
-    int parent_id;
+    int parent_id, peers, master;
+    bool unbindable;
 };
 
-static size_t snapshot_mounts(struct vfs *vfs, struct mount_snapshot **out)
+// Of one namespace, or all (NULL).
+static size_t snapshot_mounts(struct vfs *vfs, const struct mnt_ns *ns, struct mount_snapshot **out)
 {
     size_t count = 0, n = 0;
     struct mount *m;
@@ -312,7 +430,14 @@ static size_t snapshot_mounts(struct vfs *vfs, struct mount_snapshot **out)
     struct mount_snapshot *all = calloc(count ? count : 1, sizeof *all);
     if (all) {
         list_for_each (m, &vfs->mounts, link) {
-            all[n] = (struct mount_snapshot){mount_get(m), {m, m->root}, m->id};
+            if (ns && m->ns != ns)
+                continue;
+            all[n] = (struct mount_snapshot){.mount = mount_get(m),
+                                             .at = {m, m->root},
+                                             .parent_id = m->id,
+                                             .peers = m->peers,
+                                             .master = m->master,
+                                             .unbindable = m->unbindable};
             if (m->parent)
                 all[n].parent_id = m->parent->id;
             path_get(&all[n].at);
@@ -324,14 +449,16 @@ static size_t snapshot_mounts(struct vfs *vfs, struct mount_snapshot **out)
     return n;
 }
 
-void vfs_each_mount(struct vfs *vfs, const struct path *root,
+void vfs_each_mount(struct mnt_ns *ns, const struct path *root,
                     void (*each)(void *ctx, const struct vfs_mount_info *info), void *ctx)
 {
     struct mount_snapshot *all;
-    size_t count = snapshot_mounts(vfs, &all);
+    size_t count = snapshot_mounts(ns->vfs, ns, &all);
+    char *text = malloc(2 * (size_t)LINUX_PATH_MAX);
     for (size_t i = 0; i < count; i++) {
-        char point[LINUX_PATH_MAX];
-        if (path_name(&all[i].at, root, point, sizeof point) > 0)
+        char *point = text, *subtree = text + LINUX_PATH_MAX;
+        if (text && path_name(&all[i].at, root, point, LINUX_PATH_MAX) > 0 &&
+            dentry_name(ns->vfs, all[i].mount->root, subtree, LINUX_PATH_MAX) > 0)
             each(ctx, &(struct vfs_mount_info){
                           .id = all[i].mount->id,
                           .parent_id = all[i].parent_id,
@@ -339,18 +466,23 @@ void vfs_each_mount(struct vfs *vfs, const struct path *root,
                           .source = all[i].mount->source,
                           .type = all[i].mount->type,
                           .point = point,
-                          .flags = all[i].mount->flags,
+                          .subtree = subtree,
+                          .flags = vfs_mount_flags(&all[i].at),
+                          .peers = all[i].peers,
+                          .master = all[i].master,
+                          .unbindable = all[i].unbindable,
                       });
         path_put(&all[i].at);
         mount_put(all[i].mount);
     }
+    free(text);
     free(all);
 }
 
 void vfs_sync(struct vfs *vfs)
 {
     struct mount_snapshot *all;
-    size_t count = snapshot_mounts(vfs, &all);
+    size_t count = snapshot_mounts(vfs, NULL, &all);
     for (size_t i = 0; i < count; i++) {
         struct super *super = all[i].mount->super;
         bool seen = false;
@@ -367,48 +499,12 @@ void vfs_sync(struct vfs *vfs)
     free(all);
 }
 
-// --- Host objects no mount shows -----------------------------------------------------------------
-
-int vfs_hide(struct vfs *vfs, uint64_t dev, uint64_t ino)
-{
-    lock_acquire(&vfs->hidden_lock);
-    struct vfs_hidden *grown = realloc(vfs->hidden, (vfs->hidden_count + 1) * sizeof *vfs->hidden);
-    if (grown) {
-        vfs->hidden = grown;
-        vfs->hidden[vfs->hidden_count++] = (struct vfs_hidden){dev, ino};
-    }
-    lock_release(&vfs->hidden_lock);
-    return grown ? 0 : -LINUX_ENOMEM;
-}
-
-void vfs_unhide(struct vfs *vfs, uint64_t dev, uint64_t ino)
-{
-    lock_acquire(&vfs->hidden_lock);
-    for (size_t i = 0; i < vfs->hidden_count; i++) {
-        if (vfs->hidden[i].dev != dev || vfs->hidden[i].ino != ino)
-            continue;
-        vfs->hidden[i] = vfs->hidden[--vfs->hidden_count];
-        break;
-    }
-    lock_release(&vfs->hidden_lock);
-}
-
-bool vfs_is_hidden(struct vfs *vfs, uint64_t dev, uint64_t ino)
-{
-    bool found = false;
-    lock_acquire(&vfs->hidden_lock);
-    for (size_t i = 0; i < vfs->hidden_count && !found; i++)
-        found = vfs->hidden[i].dev == dev && vfs->hidden[i].ino == ino;
-    lock_release(&vfs->hidden_lock);
-    return found;
-}
-
 int vfs_statfs(const struct path *p, struct vfs_statfs *out)
 {
     *out = (struct vfs_statfs){.bsize = 4096, .frsize = 4096, .namelen = LINUX_NAME_MAX};
     struct super *super = p->mnt->super ? p->mnt->super : p->dentry->inode->super;
     int err = super && super->ops->statfs ? super->ops->statfs(super, out) : 0;
-    unsigned flags = p->mnt->flags;
+    unsigned flags = vfs_mount_flags(p);
     out->flags = LINUX_ST_VALID | (flags & MOUNT_RDONLY ? LINUX_ST_RDONLY : 0u) |
                  (flags & MOUNT_NOSUID ? LINUX_ST_NOSUID : 0u) |
                  (flags & MOUNT_NODEV ? LINUX_ST_NODEV : 0u) |

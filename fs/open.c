@@ -38,7 +38,7 @@ static bool is_device(const struct inode *inode)
 static int check_rights(const struct vfs_caller *c, const struct path *p, unsigned flags)
 {
     struct inode *inode = p->dentry->inode;
-    if (is_device(inode) && p->mnt->flags & MOUNT_NODEV)
+    if (is_device(inode) && vfs_mount_flags(p) & MOUNT_NODEV)
         return -LINUX_EACCES;
     int err = path_permission(c, p, wanted_rights(flags));
     if (err || !(flags & LINUX_O_NOATIME))
@@ -121,15 +121,24 @@ int vfs_open_path(const struct vfs_caller *c, const struct path *p, unsigned fla
     return open_resolved(c, p, flags & ~(unsigned)(LINUX_O_CREAT | LINUX_O_EXCL), false, out);
 }
 
-int vfs_open_inode(struct vfs *vfs, struct inode *inode, unsigned flags, const struct cred *cred,
-                   const char *name, struct file **out)
+int vfs_unnamed_path(struct vfs *vfs, struct inode *inode, const char *name, struct path *out)
 {
     struct dentry *d = dentry_create_anonymous(inode_get(inode), name);
     if (!d)
         return -LINUX_ENOMEM;
-    struct path p = {mount_get(vfs->unnamed), d};
+    *out = (struct path){mount_get(vfs->unnamed), d};
+    return 0;
+}
+
+int vfs_open_inode(struct vfs *vfs, struct inode *inode, unsigned flags, const struct cred *cred,
+                   const char *name, struct file **out)
+{
+    struct path p;
+    int err = vfs_unnamed_path(vfs, inode, name, &p);
+    if (err)
+        return err;
     struct vfs_caller c = {.vfs = vfs, .cred = cred, .root = p, .cwd = p};
-    int err = open_resolved(&c, &p, flags, true, out);
+    err = open_resolved(&c, &p, flags, true, out);
     path_put(&p);
     // The maker's own descriptor of an object without a name keeps nobody from running it.
     if (!err && (*out)->counted_writer) {

@@ -179,7 +179,8 @@ static int follow_magic(struct walk *w, struct inode *inode)
 static int push_link(struct walk *w, const struct path *link)
 {
     struct inode *inode = link->dentry->inode;
-    if (++w->links > LINUX_SYMLINK_MAX || w->flags & WALK_NO_SYMLINKS)
+    if (++w->links > LINUX_SYMLINK_MAX || w->flags & WALK_NO_SYMLINKS ||
+        (!inode->ops->follow && vfs_mount_flags(link) & MOUNT_NOSYMFOLLOW))
         return -LINUX_ELOOP;
     if (inode->ops->follow)
         return follow_magic(w, inode);
@@ -355,6 +356,26 @@ static bool build_name(struct name_builder *b, struct path p, const struct path 
         prepend(b, "/", 1);
         p.dentry = p.dentry->parent;
     }
+}
+
+int dentry_name(struct vfs *vfs, struct dentry *d, char *buf, size_t size)
+{
+    struct name_builder b = {buf, buf + size, false};
+    prepend(&b, "", 1);
+    char *end = b.at;
+    lock_acquire(&vfs->tree_lock);
+    for (; d->parent; d = d->parent) {
+        prepend(&b, d->name, d->name_len);
+        prepend(&b, "/", 1);
+    }
+    lock_release(&vfs->tree_lock);
+    if (b.at == end)
+        prepend(&b, "/", 1);
+    if (b.full)
+        return -LINUX_ERANGE;
+    size_t len = (size_t)(buf + size - b.at) - 1;
+    memmove(buf, b.at, len + 1);
+    return (int)len;
 }
 
 int path_name(const struct path *p, const struct path *root, char *buf, size_t size)

@@ -49,9 +49,8 @@ int inode_permission(const struct vfs_caller *c, struct inode *inode, unsigned m
         return inode->ops->permission(inode, c, mask);
     const struct cred *cred = c->cred;
     bool is_dir = LINUX_S_ISDIR(inode->type);
-    bool override = cred_capable(cred, LINUX_CAP_DAC_OVERRIDE);
-    if (override && (is_dir || !(mask & LINUX_X_OK)))
-        return 0;
+    if (cred_capable(cred, LINUX_CAP_DAC_OVERRIDE) && (is_dir || !(mask & LINUX_X_OK)))
+        return 0; // whoever it belongs to
     struct perm p;
     int err = inode_perm(inode, &p);
     if (err)
@@ -59,11 +58,14 @@ int inode_permission(const struct vfs_caller *c, struct inode *inode, unsigned m
     err = allow(inode, cred, &p, mask);
     if (err != -LINUX_EACCES)
         return err;
+    bool override = cred_capable_over(cred, p.uid, p.gid, LINUX_CAP_DAC_OVERRIDE);
+    if (override && (is_dir || !(mask & LINUX_X_OK)))
+        return 0;
     // Executing needs one x bit even of the mighty.
     if (override && p.mode & 0111)
         return 0;
     bool read_only = is_dir ? !(mask & LINUX_W_OK) : mask == LINUX_R_OK;
-    if (read_only && cred_capable(cred, LINUX_CAP_DAC_READ_SEARCH))
+    if (read_only && cred_capable_over(cred, p.uid, p.gid, LINUX_CAP_DAC_READ_SEARCH))
         return 0;
     return -LINUX_EACCES;
 }
@@ -71,7 +73,7 @@ int inode_permission(const struct vfs_caller *c, struct inode *inode, unsigned m
 int path_permission(const struct vfs_caller *c, const struct path *p, unsigned mask)
 {
     struct inode *inode = p->dentry->inode;
-    if (mask & LINUX_W_OK && p->mnt->flags & MOUNT_RDONLY &&
+    if (mask & LINUX_W_OK && vfs_mount_flags(p) & MOUNT_RDONLY &&
         (LINUX_S_ISREG(inode->type) || LINUX_S_ISDIR(inode->type) || LINUX_S_ISLNK(inode->type)))
         return -LINUX_EROFS;
     return mask ? inode_permission(c, inode, mask) : 0;
@@ -79,14 +81,19 @@ int path_permission(const struct vfs_caller *c, const struct path *p, unsigned m
 
 int vfs_permission(const struct vfs_caller *c, const struct path *p, unsigned mask)
 {
-    if (mask & LINUX_X_OK && p->mnt->flags & MOUNT_NOEXEC && LINUX_S_ISREG(p->dentry->inode->type))
+    if (mask & LINUX_X_OK && vfs_mount_flags(p) & MOUNT_NOEXEC &&
+        LINUX_S_ISREG(p->dentry->inode->type))
         return -LINUX_EACCES;
     return path_permission(c, p, mask);
 }
 
 bool perm_owner_or_capable(const struct vfs_caller *c, uint32_t uid)
 {
-    return c->cred->fsuid == uid || cred_capable(c->cred, LINUX_CAP_FOWNER);
+    const struct cred *cred = c->cred;
+    if (cred->fsuid == uid || cred_capable(cred, LINUX_CAP_FOWNER))
+        return true;
+    return cred_capable_own(cred, LINUX_CAP_FOWNER) &&
+           user_ns_from_machine(cred->user_ns, ID_UID, uid) != ID_NONE;
 }
 
 int perm_may_create(const struct vfs_caller *c, const struct path *dir)
@@ -107,7 +114,7 @@ int perm_may_delete(const struct vfs_caller *c, const struct path *dir, struct d
     if (!err && dir_perm.mode & LINUX_S_ISVTX) {
         err = inode_perm(victim->inode, &perm);
         if (!err && c->cred->fsuid != perm.uid && c->cred->fsuid != dir_perm.uid &&
-            !cred_capable(c->cred, LINUX_CAP_FOWNER))
+            !cred_capable_over(c->cred, perm.uid, perm.gid, LINUX_CAP_FOWNER))
             err = -LINUX_EPERM;
     }
     if (err)

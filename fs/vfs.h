@@ -15,6 +15,7 @@
 #include "fs/cred.h"
 #include "fs/gate.h"
 #include "fs/iter.h"
+#include "fs/namespace.h"
 #include "platform/base/compiler.h"
 #include "platform/base/list.h"
 #include "platform/frame.h"
@@ -30,6 +31,7 @@ struct vfs; // all mounts and caches of one kernel instance
 struct super;
 struct inode;
 struct dentry;
+struct mnt_ns;
 struct mount;
 struct file;
 struct poll_table;
@@ -132,6 +134,9 @@ NODISCARD int vfs_open_path(const struct vfs_caller *c, const struct path *p, un
 // own, so magic links lead to it. Permissions are not checked.
 NODISCARD int vfs_open_inode(struct vfs *vfs, struct inode *inode, unsigned flags,
                              const struct cred *cred, const char *name, struct file **out);
+// The place of an object without a name, which magic links lead to. *out is referenced.
+NODISCARD int vfs_unnamed_path(struct vfs *vfs, struct inode *inode, const char *name,
+                               struct path *out);
 NODISCARD int vfs_mkdir(const struct vfs_caller *c, const struct path *base, const char *name,
                         uint32_t mode);
 NODISCARD int vfs_mknod(const struct vfs_caller *c, const struct path *base, const char *name,
@@ -199,27 +204,74 @@ enum vfs_mount_flags {
     MOUNT_NOSUID = 1 << 1,
     MOUNT_NODEV = 1 << 2,
     MOUNT_NOEXEC = 1 << 3,
+    MOUNT_NOATIME = 1 << 4, // these three are recorded and shown: the host decides
+    MOUNT_NODIRATIME = 1 << 5,
+    MOUNT_STRICTATIME = 1 << 6,
+    MOUNT_NOSYMFOLLOW = 1 << 7,
+    MOUNT_ATIMES = MOUNT_NOATIME | MOUNT_NODIRATIME | MOUNT_STRICTATIME,
+    MOUNT_FLAGS =
+        MOUNT_RDONLY | MOUNT_NOSUID | MOUNT_NODEV | MOUNT_NOEXEC | MOUNT_ATIMES | MOUNT_NOSYMFOLLOW,
 };
 // Mounts `super` (consuming its reference) on `at`, or as the root when `at` is NULL. `source` and
 // `type` are what /proc/mounts shows.
 NODISCARD int vfs_mount(struct vfs *vfs, const struct path *at, struct super *super,
                         const char *source, const char *type, unsigned flags);
-// A second view of the tree at `from` (bind mount).
+// A second view of the tree at `from` (bind mount), with what is mounted below it if `recursive`.
 NODISCARD int vfs_bind(struct vfs *vfs, const struct path *from, const struct path *at,
-                       unsigned flags);
+                       unsigned flags, bool recursive);
 NODISCARD int vfs_umount(struct vfs *vfs, const struct path *at, bool lazy);
+
+// --- Mount namespaces (fs/mount_ns.c) ------------------------------------------------------------
+// Every mount of a namespace is copied when another is made of it; a task's root and directory are
+// places in the tree of its own. `ns` arguments are the caller's: places elsewhere are
+// -LINUX_EINVAL.
+struct mnt_ns *vfs_initial_ns(struct vfs *vfs); // borrowed
+struct mnt_ns *mnt_ns_get(struct mnt_ns *ns);
+void mnt_ns_put(struct mnt_ns *ns); // no lock held
+struct namespace *mnt_ns_base(struct mnt_ns *ns);
+struct mnt_ns *mnt_ns_of(struct namespace *base);
+void mnt_ns_root(struct mnt_ns *ns, struct path *out); // referenced
+bool mnt_ns_has(struct mnt_ns *ns, const struct path *p);
+// A copy of `from`; the `count` places in it are moved to the copies. `owner` governs it.
+NODISCARD int mnt_ns_copy(struct mnt_ns *from, struct user_ns *owner, uint32_t inum,
+                          struct path *const *places, unsigned count, struct mnt_ns **out);
+// mount(2) with MS_MOVE: the mount whose root is `from` goes to `to`.
+NODISCARD int vfs_move_mount(struct mnt_ns *ns, const struct path *from, const struct path *to);
+// Sets the flags of `mask` (MOUNT_*) of the mount at `at`, or of all below it too. -LINUX_EPERM for
+// a flag that came from a namespace with more rights.
+NODISCARD int vfs_set_mount_flags(struct mnt_ns *ns, const struct path *at, unsigned mask,
+                                  unsigned flags, bool recursive);
+enum vfs_share { SHARE_PRIVATE, SHARE_SLAVE, SHARE_SHARED, SHARE_UNBINDABLE };
+NODISCARD int vfs_set_sharing(struct mnt_ns *ns, const struct path *at, enum vfs_share kind,
+                              bool recursive);
+// The mount at `new_root` becomes the root of the tree, the old one goes to `put_old`; `root` is
+// the caller's. Who had the old root as its own is for the caller to move.
+NODISCARD int vfs_pivot_root(struct mnt_ns *ns, const struct path *root,
+                             const struct path *new_root, const struct path *put_old);
+// A mount that is in no tree yet, or no more: what open_tree(2) and fsmount(2) give.
+NODISCARD int vfs_detached_mount(struct vfs *vfs, struct super *super, const char *source,
+                                 const char *type, unsigned flags, struct path *out);
+NODISCARD int vfs_detached_copy(struct mnt_ns *ns, const struct path *from, bool recursive,
+                                struct path *out);
+// The last user of a detached tree is gone; harmless when it found a place.
+void vfs_detached_done(const struct path *p);
+
 // sync(2): every mounted file system, one after the other.
 void vfs_sync(struct vfs *vfs);
-void vfs_root(struct vfs *vfs, struct path *out); // referenced
-unsigned vfs_mount_flags(const struct path *p);   // MOUNT_*, e.g. MOUNT_NOEXEC for exec
+void vfs_root(struct vfs *vfs, struct path *out);            // of the initial namespace; referenced
+const struct user_ns *vfs_mount_owner(const struct path *p); // of the file system
+unsigned vfs_mount_flags(const struct path *p);              // MOUNT_*, e.g. MOUNT_NOEXEC for exec
 // Calls `each` for every mount in order, without locks held; text fields are copies.
 struct vfs_mount_info {
     int id, parent_id;
     uint64_t dev;
     const char *source, *type, *point; // point: absolute name below `root`
+    const char *subtree;               // the part of the file system that is mounted: "/"
     unsigned flags;
+    int peers, master; // groups it shares with; 0: none
+    bool unbindable;
 };
-void vfs_each_mount(struct vfs *vfs, const struct path *root,
+void vfs_each_mount(struct mnt_ns *ns, const struct path *root,
                     void (*each)(void *ctx, const struct vfs_mount_info *info), void *ctx);
 
 // --- What a file system implements ---------------------------------------------------------------
@@ -240,6 +292,7 @@ struct super {
     struct inode *root; // referenced
     void *private;
     unsigned flags;          // SUPER_*
+    struct user_ns *owner;   // who mounted it; referenced; NULL: the initial namespace
     struct lock rename_lock; // renames across directories, one at a time
 };
 enum {

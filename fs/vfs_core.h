@@ -65,6 +65,9 @@ void dentry_prune_super(struct vfs *vfs, struct super *super);
 struct dentry *dentry_parent(struct vfs *vfs, struct dentry *d); // referenced; itself for a root
 bool dentry_is_below(struct vfs *vfs, struct dentry *d, struct dentry *ancestor); // or the same
 
+// The absolute name of a dentry in its file system. As path_name() otherwise.
+int dentry_name(struct vfs *vfs, struct dentry *d, char *buf, size_t size);
+
 // --- Mounts (fs/mount.c) -------------------------------------------------------------------------
 struct mount {
     _Atomic uint32_t refs;
@@ -74,12 +77,90 @@ struct mount {
     struct super *super;
     struct dentry *root;
     char *source, *type;
-    unsigned flags; // MOUNT_*
+    _Atomic uint32_t flags; // MOUNT_*
     // Guarded by vfs->mount_lock; NULL when detached, and for the root.
     struct mount *parent;
     struct dentry *point;
-    struct list link;
+    struct list link; // in vfs->mounts, where a mount comes after its parent
+    // Guarded by vfs->mount_lock.
+    struct mnt_ns *ns;    // whose tree it is in; NULL: in none. Not referenced
+    bool locked;          // came with its parent from a namespace with more rights: it stays on it
+    unsigned fixed_flags; // came set from there: they stay set (MOUNT_*)
+    int peers, master;    // groups of mounts that share what happens; 0: none (fs/mount_share.c)
+    bool unbindable;
+    struct path was_at; // of one taken out: to be put
+    struct mount *copy; // of this mount, while a tree is being copied
+    bool marked;        // during one operation
 };
+
+// A mount namespace: a tree of mounts (fs/mount_ns.c).
+struct mnt_ns {
+    struct namespace base;
+    struct vfs *vfs;
+    struct mount *root; // guarded by vfs->mount_lock; not referenced: it is in vfs->mounts
+    unsigned count;     // mounts in it; guarded by vfs->mount_lock
+};
+enum { MOUNTS_MAX = 20000 }; // in one namespace
+
+// What the files of mounts share. The mount lock is held, but for mount_alloc and mounts_release.
+//
+// A mount without a place. NULL without memory.
+struct mount *mount_alloc(struct vfs *vfs, struct super *super, struct dentry *root,
+                          const char *source, const char *type, unsigned flags);
+// A second view of `m` from `root` on, alike in every respect but its place. NULL without memory.
+struct mount *mount_clone(struct mount *m, struct dentry *root);
+// Puts a mount that is not in the list on `at`, in the namespace of at->mnt.
+void mount_place(struct mount *m, const struct path *at);
+// Puts a mount that is in the list, with all that is below it and in no namespace, on `at`.
+void mount_place_tree(struct mount *m, const struct path *at);
+// The same with everything that follows, over what is mounted there: limits, and what shares with
+// the place. -LINUX_ENOENT, -LINUX_ENOSPC, -LINUX_ENOMEM, with what came to nothing in `removed`.
+NODISCARD int mount_attach_tree(struct mount *m, const struct path *at, struct list *removed);
+// The latest mount on a place, borrowed; NULL when there is none.
+struct mount *mount_on(struct vfs *vfs, const struct mount *parent, const struct dentry *point);
+// Where a place leads, as deep as mounts are stacked there. Borrowed.
+struct path mount_top(struct vfs *vfs, struct path p);
+bool mount_is_below(const struct mount *m, const struct mount *top); // or the same
+bool mount_has_children(const struct mount *m);
+bool mount_kinds_fit(const struct dentry *root, const struct path *at);
+// Out of its place, and out of the namespace with all that is below: was_at is where it was.
+void mount_unplace(struct mount *m);
+// Takes `m` and everything below it out of the list, into `removed`.
+void mount_remove_tree(struct mount *m, struct list *removed);
+void mounts_release(struct list *removed); // without the lock
+// Copies the tree at `m` from `root` on; *out is its top, in the list and in no place. `recursive`:
+// with what is mounted below; then mounts that may not be copied are left out, unless `all`. Until
+// mount_copies_done() each has its copy in `copy`.
+NODISCARD int mount_copy_tree(struct mount *m, struct dentry *root, bool recursive, bool all,
+                              struct mount **out);
+void mount_copies_done(struct vfs *vfs);
+// A tree that came from a namespace with more rights: it is to be seen as it is or not at all.
+void mount_lock_tree(struct mount *top);
+
+#define MNT_NS_INITIAL_INUM 4026531841u
+struct mnt_ns *mnt_ns_create(struct vfs *vfs, uint32_t inum, struct user_ns *owner);
+
+// fs/mount_share.c: what happens on a mount that shares with others happens on those too. Before
+// `tree` is placed on `at`, copies for the others are made; then they are placed. -LINUX_ENOMEM,
+// with those in `removed`.
+struct shared_copy {
+    struct mount *tree;
+    struct path at; // borrowed
+    int group;      // whose members have still to get theirs; 0: none
+    struct shared_copy *next;
+};
+NODISCARD int share_prepare(struct mount *tree, const struct path *at, struct shared_copy **out,
+                            struct list *removed);
+void share_commit(struct shared_copy *copies);
+void share_remove(struct mount *m, struct list *removed); // what goes with an unmounted `m`
+void share_leave(struct mount *m);                        // it is no longer in any group
+void share_set(struct mount *m, enum vfs_share kind);
+
+// A path to a place in the tree `ns`?
+static inline bool mount_in(const struct path *p, const struct mnt_ns *ns)
+{
+    return p->mnt->ns == ns;
+}
 struct mount *mount_get(struct mount *m);
 void mount_put(struct mount *m);
 // Replaces `p` by the root of what is mounted on it, as often as something is.
@@ -99,7 +180,9 @@ struct vfs {
     _Atomic uint64_t next_ino;
 
     struct lock mount_lock;
-    struct list mounts;         // guarded by mount_lock; the first is the root
+    struct list mounts;         // of every namespace; guarded by mount_lock
+    struct mnt_ns *initial_ns;  // immutable
+    int next_group;             // guarded by mount_lock
     int next_mount_id;          // guarded by mount_lock
     struct mount *unnamed;      // immutable: where unnamed objects live
     struct vfs_device *devices; // guarded by mount_lock

@@ -49,7 +49,7 @@ static int check_name(const struct vfs_caller *c, const struct path *p, const ch
     size_t len = strlen(name);
     if (len == 0 || len > LINUX_NAME_MAX)
         return -LINUX_ERANGE;
-    if (write && p->mnt->flags & MOUNT_RDONLY)
+    if (write && vfs_mount_flags(p) & MOUNT_RDONLY)
         return -LINUX_EROFS;
     int err = check_space(c, p, name, write);
     if (!err && strchr(name, '.') == name + len - 1)

@@ -1,9 +1,9 @@
 #include "kernel/boot.h"
 #include "kernel/anon.h"
 #include "kernel/inotify.h"
-#include "kernel/ipc/ipc.h"
 #include "kernel/kernel.h"
 #include "kernel/net/net.h"
+#include "kernel/ns.h"
 #include "kernel/pipe.h"
 #include "kernel/proc/proc.h"
 #include "kernel/tty/tty.h"
@@ -22,7 +22,7 @@ int boot_files(struct kernel *kernel)
     if (!err)
         err = inotify_create(kernel);
     if (!err)
-        err = ipc_create(kernel);
+        err = nsfs_create(kernel);
     if (!err)
         err = vfs_register_device(kernel->vfs, &fifo);
     if (err)
@@ -32,7 +32,7 @@ int boot_files(struct kernel *kernel)
 
 void boot_files_done(struct kernel *kernel)
 {
-    ipc_destroy(kernel);
+    ns_drop_initial(kernel);
     inotify_destroy(kernel);
     net_destroy(kernel);
     anon_destroy(kernel);

@@ -6,6 +6,7 @@
 #include "kernel/ipc/ipc.h"
 #include "kernel/itimer.h"
 #include "kernel/mm.h"
+#include "kernel/ns.h"
 #include "kernel/pid.h"
 #include "kernel/pidfd.h"
 #include "kernel/process.h"
@@ -76,12 +77,15 @@ static int vfork_prepare(struct task *parent, struct task *child, struct vfork_d
 }
 
 // The parent sleeps until the child left the address space; only its own death ends that sooner.
-static void vfork_wait(struct task *parent, struct vfork_done *v)
+// False: it did.
+static bool vfork_wait(struct task *parent, struct vfork_done *v)
 {
-    while (!atomic_load_explicit(&v->done, memory_order_acquire))
+    bool done;
+    while (!(done = atomic_load_explicit(&v->done, memory_order_acquire)))
         if (task_wait(parent, WAIT_FOREVER, WAIT_KILLABLE))
             break;
     vfork_put(v);
+    return done;
 }
 
 // --- Copies --------------------------------------------------------------------------------------
@@ -173,7 +177,6 @@ static void copy_cpu(const struct task *parent, struct task *child, const struct
 static void copy_fields(struct task *parent, struct task *child, const struct clone_request *rq)
 {
     uint64_t flags = rq->flags;
-    child->cred = cred_get(parent->cred);
     memcpy(child->comm, parent->comm, sizeof child->comm);
     child->blocked = parent->blocked;
     // A thread on the same memory must not run handlers on its maker's alternate stack.
@@ -200,6 +203,23 @@ static void copy_fields(struct task *parent, struct task *child, const struct cl
     child->start_boot_ns = clock_boottime_ns();
 }
 
+static int copy_namespaces(struct task *parent, struct task *child, uint64_t flags)
+{
+    if (flags & LINUX_CLONE_NEWUSER) {
+        struct cred *cred;
+        int err = ns_new_user(parent, &cred);
+        if (err)
+            return err;
+        child->cred = cred;
+    } else {
+        child->cred = cred_get(parent->cred);
+    }
+    if (flags & CLONE_NAMESPACES)
+        return namespaces_copy(parent, parent->ns, child->cred, flags, child->fs, &child->ns);
+    child->ns = namespaces_get(parent->ns);
+    return 0;
+}
+
 static int copy_all(struct task *parent, struct task *child, const struct clone_request *rq)
 {
     int err = copy_process(parent, child, rq->flags);
@@ -208,6 +228,8 @@ static int copy_all(struct task *parent, struct task *child, const struct clone_
     copy_fields(parent, child, rq);
     copy_cpu(parent, child, rq);
     if ((err = copy_files(parent, child, rq->flags)) || (err = copy_fs(parent, child, rq->flags)))
+        return err;
+    if ((err = copy_namespaces(parent, child, rq->flags)))
         return err;
     if (rq->flags & LINUX_CLONE_SYSVSEM && (err = sem_undo_share(parent, child)))
         return err;
@@ -225,6 +247,7 @@ static void discard(struct task *child)
         fd_table_put(child->files, child);
     fs_context_put(child->fs);
     sem_undo_leave(child);
+    namespaces_put(child->ns);
     if (child->vfork_done) {
         vfork_put(child->vfork_done);
         child->vfork_done = NULL;
@@ -290,8 +313,11 @@ static int publish_thread(struct task *parent, struct task *child)
     else if (p->stop_signal && p->stop_left > 0) {
         child->stop_counted = true;
         p->stop_left++;
+    } else if (p->stop_complete) {
+        child->stop_again = true; // made by a thread that its tracer let go on
     }
-    if (child->kill_pending || child->stop_counted)
+    child->ptrace.stop_signo = parent->ptrace.stop_signo;
+    if (child->kill_pending || child->stop_counted || child->stop_again)
         atomic_store_explicit(&child->work_pending, true, memory_order_relaxed);
     lock_release(&p->lock);
     return 0;
@@ -337,13 +363,17 @@ static bool too_many_tasks(struct task *parent)
     return count >= limit;
 }
 
-static int publish(struct task *parent, struct task *child, uint64_t flags, uint32_t group_signals)
+// `traced`: by the parent's tracer, if it has one.
+static int publish(struct task *parent, struct task *child, uint64_t flags, uint32_t group_signals,
+                   bool traced)
 {
     struct kernel *kernel = parent->kernel;
     lock_acquire(&kernel->tasklist);
     int err = too_many_tasks(parent)       ? -LINUX_EAGAIN
               : flags & LINUX_CLONE_THREAD ? publish_thread(parent, child)
                                            : publish_process(parent, child, flags, group_signals);
+    if (!err && traced)
+        ptrace_inherit(parent, child);
     lock_release(&kernel->tasklist);
     return err;
 }
@@ -363,12 +393,15 @@ static int check_flags(struct task *task, const struct clone_request *rq)
         return -LINUX_EINVAL;
     if (f & LINUX_CLONE_SIGHAND && f & LINUX_CLONE_CLEAR_SIGHAND)
         return -LINUX_EINVAL;
-    // There is one namespace of each kind: what Linux answers when built without the others.
-    if (f & CLONE_NAMESPACES && !task_capable(task, LINUX_CAP_SYS_ADMIN))
-        return -LINUX_EPERM;
-    if (f & (CLONE_NAMESPACES | LINUX_CLONE_NEWUSER | LINUX_CLONE_INTO_CGROUP))
+    if (f & LINUX_CLONE_INTO_CGROUP)
         return -LINUX_EINVAL;
-    return 0;
+    if (f & LINUX_CLONE_FS && f & (LINUX_CLONE_NEWNS | LINUX_CLONE_NEWUSER))
+        return -LINUX_EINVAL;
+    if (f & LINUX_CLONE_THREAD && f & (LINUX_CLONE_NEWPID | LINUX_CLONE_NEWUSER))
+        return -LINUX_EINVAL;
+    if (f & LINUX_CLONE_SYSVSEM && f & LINUX_CLONE_NEWIPC)
+        return -LINUX_EINVAL;
+    return ns_check_flags(task, f);
 }
 
 struct birth {
@@ -403,11 +436,21 @@ static void birth_cancel(struct birth *b, struct task *task)
         discard(b->child);
 }
 
+// The event a tracer asked for that this call is, or 0.
+static int trace_event_of(struct task *task, const struct clone_request *rq)
+{
+    int event = rq->flags & LINUX_CLONE_VFORK      ? LINUX_PTRACE_EVENT_VFORK
+                : rq->exit_signal != LINUX_SIGCHLD ? LINUX_PTRACE_EVENT_CLONE
+                                                   : LINUX_PTRACE_EVENT_FORK;
+    return rq->flags & LINUX_CLONE_UNTRACED || !ptrace_wants_event(task, event) ? 0 : event;
+}
+
 static int64_t do_clone(struct task *task, const struct clone_request *rq)
 {
     int err = check_flags(task, rq);
     if (err)
         return err;
+    int event = trace_event_of(task, rq);
     struct process *p = task->process;
     lock_acquire(&p->lock);
     uint32_t group_signals = p->group_signals;
@@ -416,7 +459,8 @@ static int64_t do_clone(struct task *task, const struct clone_request *rq)
     struct birth b = {NULL};
     err = birth_prepare(&b, task, rq);
     if (!err)
-        err = publish(task, b.child, rq->flags, group_signals);
+        err = publish(task, b.child, rq->flags, group_signals,
+                      event || rq->flags & LINUX_CLONE_PTRACE);
     if (err) {
         birth_cancel(&b, task);
         return err;
@@ -431,8 +475,10 @@ static int64_t do_clone(struct task *task, const struct clone_request *rq)
     if (b.child->process != p && task_rlimit(b.child, LINUX_RLIMIT_CPU) != LINUX_RLIM_INFINITY)
         itimer_cpu_limit_changed(b.child->process);
     task_pool_run(b.worker, task_thread, task_get(b.child));
-    if (b.vfork)
-        vfork_wait(task, b.vfork);
+    if (UNLIKELY(event))
+        ptrace_event(task, event, (uint64_t)(uint32_t)pid);
+    if (b.vfork && vfork_wait(task, b.vfork))
+        ptrace_event(task, LINUX_PTRACE_EVENT_VFORK_DONE, (uint64_t)(uint32_t)pid);
     return pid;
 }
 

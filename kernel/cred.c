@@ -16,6 +16,7 @@ struct cred *cred_copy(const struct cred *from, uint32_t group_count)
     const size_t start = offsetof(struct cred, uid);
     memcpy((char *)c + start, (const char *)from + start, sizeof *c - start);
     atomic_init(&c->refs, 1);
+    user_ns_get(c->user_ns);
     uint32_t kept = from->group_count < group_count ? from->group_count : group_count;
     memcpy(c->groups, from->groups, kept * sizeof c->groups[0]);
     c->group_count = group_count;
@@ -34,10 +35,22 @@ struct cred *cred_create_user(uint32_t uid, uint32_t gid)
     return c;
 }
 
+// Whether `b` has no more rights than `a`: inside a namespace of its own making everybody may have
+// all of them.
+static bool caps_within(const struct cred *a, const struct cred *b)
+{
+    if (a->user_ns == b->user_ns)
+        return !(b->cap_permitted & ~a->cap_permitted);
+    for (const struct user_ns *ns = b->user_ns; ns; ns = user_ns_parent(ns))
+        if (user_ns_parent(ns) == a->user_ns && ns->owner_uid == a->euid)
+            return true;
+    return false;
+}
+
 static bool identity_changed(const struct cred *a, const struct cred *b)
 {
     return a->euid != b->euid || a->egid != b->egid || a->fsuid != b->fsuid ||
-           a->fsgid != b->fsgid || (b->cap_permitted & ~a->cap_permitted);
+           a->fsgid != b->fsgid || !caps_within(a, b);
 }
 
 void cred_commit(struct task *task, struct cred *cred)
@@ -62,7 +75,7 @@ void cred_commit(struct task *task, struct cred *cred)
 bool cred_may_signal(const struct cred *self, const struct cred *target)
 {
     return self->euid == target->suid || self->euid == target->uid || self->uid == target->suid ||
-           self->uid == target->uid || cred_capable(self, LINUX_CAP_KILL);
+           self->uid == target->uid || cred_capable_in(self, target->user_ns, LINUX_CAP_KILL);
 }
 
 bool cred_parse_file_caps(const void *value, size_t size, struct exec_rights *out)
@@ -91,7 +104,8 @@ bool cred_parse_file_caps(const void *value, size_t size, struct exec_rights *ou
 static int exec_capabilities(struct cred *c, const struct cred *from, bool set_id,
                              const struct exec_rights *file, bool *raised)
 {
-    bool root_rules = !(c->securebits & LINUX_SECBIT_NOROOT);
+    const uint32_t root = cred_uid(c, 0); // of the user namespace
+    bool root_rules = !(c->securebits & LINUX_SECBIT_NOROOT) && root != ID_NONE;
     bool effective = false;
     uint64_t permitted = 0;
     if (file->has_caps) {
@@ -102,10 +116,10 @@ static int exec_capabilities(struct cred *c, const struct cred *from, bool set_i
             return -LINUX_EPERM;
     }
     // A set-user-id program of root with capabilities of its own has those only.
-    bool own_only = file->has_caps && c->uid != 0 && c->euid == 0;
-    if (root_rules && (c->euid == 0 || c->uid == 0) && !own_only) {
+    bool own_only = file->has_caps && c->uid != root && c->euid == root;
+    if (root_rules && (c->euid == root || c->uid == root) && !own_only) {
         permitted = from->cap_inheritable | from->cap_bounding;
-        effective = c->euid == 0;
+        effective = c->euid == root;
     }
     if (set_id || file->has_caps)
         c->cap_ambient = 0;
@@ -113,7 +127,7 @@ static int exec_capabilities(struct cred *c, const struct cred *from, bool set_i
     c->cap_permitted = permitted;
     c->cap_effective = effective ? permitted : c->cap_ambient;
     c->securebits &= ~(uint32_t)LINUX_SECBIT_KEEP_CAPS;
-    *raised = c->uid != 0 && (effective || permitted & ~c->cap_ambient);
+    *raised = c->uid != root && (effective || permitted & ~c->cap_ambient);
     return 0;
 }
 
@@ -124,9 +138,14 @@ int cred_for_exec(const struct cred *from, const struct exec_rights *file, bool 
     bool raised = false;
     if (!c)
         return -LINUX_ENOMEM;
-    if (file->uid != UINT32_MAX)
+    // Ids that have no name here are not taken on either.
+    const struct user_ns *ns = c->user_ns;
+    bool known =
+        (file->uid == UINT32_MAX || user_ns_from_machine(ns, ID_UID, file->uid) != ID_NONE) &&
+        (file->gid == UINT32_MAX || user_ns_from_machine(ns, ID_GID, file->gid) != ID_NONE);
+    if (known && file->uid != UINT32_MAX)
         c->euid = file->uid;
-    if (file->gid != UINT32_MAX)
+    if (known && file->gid != UINT32_MAX)
         c->egid = file->gid;
     bool set_id = c->euid != from->euid || c->egid != from->egid;
     c->suid = c->fsuid = c->euid;

@@ -14,16 +14,17 @@ static void fix_capabilities(struct cred *new, const struct cred *old)
 {
     if (new->securebits & LINUX_SECBIT_NO_SETUID_FIXUP)
         return;
-    bool had_root = old->uid == 0 || old->euid == 0 || old->suid == 0;
-    bool has_root = new->uid == 0 || new->euid == 0 || new->suid == 0;
+    const uint32_t root = cred_uid(old, 0); // of the user namespace
+    bool had_root = old->uid == root || old->euid == root || old->suid == root;
+    bool has_root = new->uid == root || new->euid == root || new->suid == root;
     if (had_root && !has_root) {
         if (!(new->securebits &LINUX_SECBIT_KEEP_CAPS))
             new->cap_permitted = new->cap_effective = 0;
         new->cap_ambient = 0;
     }
-    if (old->euid == 0 && new->euid != 0)
+    if (old->euid == root && new->euid != root)
         new->cap_effective = 0;
-    if (old->euid != 0 && new->euid == 0)
+    if (old->euid != root && new->euid == root)
         new->cap_effective = new->cap_permitted;
 }
 
@@ -37,10 +38,28 @@ static void fix_fs_capabilities(struct cred *new, const struct cred *old)
 {
     if (new->securebits & LINUX_SECBIT_NO_SETUID_FIXUP)
         return;
-    if (old->fsuid == 0 && new->fsuid != 0)
+    const uint32_t root = cred_uid(old, 0);
+    if (old->fsuid == root && new->fsuid != root)
         new->cap_effective &= ~FS_CAPS;
-    if (old->fsuid != 0 && new->fsuid == 0)
+    if (old->fsuid != root && new->fsuid == root)
         new->cap_effective |= new->cap_permitted & FS_CAPS;
+}
+
+// The machine's id for an argument, in place. False when the namespace has no such id.
+static bool known_uid(const struct cred *c, uint32_t *uid)
+{
+    if (*uid == UNCHANGED)
+        return true;
+    *uid = cred_uid(c, *uid);
+    return *uid != ID_NONE;
+}
+
+static bool known_gid(const struct cred *c, uint32_t *gid)
+{
+    if (*gid == UNCHANGED)
+        return true;
+    *gid = cred_gid(c, *gid);
+    return *gid != ID_NONE;
 }
 
 static int64_t commit(struct task *task, struct cred *new)
@@ -54,9 +73,9 @@ static int64_t commit(struct task *task, struct cred *new)
 int64_t sys_setuid(struct task *task, uint32_t uid)
 {
     const struct cred *old = task->cred;
-    if (uid == UNCHANGED)
+    if (uid == UNCHANGED || !known_uid(old, &uid))
         return -LINUX_EINVAL;
-    bool privileged = task_capable(task, LINUX_CAP_SETUID);
+    bool privileged = task_capable_own(task, LINUX_CAP_SETUID);
     if (!privileged && uid != old->uid && uid != old->suid)
         return -LINUX_EPERM;
     struct cred *new = cred_copy(old, old->group_count);
@@ -72,7 +91,9 @@ int64_t sys_setuid(struct task *task, uint32_t uid)
 int64_t sys_setreuid(struct task *task, uint32_t ruid, uint32_t euid)
 {
     const struct cred *old = task->cred;
-    bool privileged = task_capable(task, LINUX_CAP_SETUID);
+    if (!known_uid(old, &ruid) || !known_uid(old, &euid))
+        return -LINUX_EINVAL;
+    bool privileged = task_capable_own(task, LINUX_CAP_SETUID);
     if (!privileged && ruid != UNCHANGED && ruid != old->uid && ruid != old->euid)
         return -LINUX_EPERM;
     if (!privileged && euid != UNCHANGED && euid != old->uid && euid != old->euid &&
@@ -100,7 +121,9 @@ static bool is_one_of(uint32_t id, uint32_t a, uint32_t b, uint32_t c)
 int64_t sys_setresuid(struct task *task, uint32_t ruid, uint32_t euid, uint32_t suid)
 {
     const struct cred *old = task->cred;
-    if (!task_capable(task, LINUX_CAP_SETUID) &&
+    if (!known_uid(old, &ruid) || !known_uid(old, &euid) || !known_uid(old, &suid))
+        return -LINUX_EINVAL;
+    if (!task_capable_own(task, LINUX_CAP_SETUID) &&
         !(is_one_of(ruid, old->uid, old->euid, old->suid) &&
           is_one_of(euid, old->uid, old->euid, old->suid) &&
           is_one_of(suid, old->uid, old->euid, old->suid)))
@@ -130,15 +153,18 @@ static int64_t put3(struct task *task, const uaddr_t addr[3], const uint32_t val
 int64_t sys_getresuid(struct task *task, uaddr_t ruid, uaddr_t euid, uaddr_t suid)
 {
     const struct cred *c = task->cred;
-    return put3(task, (uaddr_t[]){ruid, euid, suid}, (uint32_t[]){c->uid, c->euid, c->suid});
+    return put3(task, (uaddr_t[]){ruid, euid, suid},
+                (uint32_t[]){cred_show_uid(c, c->uid), cred_show_uid(c, c->euid),
+                             cred_show_uid(c, c->suid)});
 }
 
 int64_t sys_setfsuid(struct task *task, uint32_t uid)
 {
     const struct cred *old = task->cred;
-    uint32_t before = old->fsuid;
-    if (uid == UNCHANGED || !(uid == old->uid || uid == old->euid || uid == old->suid ||
-                              uid == old->fsuid || task_capable(task, LINUX_CAP_SETUID)))
+    uint32_t before = cred_show_uid(old, old->fsuid);
+    if (uid == UNCHANGED || !known_uid(old, &uid) ||
+        !(uid == old->uid || uid == old->euid || uid == old->suid || uid == old->fsuid ||
+          task_capable_own(task, LINUX_CAP_SETUID)))
         return before;
     struct cred *new = cred_copy(old, old->group_count);
     if (new) {
@@ -151,12 +177,12 @@ int64_t sys_setfsuid(struct task *task, uint32_t uid)
 
 int64_t sys_getuid(struct task *task)
 {
-    return task->cred->uid;
+    return cred_show_uid(task->cred, task->cred->uid);
 }
 
 int64_t sys_geteuid(struct task *task)
 {
-    return task->cred->euid;
+    return cred_show_uid(task->cred, task->cred->euid);
 }
 
 // --- Groups --------------------------------------------------------------------------------------
@@ -164,9 +190,9 @@ int64_t sys_geteuid(struct task *task)
 int64_t sys_setgid(struct task *task, uint32_t gid)
 {
     const struct cred *old = task->cred;
-    if (gid == UNCHANGED)
+    if (gid == UNCHANGED || !known_gid(old, &gid))
         return -LINUX_EINVAL;
-    bool privileged = task_capable(task, LINUX_CAP_SETGID);
+    bool privileged = task_capable_own(task, LINUX_CAP_SETGID);
     if (!privileged && gid != old->gid && gid != old->sgid)
         return -LINUX_EPERM;
     struct cred *new = cred_copy(old, old->group_count);
@@ -181,7 +207,9 @@ int64_t sys_setgid(struct task *task, uint32_t gid)
 int64_t sys_setregid(struct task *task, uint32_t rgid, uint32_t egid)
 {
     const struct cred *old = task->cred;
-    bool privileged = task_capable(task, LINUX_CAP_SETGID);
+    if (!known_gid(old, &rgid) || !known_gid(old, &egid))
+        return -LINUX_EINVAL;
+    bool privileged = task_capable_own(task, LINUX_CAP_SETGID);
     if (!privileged && rgid != UNCHANGED && rgid != old->gid && rgid != old->egid)
         return -LINUX_EPERM;
     if (!privileged && egid != UNCHANGED && egid != old->gid && egid != old->egid &&
@@ -203,7 +231,9 @@ int64_t sys_setregid(struct task *task, uint32_t rgid, uint32_t egid)
 int64_t sys_setresgid(struct task *task, uint32_t rgid, uint32_t egid, uint32_t sgid)
 {
     const struct cred *old = task->cred;
-    if (!task_capable(task, LINUX_CAP_SETGID) &&
+    if (!known_gid(old, &rgid) || !known_gid(old, &egid) || !known_gid(old, &sgid))
+        return -LINUX_EINVAL;
+    if (!task_capable_own(task, LINUX_CAP_SETGID) &&
         !(is_one_of(rgid, old->gid, old->egid, old->sgid) &&
           is_one_of(egid, old->gid, old->egid, old->sgid) &&
           is_one_of(sgid, old->gid, old->egid, old->sgid)))
@@ -224,15 +254,18 @@ int64_t sys_setresgid(struct task *task, uint32_t rgid, uint32_t egid, uint32_t 
 int64_t sys_getresgid(struct task *task, uaddr_t rgid, uaddr_t egid, uaddr_t sgid)
 {
     const struct cred *c = task->cred;
-    return put3(task, (uaddr_t[]){rgid, egid, sgid}, (uint32_t[]){c->gid, c->egid, c->sgid});
+    return put3(task, (uaddr_t[]){rgid, egid, sgid},
+                (uint32_t[]){cred_show_gid(c, c->gid), cred_show_gid(c, c->egid),
+                             cred_show_gid(c, c->sgid)});
 }
 
 int64_t sys_setfsgid(struct task *task, uint32_t gid)
 {
     const struct cred *old = task->cred;
-    uint32_t before = old->fsgid;
-    if (gid == UNCHANGED || !(gid == old->gid || gid == old->egid || gid == old->sgid ||
-                              gid == old->fsgid || task_capable(task, LINUX_CAP_SETGID)))
+    uint32_t before = cred_show_gid(old, old->fsgid);
+    if (gid == UNCHANGED || !known_gid(old, &gid) ||
+        !(gid == old->gid || gid == old->egid || gid == old->sgid || gid == old->fsgid ||
+          task_capable_own(task, LINUX_CAP_SETGID)))
         return before;
     struct cred *new = cred_copy(old, old->group_count);
     if (new) {
@@ -244,12 +277,12 @@ int64_t sys_setfsgid(struct task *task, uint32_t gid)
 
 int64_t sys_getgid(struct task *task)
 {
-    return task->cred->gid;
+    return cred_show_gid(task->cred, task->cred->gid);
 }
 
 int64_t sys_getegid(struct task *task)
 {
-    return task->cred->egid;
+    return cred_show_gid(task->cred, task->cred->egid);
 }
 
 int64_t sys_getgroups(struct task *task, int32_t size, uaddr_t list)
@@ -257,8 +290,11 @@ int64_t sys_getgroups(struct task *task, int32_t size, uaddr_t list)
     const struct cred *c = task->cred;
     if (size < 0 || (size > 0 && (uint32_t)size < c->group_count))
         return -LINUX_EINVAL;
-    if (size > 0 && user_write(task, list, c->groups, c->group_count * sizeof c->groups[0]))
-        return -LINUX_EFAULT;
+    for (uint32_t i = 0; size > 0 && i < c->group_count; i++) {
+        uint32_t gid = cred_show_gid(c, c->groups[i]);
+        if (user_put(task, list + i * sizeof gid, &gid))
+            return -LINUX_EFAULT;
+    }
     return c->group_count;
 }
 
@@ -270,7 +306,7 @@ static int compare_gids(const void *a, const void *b)
 
 int64_t sys_setgroups(struct task *task, int32_t size, uaddr_t list)
 {
-    if (!task_capable(task, LINUX_CAP_SETGID))
+    if (!task_capable_own(task, LINUX_CAP_SETGID) || !user_ns_may_setgroups(task->cred->user_ns))
         return -LINUX_EPERM;
     if (size < 0 || size > CRED_GROUPS_MAX)
         return -LINUX_EINVAL;
@@ -283,7 +319,7 @@ int64_t sys_setgroups(struct task *task, int32_t size, uaddr_t list)
         return -LINUX_EFAULT;
     }
     for (int32_t i = 0; i < size; i++)
-        if (new->groups[i] == UNCHANGED) {
+        if (new->groups[i] == UNCHANGED || !known_gid(new, &new->groups[i])) {
             cred_put(new);
             return -LINUX_EINVAL;
         }
@@ -343,7 +379,7 @@ static int check_new_capabilities(const struct task *task, uint64_t effective, u
                                   uint64_t inheritable)
 {
     const struct cred *c = task->cred;
-    if (!task_capable(task, LINUX_CAP_SETPCAP) &&
+    if (!task_capable_own(task, LINUX_CAP_SETPCAP) &&
         inheritable & ~(c->cap_inheritable | c->cap_permitted))
         return -LINUX_EPERM;
     if (inheritable & ~(c->cap_inheritable | c->cap_bounding))

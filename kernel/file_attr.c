@@ -52,14 +52,19 @@ int64_t sys_fchmod(struct task *task, int32_t fd, uint32_t mode)
     return set_by_fd(task, fd, &attr, false);
 }
 
-static struct vfs_setattr owner_attr(uint32_t uid, uint32_t gid)
+// -LINUX_EINVAL for ids the caller's user namespace does not have.
+static int owner_attr(struct task *task, uint32_t uid, uint32_t gid, struct vfs_setattr *attr)
 {
-    struct vfs_setattr attr = {.mask = ATTR_CHOWN, .uid = uid, .gid = gid};
-    if (uid != UINT32_MAX)
-        attr.mask |= ATTR_UID;
-    if (gid != UINT32_MAX)
-        attr.mask |= ATTR_GID;
-    return attr;
+    *attr = (struct vfs_setattr){.mask = ATTR_CHOWN};
+    if (uid != UINT32_MAX) {
+        attr->mask |= ATTR_UID;
+        attr->uid = cred_uid(task->cred, uid);
+    }
+    if (gid != UINT32_MAX) {
+        attr->mask |= ATTR_GID;
+        attr->gid = cred_gid(task->cred, gid);
+    }
+    return attr->uid == ID_NONE || attr->gid == ID_NONE ? -LINUX_EINVAL : 0;
 }
 
 int64_t sys_fchownat(struct task *task, int32_t dirfd, uaddr_t path, uint32_t uid, uint32_t gid,
@@ -67,14 +72,16 @@ int64_t sys_fchownat(struct task *task, int32_t dirfd, uaddr_t path, uint32_t ui
 {
     if (flags & ~(uint32_t)(LINUX_AT_SYMLINK_NOFOLLOW | LINUX_AT_EMPTY_PATH))
         return -LINUX_EINVAL;
-    const struct vfs_setattr attr = owner_attr(uid, gid);
-    return set_by_path(task, dirfd, path, file_at_flags(flags), &attr, false);
+    struct vfs_setattr attr;
+    int err = owner_attr(task, uid, gid, &attr);
+    return err ? err : set_by_path(task, dirfd, path, file_at_flags(flags), &attr, false);
 }
 
 int64_t sys_fchown(struct task *task, int32_t fd, uint32_t uid, uint32_t gid)
 {
-    const struct vfs_setattr attr = owner_attr(uid, gid);
-    return set_by_fd(task, fd, &attr, false);
+    struct vfs_setattr attr;
+    int err = owner_attr(task, uid, gid, &attr);
+    return err ? err : set_by_fd(task, fd, &attr, false);
 }
 
 int64_t sys_umask(struct task *task, int32_t mask)
@@ -247,7 +254,7 @@ static struct cred *real_cred(const struct cred *cred)
     copy->fsgid = cred->gid;
     enum { SECBIT_NO_SETUID_FIXUP = 1 << 2 };
     if (!(cred->securebits & SECBIT_NO_SETUID_FIXUP))
-        copy->cap_effective = cred->uid == 0 ? cred->cap_permitted : 0;
+        copy->cap_effective = cred->uid == cred_uid(cred, 0) ? cred->cap_permitted : 0;
     return copy;
 }
 

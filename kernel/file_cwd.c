@@ -67,7 +67,7 @@ int64_t sys_chroot(struct task *task, uaddr_t path)
     int err = walk_to_directory(task, path, &dir);
     if (err)
         return err;
-    if (!task_capable(task, LINUX_CAP_SYS_CHROOT)) {
+    if (!task_capable_own(task, LINUX_CAP_SYS_CHROOT)) {
         path_put(&dir);
         return -LINUX_EPERM;
     }

@@ -165,7 +165,8 @@ static int set_file_flags(struct task *task, struct file *file, uint32_t flags)
         int err = file_getattr(task, file, &st);
         if (err)
             return err;
-        if (task->cred->fsuid != st.uid && !task_capable(task, LINUX_CAP_FOWNER))
+        if (task->cred->fsuid != st.uid &&
+            !cred_capable_over(task->cred, st.uid, st.gid, LINUX_CAP_FOWNER))
             return -LINUX_EPERM;
     }
     file_change_flags(file, flags & settable, settable & ~flags);

@@ -1,107 +1,43 @@
-// mount and umount: our own file systems and second views of the tree. A mount needs CAP_SYS_ADMIN
-// and shows the guest nothing but objects it has already. Mounts do not propagate: every one is
-// private.
+// mount, umount2 and pivot_root: our own file systems and second views of the tree. They need
+// CAP_SYS_ADMIN over the caller's mount namespace, and show the guest nothing but objects it has
+// already.
 #include "kernel/file.h"
-#include "kernel/proc/proc.h"
+#include "kernel/kernel.h"
+#include "kernel/mount_types.h"
+#include "kernel/ns.h"
+#include "kernel/pid.h"
 #include "kernel/syscall_handlers.h"
 #include "kernel/task.h"
+#include "platform/abi/capability.h"
 #include "platform/abi/fs.h"
 #include "platform/abi/linux_errno.h"
+#include "platform/abi/mount.h"
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    MS_RDONLY = 1,
-    MS_NOSUID = 2,
-    MS_NODEV = 4,
-    MS_NOEXEC = 8,
-    MS_REMOUNT = 32,
-    MS_BIND = 4096,
-    MS_MOVE = 8192,
-    MS_REC = 16384,
-    MS_UNBINDABLE = 1 << 17,
-    MS_PRIVATE = 1 << 18,
-    MS_SLAVE = 1 << 19,
-    MS_SHARED = 1 << 20,
-    MS_PROPAGATION = MS_UNBINDABLE | MS_PRIVATE | MS_SLAVE | MS_SHARED,
-
-    UMOUNT_FORCE = 1,
-    UMOUNT_DETACH = 2,
-    UMOUNT_EXPIRE = 4,
-    UMOUNT_NOFOLLOW = 8,
-    UMOUNT_KNOWN = UMOUNT_FORCE | UMOUNT_DETACH | UMOUNT_EXPIRE | UMOUNT_NOFOLLOW,
-};
+#define PROPAGATION (LINUX_MS_UNBINDABLE | LINUX_MS_PRIVATE | LINUX_MS_SLAVE | LINUX_MS_SHARED)
+#define ATIMES      (LINUX_MS_NOATIME | LINUX_MS_NODIRATIME | LINUX_MS_RELATIME | LINUX_MS_STRICTATIME)
 
 static unsigned vfs_flags(uint64_t flags)
 {
-    return (flags & MS_RDONLY ? (unsigned)MOUNT_RDONLY : 0) |
-           (flags & MS_NOSUID ? (unsigned)MOUNT_NOSUID : 0) |
-           (flags & MS_NODEV ? (unsigned)MOUNT_NODEV : 0) |
-           (flags & MS_NOEXEC ? (unsigned)MOUNT_NOEXEC : 0);
+    static const struct {
+        uint64_t ms;
+        unsigned mount;
+    } map[] = {
+        {LINUX_MS_RDONLY, MOUNT_RDONLY},
+        {LINUX_MS_NOSUID, MOUNT_NOSUID},
+        {LINUX_MS_NODEV, MOUNT_NODEV},
+        {LINUX_MS_NOEXEC, MOUNT_NOEXEC},
+        {LINUX_MS_NOATIME, MOUNT_NOATIME},
+        {LINUX_MS_NODIRATIME, MOUNT_NODIRATIME},
+        {LINUX_MS_STRICTATIME, MOUNT_STRICTATIME},
+        {LINUX_MS_NOSYMFOLLOW, MOUNT_NOSYMFOLLOW},
+    };
+    unsigned out = 0;
+    for (size_t i = 0; i < ARRAY_LEN(map); i++)
+        out |= flags & map[i].ms ? map[i].mount : 0;
+    return out & MOUNT_STRICTATIME ? out & ~(unsigned)MOUNT_NOATIME : out;
 }
-
-// --- Options of tmpfs: "size=64m,mode=1777" ------------------------------------------------------
-
-static bool parse_size(const char *text, uint64_t *out)
-{
-    char *end;
-    uint64_t n = strtoull(text, &end, 0);
-    unsigned shift = 0;
-    if (*end == 'k' || *end == 'K')
-        shift = 10;
-    else if (*end == 'm' || *end == 'M')
-        shift = 20;
-    else if (*end == 'g' || *end == 'G')
-        shift = 30;
-    if (end == text || end[shift ? 1 : 0] || n > UINT64_MAX >> shift)
-        return false;
-    *out = n << shift;
-    return true;
-}
-
-static int make_tmpfs(struct kernel *kernel, char *options, struct super **out)
-{
-    uint64_t size = 0;
-    uint32_t mode = 01777;
-    for (char *rest = options, *word; rest && (word = strsep(&rest, ","));) {
-        char *end;
-        if (!strncmp(word, "size=", 5)) {
-            if (!parse_size(word + 5, &size))
-                return -LINUX_EINVAL;
-        } else if (!strncmp(word, "mode=", 5)) {
-            mode = (uint32_t)strtoul(word + 5, &end, 8);
-            if (*end || mode & ~(uint32_t)LINUX_S_IALLPERM)
-                return -LINUX_EINVAL;
-        } else if (*word) {
-            return -LINUX_EINVAL;
-        }
-    }
-    return tmpfs_create(kernel->vfs, size, mode, out);
-}
-
-static int make_proc(struct kernel *kernel, char *options, struct super **out)
-{
-    (void)options;
-    return procfs_create(kernel, out);
-}
-
-static int make_sysfs(struct kernel *kernel, char *options, struct super **out)
-{
-    (void)options;
-    return sysfs_create(kernel, out);
-}
-
-static const struct {
-    const char *name;
-    int (*make)(struct kernel *kernel, char *options, struct super **out);
-} types[] = {
-    {"tmpfs", make_tmpfs},
-    {"ramfs", make_tmpfs},
-    {"proc", make_proc},
-    {"sysfs", make_sysfs},
-};
-
-// --- mount ---------------------------------------------------------------------------------------
 
 // The string arguments; each NULL where the guest passed NULL.
 struct mount_args {
@@ -134,46 +70,97 @@ static int mount_new(struct task *task, const struct path *at, uint64_t flags,
 {
     if (!args->type)
         return -LINUX_EINVAL;
-    for (size_t i = 0; i < ARRAY_LEN(types); i++) {
-        if (strcmp(types[i].name, args->type) != 0)
-            continue;
-        struct super *super;
-        int err = types[i].make(task->kernel, args->options, &super);
-        if (err)
-            return err;
-        return vfs_mount(task->kernel->vfs, at, super, args->source ? args->source : "none",
-                         args->type, vfs_flags(flags));
-    }
-    return -LINUX_ENODEV;
+    int err = mount_type_check(args->type);
+    if (err)
+        return err;
+    if (!mnt_ns_has(task->ns->mnt, at))
+        return -LINUX_EINVAL;
+    struct super *super;
+    err = mount_type_create(task, args->type, args->options, &super);
+    if (err)
+        return err;
+    return vfs_mount(task->kernel->vfs, at, super, args->source ? args->source : "none", args->type,
+                     vfs_flags(flags));
 }
 
 static int mount_bind(struct task *task, const struct vfs_caller *caller, const struct path *at,
                       uint64_t flags, const struct mount_args *args)
 {
-    if (!args->source)
+    if (!args->source || !*args->source)
         return -LINUX_EINVAL;
     struct path from;
     int err = path_walk(caller, NULL, args->source, WALK_FOLLOW, &from);
     if (err)
         return err;
     // A plain bind keeps the flags of what it shows; they change only by a later remount.
-    (void)flags;
-    err = vfs_bind(task->kernel->vfs, &from, at, vfs_mount_flags(&from));
+    struct mnt_ns *ns = task->ns->mnt;
+    err = mnt_ns_has(ns, &from) && mnt_ns_has(ns, at)
+              ? vfs_bind(task->kernel->vfs, &from, at, 0, flags & LINUX_MS_REC)
+              : -LINUX_EINVAL;
     path_put(&from);
     return err;
+}
+
+static int mount_move(struct task *task, const struct vfs_caller *caller, const struct path *at,
+                      const struct mount_args *args)
+{
+    if (!args->source || !*args->source)
+        return -LINUX_EINVAL;
+    struct path from;
+    int err = path_walk(caller, NULL, args->source, WALK_FOLLOW, &from);
+    if (err)
+        return err;
+    err = vfs_move_mount(task->ns->mnt, &from, at);
+    path_put(&from);
+    return err;
+}
+
+static int mount_sharing(struct task *task, const struct path *at, uint64_t flags)
+{
+    const uint64_t kind = flags & PROPAGATION;
+    if (flags & ~(PROPAGATION | LINUX_MS_REC | LINUX_MS_SILENT) || kind & (kind - 1))
+        return -LINUX_EINVAL;
+    return vfs_set_sharing(task->ns->mnt, at,
+                           kind == LINUX_MS_SHARED    ? SHARE_SHARED
+                           : kind == LINUX_MS_SLAVE   ? SHARE_SLAVE
+                           : kind == LINUX_MS_PRIVATE ? SHARE_PRIVATE
+                                                      : SHARE_UNBINDABLE,
+                           flags & LINUX_MS_REC);
+}
+
+// Of the mount; of the file system too, whose owner must agree then. Its options stay.
+static int mount_remount(struct task *task, const struct path *at, uint64_t flags,
+                         const struct mount_args *args)
+{
+    unsigned mask = MOUNT_FLAGS;
+    if (!(flags & ATIMES))
+        mask &= ~(unsigned)MOUNT_ATIMES;
+    if (!(flags & LINUX_MS_BIND)) {
+        if (args->options && *args->options)
+            return -LINUX_EINVAL;
+        if (!cred_capable_in(task->cred, vfs_mount_owner(at), LINUX_CAP_SYS_ADMIN))
+            return -LINUX_EPERM;
+    }
+    return vfs_set_mount_flags(task->ns->mnt, at, mask, vfs_flags(flags), false);
 }
 
 static int mount_at(struct task *task, const struct vfs_caller *caller, const struct path *at,
                     uint64_t flags, struct mount_args *args)
 {
-    if (!task_capable(task, LINUX_CAP_SYS_ADMIN))
-        return -LINUX_EPERM;
-    if (flags & MS_PROPAGATION)
-        return flags & MS_SHARED ? -LINUX_EINVAL : 0; // private is what it is already
-    if (flags & (MS_REMOUNT | MS_MOVE))
+    if ((flags & LINUX_MS_MGC_MASK) == LINUX_MS_MGC_VAL)
+        flags &= ~LINUX_MS_MGC_MASK;
+    if (flags & LINUX_MS_NOUSER)
         return -LINUX_EINVAL;
-    if (flags & MS_BIND)
+    if (!task_mnt_capable(task, LINUX_CAP_SYS_ADMIN))
+        return -LINUX_EPERM;
+    if (flags & LINUX_MS_REMOUNT)
+        return mount_remount(task, at, flags, args);
+    if (flags & LINUX_MS_BIND)
         return mount_bind(task, caller, at, flags, args);
+    if (flags & PROPAGATION)
+        return mount_sharing(task, at, flags);
+    if (flags & LINUX_MS_MOVE)
+        return mount_move(task, caller, at, args);
     return mount_new(task, at, flags, args);
 }
 
@@ -198,22 +185,87 @@ int64_t sys_mount(struct task *task, uaddr_t source, uaddr_t target, uaddr_t typ
 
 int64_t sys_umount2(struct task *task, uaddr_t path, uint32_t flags)
 {
-    if (flags & ~(uint32_t)UMOUNT_KNOWN ||
-        (flags & UMOUNT_EXPIRE && flags & (UMOUNT_FORCE | UMOUNT_DETACH)))
+    const uint32_t known =
+        LINUX_MNT_FORCE | LINUX_MNT_DETACH | LINUX_MNT_EXPIRE | LINUX_UMOUNT_NOFOLLOW;
+    if (flags & ~known ||
+        (flags & LINUX_MNT_EXPIRE && flags & (LINUX_MNT_FORCE | LINUX_MNT_DETACH)))
         return -LINUX_EINVAL;
     struct file_at at;
     struct path found;
-    unsigned walk = flags & UMOUNT_NOFOLLOW ? 0 : (unsigned)WALK_FOLLOW;
+    unsigned walk = flags & LINUX_UMOUNT_NOFOLLOW ? 0 : (unsigned)WALK_FOLLOW;
     int err = file_at_resolve(task, LINUX_AT_FDCWD, path, walk, &at, &found);
     if (err)
         return err;
-    if (!task_capable(task, LINUX_CAP_SYS_ADMIN))
+    if (!task_mnt_capable(task, LINUX_CAP_SYS_ADMIN))
         err = -LINUX_EPERM;
-    else if (flags & UMOUNT_EXPIRE)
+    else if (flags & LINUX_MNT_EXPIRE || !mnt_ns_has(task->ns->mnt, &found))
         err = -LINUX_EINVAL;
+    else if (flags & LINUX_MNT_FORCE && !task_capable(task, LINUX_CAP_SYS_ADMIN))
+        err = -LINUX_EPERM;
     else
-        err = vfs_umount(task->kernel->vfs, &found, flags & UMOUNT_DETACH);
+        err = vfs_umount(task->kernel->vfs, &found, flags & LINUX_MNT_DETACH);
     path_put(&found);
+    file_at_end(&at);
+    return err;
+}
+
+// --- pivot_root ----------------------------------------------------------------------------------
+
+static void move_place(struct path *place, const struct path *from, const struct path *to,
+                       struct path *old)
+{
+    *old = (struct path){NULL, NULL};
+    if (place->mnt != from->mnt || place->dentry != from->dentry)
+        return;
+    *old = *place;
+    *place = *to;
+    path_get(place);
+}
+
+// Every task whose root or directory was the old root has the new one from now on.
+static void move_tasks(struct kernel *kernel, const struct path *from, const struct path *to)
+{
+    for (int32_t pid = 1;; pid++) {
+        lock_acquire(&kernel->tasklist);
+        pid = pid_next_task(kernel->pids, pid);
+        struct task *t = pid ? task_get(pid_slot(kernel->pids, pid)->task) : NULL;
+        lock_release(&kernel->tasklist);
+        if (!t)
+            return;
+        struct fs_context *fs = task_fs_get(t);
+        task_put(t);
+        if (!fs)
+            continue;
+        struct path old[2];
+        lock_acquire(&fs->lock);
+        move_place(&fs->root, from, to, &old[0]);
+        move_place(&fs->cwd, from, to, &old[1]);
+        lock_release(&fs->lock);
+        path_put(&old[0]);
+        path_put(&old[1]);
+        fs_context_put(fs);
+    }
+}
+
+int64_t sys_pivot_root(struct task *task, uaddr_t new_root, uaddr_t put_old)
+{
+    if (!task_mnt_capable(task, LINUX_CAP_SYS_ADMIN))
+        return -LINUX_EPERM;
+    const unsigned walk = WALK_FOLLOW | WALK_DIRECTORY;
+    struct file_at at, at_old;
+    struct path new, old;
+    int err = file_at_resolve(task, LINUX_AT_FDCWD, new_root, walk, &at, &new);
+    if (err)
+        return err;
+    err = file_at_resolve(task, LINUX_AT_FDCWD, put_old, walk, &at_old, &old);
+    if (!err) {
+        err = vfs_pivot_root(task->ns->mnt, &at.caller.root, &new, &old);
+        if (!err)
+            move_tasks(task->kernel, &at.caller.root, &new);
+        path_put(&old);
+        file_at_end(&at_old);
+    }
+    path_put(&new);
     file_at_end(&at);
     return err;
 }

@@ -4,6 +4,7 @@
 #include "kernel/clock_read.h"
 #include "kernel/file_maps.h"
 #include "kernel/futex.h"
+#include "kernel/ns.h"
 #include "kernel/pid.h"
 #include "kernel/task_internal.h"
 #include "kernel/task_pool.h"
@@ -63,6 +64,8 @@ static int make_parts(struct kernel *k, const struct kernel_config *config)
         err = poller_create(&k->poller);
     if (!err)
         err = task_pool_create(&k->task_pool);
+    if (!err)
+        err = ns_create(k, config->nodename ? config->nodename : "ish");
     if (!err && !(k->root_cred = cred_create_root()))
         err = -LINUX_ENOMEM;
     return err;
@@ -77,8 +80,6 @@ int kernel_create(const struct kernel_config *config, struct kernel **out)
     k->cpu_count = config->cpu_count ? config->cpu_count : thread_cpu_count();
     if (k->cpu_count > CPU_MAX)
         k->cpu_count = CPU_MAX;
-    snprintf(k->nodename, sizeof k->nodename, "%s", config->nodename ? config->nodename : "ish");
-    snprintf(k->domainname, sizeof k->domainname, "(none)");
     lock_init(&k->tasklist, LOCK_RANK_TASKLIST);
     cond_init(&k->task_gone);
     make_clocks(k);
@@ -110,6 +111,7 @@ void kernel_destroy(struct kernel *k)
         tty_boot_done(k);
     if (k->anon)
         boot_files_done(k);
+    ns_destroy(k);
     if (k->vfs)
         vfs_destroy(k->vfs);
     file_maps_destroy(k);

@@ -22,7 +22,7 @@ struct futex_table;
 struct timer_wheel;
 struct anon;
 struct inotify_hub;
-struct ipc;
+struct ns_table;
 struct net;
 struct tty_table;
 struct file_maps;
@@ -45,13 +45,12 @@ struct kernel {
     struct poller *poller;        // platform/poller.c: one thread, made when first needed
     struct anon *anon;            // kernel/anon.c: objects without a name (pipes, sockets, memfd)
     struct inotify_hub *inotify;  // kernel/inotify.c: watches
-    struct ipc *ipc;              // kernel/ipc/: System V objects
+    struct ns_table *ns;          // kernel/ns.c: namespaces
     struct net *net;              // kernel/net/: namespaces of addresses, host interfaces
     struct tty_table *ttys;       // kernel/tty/
     struct vdso_image *vdso;
-    struct file_maps *file_maps;       // kernel/file_maps.c: mappings by inode
-    char nodename[65], domainname[65]; // guarded by tasklist
-    uint64_t boot_ns;                  // monotonic clock at kernel_create
+    struct file_maps *file_maps; // kernel/file_maps.c: mappings by inode
+    uint64_t boot_ns;            // monotonic clock at kernel_create
     unsigned cpu_count;
 
     // Guards the pid table, parent and child links, and membership of thread groups.

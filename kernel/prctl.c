@@ -128,7 +128,7 @@ static int64_t set_securebits(struct task *task, uint64_t bits)
     uint32_t old = task->cred->securebits;
     uint32_t locked = (old & LINUX_SECBITS_LOCKS) >> 1;
     if (locked & (old ^ bits) || old & LINUX_SECBITS_LOCKS & ~bits ||
-        bits & ~(uint64_t)LINUX_SECBITS_ALL || !task_capable(task, LINUX_CAP_SETPCAP))
+        bits & ~(uint64_t)LINUX_SECBITS_ALL || !task_capable_own(task, LINUX_CAP_SETPCAP))
         return -LINUX_EPERM;
     return change_cred(task, put_securebits, bits);
 }
@@ -173,7 +173,7 @@ static int64_t bounding(struct task *task, bool drop, uint64_t cap)
         return -LINUX_EINVAL;
     if (!drop)
         return task->cred->cap_bounding >> cap & 1;
-    if (!task_capable(task, LINUX_CAP_SETPCAP))
+    if (!task_capable_own(task, LINUX_CAP_SETPCAP))
         return -LINUX_EPERM;
     return change_cred(task, drop_bounding, cap);
 }

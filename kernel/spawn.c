@@ -3,6 +3,7 @@
 #include "kernel/exec.h"
 #include "kernel/fd.h"
 #include "kernel/group_internal.h"
+#include "kernel/ns.h"
 #include "kernel/pid.h"
 #include "kernel/process.h"
 #include "kernel/rlimit.h"
@@ -103,6 +104,7 @@ static int make_task(struct kernel *kernel, const struct task_spawn *spawn, stru
     task->timer_slack_ns = task->default_timer_slack_ns = TASK_DEFAULT_TIMER_SLACK_NS;
     task->start_ns = clock_monotonic_ns();
     task->start_boot_ns = clock_boottime_ns();
+    task->ns = namespaces_get(kernel->ns->initial);
     return make_place(task, spawn->cwd);
 }
 
@@ -173,6 +175,7 @@ static void abandon(struct task *task)
     if (task->files)
         fd_table_put(task->files, task);
     fs_context_put(task->fs);
+    task_ns_set(task, NULL);
     task->mm = NULL;
     task->files = NULL;
     task->fs = NULL;

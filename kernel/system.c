@@ -2,6 +2,7 @@
 #include "platform/abi/system.h"
 #include "kernel/cred.h"
 #include "kernel/kernel.h"
+#include "kernel/ns.h"
 #include "kernel/process.h"
 #include "kernel/syscall_handlers.h"
 #include "kernel/task.h"
@@ -20,8 +21,8 @@ int64_t sys_uname(struct task *task, uaddr_t buf)
                               .version = KERNEL_VERSION,
                               .machine = KERNEL_MACHINE};
     lock_acquire(&task->kernel->tasklist);
-    memcpy(u.nodename, task->kernel->nodename, sizeof u.nodename);
-    memcpy(u.domainname, task->kernel->domainname, sizeof u.domainname);
+    memcpy(u.nodename, task->ns->uts->nodename, sizeof u.nodename);
+    memcpy(u.domainname, task->ns->uts->domainname, sizeof u.domainname);
     lock_release(&task->kernel->tasklist);
     return user_put(task, buf, &u);
 }
@@ -30,7 +31,7 @@ static int64_t set_uts_name(struct task *task, char field[LINUX_UTS_LENGTH + 1],
                             int32_t len)
 {
     char text[LINUX_UTS_LENGTH + 1] = {0};
-    if (!task_capable(task, LINUX_CAP_SYS_ADMIN))
+    if (!cred_capable_in(task->cred, task->ns->uts->base.owner, LINUX_CAP_SYS_ADMIN))
         return -LINUX_EPERM;
     if (len < 0 || len > LINUX_UTS_LENGTH)
         return -LINUX_EINVAL;
@@ -44,12 +45,12 @@ static int64_t set_uts_name(struct task *task, char field[LINUX_UTS_LENGTH + 1],
 
 int64_t sys_sethostname(struct task *task, uaddr_t name, int32_t len)
 {
-    return set_uts_name(task, task->kernel->nodename, name, len);
+    return set_uts_name(task, task->ns->uts->nodename, name, len);
 }
 
 int64_t sys_setdomainname(struct task *task, uaddr_t name, int32_t len)
 {
-    return set_uts_name(task, task->kernel->domainname, name, len);
+    return set_uts_name(task, task->ns->uts->domainname, name, len);
 }
 
 int64_t sys_sysinfo(struct task *task, uaddr_t info)

@@ -9,6 +9,7 @@
 #include "emu/cpu.h"
 #include "fs/vfs.h"
 #include "kernel/kernel.h"
+#include "kernel/ptrace.h"
 #include "kernel/signal.h"
 #include "kernel/user.h"
 #include "platform/base/list.h"
@@ -20,6 +21,7 @@
 
 struct fd_table;
 struct mm;
+struct namespaces;
 struct process;
 struct pgrp;
 struct seccomp_filter;
@@ -86,6 +88,7 @@ struct task {
     struct fd_table *files;
     struct fs_context *fs;
     const struct cred *cred;
+    struct namespaces *ns; // NULL after exit
     char comm[16];
 
     // Guarded by process->lock.
@@ -95,9 +98,12 @@ struct task {
     bool kill_pending;         // another thread's exec ends this one
     bool exit_begun;           // takes no more signals
     bool stop_counted;         // has still to stop for the process's group stop
+    bool stop_again;           // has to stop for it too, but was counted before
     bool in_stop;              // sleeps in it
     bool stop_dequeued;        // took a stop signal, and no SIGCONT has come since
     struct sigpending pending; // private to this thread
+
+    struct ptrace ptrace;
 
     // Changed under process->lock, by any thread of it; read by self without. A filter that was
     // replaced is kept by the one that took its place.
@@ -199,6 +205,10 @@ void task_caller_done(struct vfs_caller *c);
 static inline bool task_capable(const struct task *task, unsigned cap)
 {
     return cred_capable(task->cred, cap);
+}
+static inline bool task_capable_own(const struct task *task, unsigned cap)
+{
+    return cred_capable_own(task->cred, cap);
 }
 // May `task` signal, inspect or limit a process with these credentials? (kill(2), prlimit(2))
 bool cred_may_signal(const struct cred *self, const struct cred *target);

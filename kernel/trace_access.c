@@ -19,8 +19,10 @@ static bool may_trace(const struct cred *who, uint32_t uid, uint32_t gid, uint64
         return false;
     bool same = uid == c->euid && uid == c->suid && uid == c->uid && gid == c->egid &&
                 gid == c->sgid && gid == c->gid && !(c->cap_permitted & ~caps);
+    bool may = (same && task_is_dumpable(target)) ||
+               cred_capable_in(who, c->user_ns, LINUX_CAP_SYS_PTRACE);
     cred_put(c);
-    return (same && task_is_dumpable(target)) || cred_capable(who, LINUX_CAP_SYS_PTRACE);
+    return may;
 }
 
 bool cred_may_trace_fs(const struct cred *who, struct task *target)

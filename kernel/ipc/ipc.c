@@ -3,23 +3,26 @@
 #include "kernel/task.h"
 #include "platform/abi/capability.h"
 #include "platform/abi/linux_errno.h"
+#include "platform/abi/sched.h"
 #include "platform/clock.h"
 #include <stdlib.h>
 
 enum { INDEX_BITS = 15, INDEX_MASK = (1 << INDEX_BITS) - 1, ROOM_FIRST = 16 };
 
-int ipc_create(struct kernel *kernel)
+static void ipc_destroy(struct namespace *base);
+
+struct ipc *ipc_create(uint32_t inum, struct user_ns *owner)
 {
     struct ipc *ipc = calloc(1, sizeof *ipc);
     if (!ipc)
-        return -LINUX_ENOMEM;
+        return NULL;
+    namespace_init(&ipc->base, (uint32_t)LINUX_CLONE_NEWIPC, inum, owner, ipc_destroy);
     lock_init(&ipc->lock, LOCK_RANK_IPC);
     semaphores_init(&ipc->semaphores);
     queues_init(&ipc->queues);
     segments_init(ipc);
     list_init(&ipc->mqueues);
-    kernel->ipc = ipc;
-    return 0;
+    return ipc;
 }
 
 static void table_destroy(struct ipc_table *t)
@@ -30,11 +33,10 @@ static void table_destroy(struct ipc_table *t)
     free(t->slots);
 }
 
-void ipc_destroy(struct kernel *kernel)
+// Nobody holds it: no task, no attached segment, no open queue.
+static void ipc_destroy(struct namespace *base)
 {
-    struct ipc *ipc = kernel->ipc;
-    if (!ipc)
-        return;
+    struct ipc *ipc = CONTAINER_OF(base, struct ipc, base);
     table_destroy(&ipc->semaphores);
     table_destroy(&ipc->queues);
     table_destroy(&ipc->segments);
@@ -42,7 +44,6 @@ void ipc_destroy(struct kernel *kernel)
     mqueues_destroy(ipc);
     lock_destroy(&ipc->lock);
     free(ipc);
-    kernel->ipc = NULL;
 }
 
 int64_t ipc_now(void)
@@ -90,32 +91,41 @@ int ipc_access(struct task *task, const struct ipc_object *o, uint32_t mode)
         granted >>= 6;
     else if (cred_in_group(c, o->cgid) || cred_in_group(c, o->gid))
         granted >>= 3;
-    return asked & ~granted & 7 && !task_capable(task, LINUX_CAP_IPC_OWNER) ? -LINUX_EACCES : 0;
+    return asked & ~granted & 7 &&
+                   !cred_capable_in(c, task_ipc(task)->base.owner, LINUX_CAP_IPC_OWNER)
+               ? -LINUX_EACCES
+               : 0;
 }
 
 int ipc_control(struct task *task, const struct ipc_object *o)
 {
     bool owner = task->cred->euid == o->cuid || task->cred->euid == o->uid;
-    return owner || task_capable(task, LINUX_CAP_SYS_ADMIN) ? 0 : -LINUX_EPERM;
+    return owner || cred_capable_in(task->cred, task_ipc(task)->base.owner, LINUX_CAP_SYS_ADMIN)
+               ? 0
+               : -LINUX_EPERM;
 }
 
-void ipc_perm_get(const struct ipc_object *o, struct linux_ipc_perm *out)
+void ipc_perm_get(const struct task *task, const struct ipc_object *o, struct linux_ipc_perm *out)
 {
     *out = (struct linux_ipc_perm){.key = o->key,
-                                   .uid = o->uid,
-                                   .gid = o->gid,
-                                   .cuid = o->cuid,
-                                   .cgid = o->cgid,
+                                   .uid = cred_show_uid(task->cred, o->uid),
+                                   .gid = cred_show_gid(task->cred, o->gid),
+                                   .cuid = cred_show_uid(task->cred, o->cuid),
+                                   .cgid = cred_show_gid(task->cred, o->cgid),
                                    .mode = o->mode,
                                    .seq = (uint16_t)(o->id >> INDEX_BITS)};
 }
 
-void ipc_perm_set(struct ipc_object *o, const struct linux_ipc_perm *perm)
+int ipc_perm_set(const struct task *task, struct ipc_object *o, const struct linux_ipc_perm *perm)
 {
     const uint32_t rights = 0777;
-    o->uid = perm->uid;
-    o->gid = perm->gid;
+    uint32_t uid = cred_uid(task->cred, perm->uid), gid = cred_gid(task->cred, perm->gid);
+    if (uid == ID_NONE || gid == ID_NONE)
+        return -LINUX_EINVAL;
+    o->uid = uid;
+    o->gid = gid;
     o->mode = (o->mode & ~rights) | (perm->mode & rights);
+    return 0;
 }
 
 // --- Life ----------------------------------------------------------------------------------------
@@ -177,7 +187,7 @@ static int64_t make(struct ipc_table *t, const struct ipc_get *get)
 
 int64_t ipc_get(struct ipc_table *t, const struct ipc_get *get)
 {
-    struct ipc *ipc = get->task->kernel->ipc;
+    struct ipc *ipc = task_ipc(get->task);
     lock_acquire(&ipc->lock);
     struct ipc_object *o = get->key == LINUX_IPC_PRIVATE ? NULL : find_key(t, get->key);
     int64_t result;

@@ -5,6 +5,8 @@
 #ifndef KERNEL_IPC_IPC_H
 #define KERNEL_IPC_IPC_H
 
+#include "fs/namespace.h"
+#include "kernel/ns.h"
 #include "kernel/user.h"
 #include "platform/abi/ipc.h"
 #include "platform/base/compiler.h"
@@ -37,6 +39,7 @@ struct ipc_table {
 };
 
 struct ipc {
+    struct namespace base;
     struct lock lock;
     struct ipc_table semaphores, queues, segments; // guarded by lock
     uint64_t segment_pages;                        // guarded by lock
@@ -44,8 +47,17 @@ struct ipc {
     struct list dead_segments; // whose memory is still to be given back; guarded by lock
 };
 
-NODISCARD int ipc_create(struct kernel *kernel);
-void ipc_destroy(struct kernel *kernel); // every task is gone
+// An IPC namespace: a set of objects of its own. NULL without memory.
+struct ipc *ipc_create(uint32_t inum, struct user_ns *owner);
+static inline struct ipc *ipc_get_ns(struct ipc *ipc)
+{
+    namespace_get(&ipc->base);
+    return ipc;
+}
+static inline void ipc_put_ns(struct ipc *ipc) // no lock held
+{
+    namespace_put(&ipc->base);
+}
 
 // What semget, msgget and shmget do. `check`: may refuse an existing object. `make`: a new one with
 // `base` zeroed. Returns an identifier.
@@ -74,8 +86,10 @@ void ipc_drop(struct ipc_table *table, struct ipc_object *o);
 // Takes it out of the table and wakes everybody who waits for it.
 void ipc_remove(struct ipc_table *table, struct ipc_object *o);
 
-void ipc_perm_get(const struct ipc_object *o, struct linux_ipc_perm *out);
-void ipc_perm_set(struct ipc_object *o, const struct linux_ipc_perm *perm);
+void ipc_perm_get(const struct task *task, const struct ipc_object *o, struct linux_ipc_perm *out);
+// -LINUX_EINVAL for ids the caller's user namespace does not have.
+NODISCARD int ipc_perm_set(const struct task *task, struct ipc_object *o,
+                           const struct linux_ipc_perm *perm);
 int64_t ipc_now(void); // seconds since the epoch
 
 void semaphores_init(struct ipc_table *table);

@@ -150,6 +150,7 @@ static void mq_release(struct file *file)
 {
     struct mq_file *m = file->private;
     mq_put(m->ipc, m->queue);
+    ipc_put_ns(m->ipc);
     free(m);
 }
 
@@ -163,7 +164,7 @@ static const struct file_ops mq_ops = {
 
 int mq_open_file(struct task *task, struct mqueue *q, uint32_t flags, struct file **out)
 {
-    struct ipc *ipc = task->kernel->ipc;
+    struct ipc *ipc = q->ipc;
     struct mq_file *m = malloc(sizeof *m);
     *out = m ? file_create(&mq_ops, m, flags & (LINUX_O_ACCMODE | LINUX_O_NONBLOCK),
                            "anon_inode:[mqueue]")
@@ -173,7 +174,7 @@ int mq_open_file(struct task *task, struct mqueue *q, uint32_t flags, struct fil
         mq_put(ipc, q);
         return -LINUX_ENOMEM;
     }
-    *m = (struct mq_file){ipc, q};
+    *m = (struct mq_file){ipc_get_ns(ipc), q};
     return 0;
 }
 

@@ -43,6 +43,7 @@ struct mq_notify {
 
 struct mqueue {
     unsigned refs;    // the name, and every open file
+    struct ipc *ipc;  // immutable; whoever can reach the queue holds the namespace
     struct list link; // in ipc->mqueues, while it has a name
     bool named;
     char name[MQ_NAME_MAX + 1];

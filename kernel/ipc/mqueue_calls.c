@@ -64,7 +64,7 @@ static uint64_t cost(int64_t messages, int64_t size)
 static int check_attr(struct task *task, const struct linux_mq_attr *a, uint64_t limit)
 {
     bool free_hand = task_capable(task, LINUX_CAP_SYS_RESOURCE);
-    struct ipc *ipc = task->kernel->ipc;
+    struct ipc *ipc = task_ipc(task);
     uint64_t used = 0;
     const struct mqueue *q;
     if (a->maxmsg <= 0 || a->msgsize <= 0 ||
@@ -82,13 +82,14 @@ static int check_attr(struct task *task, const struct linux_mq_attr *a, uint64_t
 // `fresh` becomes the queue of this name. The lock is held.
 static int make(struct task *task, struct mqueue *fresh, const struct linux_mq_attr *a)
 {
-    struct ipc *ipc = task->kernel->ipc;
+    struct ipc *ipc = task_ipc(task);
     unsigned count = 0;
     const struct mqueue *q;
     list_for_each (q, &ipc->mqueues, link)
         count++;
     if (count >= MQ_QUEUES_MAX && !task_capable(task, LINUX_CAP_SYS_RESOURCE))
         return -LINUX_ENOSPC;
+    fresh->ipc = ipc;
     fresh->uid = task->cred->fsuid;
     fresh->gid = task->cred->fsgid;
     fresh->messages_max = a->maxmsg;
@@ -105,7 +106,7 @@ static int make(struct task *task, struct mqueue *fresh, const struct linux_mq_a
 static int open_locked(struct task *task, uint32_t flags, const struct linux_mq_attr *a,
                        uint64_t limit, struct mqueue **fresh, struct mqueue **out)
 {
-    struct mqueue *q = find(task->kernel->ipc, (*fresh)->name);
+    struct mqueue *q = find(task_ipc(task), (*fresh)->name);
     int err = 0;
     if (q && flags & LINUX_O_CREAT && flags & LINUX_O_EXCL)
         return -LINUX_EEXIST;
@@ -132,7 +133,7 @@ static int open_locked(struct task *task, uint32_t flags, const struct linux_mq_
 static int open_queue(struct task *task, uint32_t flags, const struct linux_mq_attr *a,
                       struct mqueue *fresh, struct file **out)
 {
-    struct ipc *ipc = task->kernel->ipc;
+    struct ipc *ipc = task_ipc(task);
     struct mqueue *q;
     lock_acquire(&task->process->lock);
     uint64_t limit = task->process->rlimit[LINUX_RLIMIT_MSGQUEUE].cur;
@@ -176,7 +177,7 @@ int64_t sys_mq_open(struct task *task, uaddr_t name, uint32_t flags, uint32_t mo
 
 int64_t sys_mq_unlink(struct task *task, uaddr_t name_addr)
 {
-    struct ipc *ipc = task->kernel->ipc;
+    struct ipc *ipc = task_ipc(task);
     char name[MQ_NAME_MAX + 1];
     int err = get_name(task, name_addr, name);
     if (err)
@@ -213,7 +214,7 @@ static int get_deadline(struct task *task, uaddr_t timeout, uint64_t *deadline)
 // Sleeps on the queue; the lock is given up meanwhile.
 static int mq_wait(struct task *task, struct mqueue *q, uint32_t events, uint64_t deadline) NO_TSA
 {
-    struct ipc *ipc = task->kernel->ipc;
+    struct ipc *ipc = q->ipc;
     struct task_waiter w;
     q->receivers += events == MQ_WAIT_MESSAGE;
     task_waiter_add(&w, task, &q->queue, events);
@@ -238,7 +239,7 @@ static void insert(struct mqueue *q, struct mq_message *m)
 static int send(struct task *task, struct file *file, struct mqueue *q, struct mq_message *m,
                 uint64_t deadline)
 {
-    struct ipc *ipc = task->kernel->ipc;
+    struct ipc *ipc = q->ipc;
     struct mq_notify told = {.process = NULL};
     int err = 0;
     lock_acquire(&ipc->lock);
@@ -292,7 +293,7 @@ int64_t sys_mq_timedsend(struct task *task, int32_t mqd, uaddr_t msg, uint64_t l
 static int receive(struct task *task, struct file *file, struct mqueue *q, uint64_t deadline,
                    struct mq_message **out)
 {
-    struct ipc *ipc = task->kernel->ipc;
+    struct ipc *ipc = q->ipc;
     int err = 0;
     lock_acquire(&ipc->lock);
     while (!err && !q->count)
@@ -370,7 +371,7 @@ static int64_t set_notify(struct task *task, struct mqueue *q, struct mq_notify 
 {
     struct mq_notify old = {.process = NULL};
     int64_t result = 0;
-    lock_acquire(&task->kernel->ipc->lock);
+    lock_acquire(&q->ipc->lock);
     if (!n) {
         if (q->notify.process == task->process)
             old = mq_notify_take(q);
@@ -380,7 +381,7 @@ static int64_t set_notify(struct task *task, struct mqueue *q, struct mq_notify 
         n->process = process_get(task->process);
         q->notify = *n;
     }
-    lock_release(&task->kernel->ipc->lock);
+    lock_release(&q->ipc->lock);
     mq_notify_end(&old, NULL);
     return result;
 }
@@ -418,12 +419,12 @@ int64_t sys_mq_getsetattr(struct task *task, int32_t mqd, uaddr_t new_addr, uadd
         err = mq_get(task, mqd, &file, &q);
     if (err)
         return err;
-    lock_acquire(&task->kernel->ipc->lock);
+    lock_acquire(&q->ipc->lock);
     have.flags = file_flags(file) & LINUX_O_NONBLOCK;
     have.maxmsg = q->messages_max;
     have.msgsize = q->message_size;
     have.curmsgs = q->count;
-    lock_release(&task->kernel->ipc->lock);
+    lock_release(&q->ipc->lock);
     if (new_addr)
         file_change_flags(file, want.flags ? LINUX_O_NONBLOCK : 0,
                           want.flags ? 0 : LINUX_O_NONBLOCK);

@@ -80,7 +80,7 @@ int64_t sys_msgget(struct task *task, int32_t key, uint32_t flags)
 {
     const struct ipc_get get = {
         .task = task, .key = key, .flags = flags, .check = queue_check, .make = queue_make};
-    return ipc_get(&task->kernel->ipc->queues, &get);
+    return ipc_get(&task_ipc(task)->queues, &get);
 }
 
 // --- Sending and receiving -----------------------------------------------------------------------
@@ -88,7 +88,7 @@ int64_t sys_msgget(struct task *task, int32_t key, uint32_t flags)
 // Queues the caller, waits, and holds the lock again. The object stays alive for it.
 static int queue_wait(struct task *task, struct msg_queue *q, uint32_t events) NO_TSA
 {
-    struct ipc *ipc = task->kernel->ipc;
+    struct ipc *ipc = task_ipc(task);
     struct task_waiter w;
     ipc_hold(&q->base);
     task_waiter_add(&w, task, &q->base.queue, events);
@@ -104,7 +104,7 @@ static int queue_wait(struct task *task, struct msg_queue *q, uint32_t events) N
 
 static int send_locked(struct task *task, int32_t id, struct message_node *m, uint32_t flags)
 {
-    struct ipc_table *table = &task->kernel->ipc->queues;
+    struct ipc_table *table = &task_ipc(task)->queues;
     struct ipc_object *o = ipc_find(table, id);
     if (!o)
         return -LINUX_EINVAL;
@@ -145,9 +145,9 @@ int64_t sys_msgsnd(struct task *task, int32_t id, uaddr_t msgp, uint64_t size, u
     m->size = size;
     err = user_read(task, msgp + sizeof type, m->data, size);
     if (!err) {
-        lock_acquire(&task->kernel->ipc->lock);
+        lock_acquire(&task_ipc(task)->lock);
         err = send_locked(task, id, m, flags);
-        lock_release(&task->kernel->ipc->lock);
+        lock_release(&task_ipc(task)->lock);
     }
     if (err)
         free(m);
@@ -177,7 +177,7 @@ static struct message_node *choose(struct msg_queue *q, int64_t type, uint32_t f
 static int receive_locked(struct task *task, int32_t id, uint64_t size, int64_t type,
                           uint32_t flags, struct message_node **out)
 {
-    struct ipc_table *table = &task->kernel->ipc->queues;
+    struct ipc_table *table = &task_ipc(task)->queues;
     struct ipc_object *o = ipc_find(table, id);
     if (!o)
         return -LINUX_EINVAL;
@@ -222,9 +222,9 @@ int64_t sys_msgrcv(struct task *task, int32_t id, uaddr_t msgp, uint64_t size, i
         return -LINUX_EINVAL;
     if (flags & LINUX_MSG_COPY && (flags & LINUX_MSG_EXCEPT || !(flags & LINUX_IPC_NOWAIT)))
         return -LINUX_EINVAL;
-    lock_acquire(&task->kernel->ipc->lock);
+    lock_acquire(&task_ipc(task)->lock);
     int64_t result = receive_locked(task, id, size, type, flags, &m);
-    lock_release(&task->kernel->ipc->lock);
+    lock_release(&task_ipc(task)->lock);
     if (result)
         return result;
     uint64_t n = m->size < size ? m->size : size;
@@ -239,7 +239,7 @@ int64_t sys_msgrcv(struct task *task, int32_t id, uaddr_t msgp, uint64_t size, i
 
 static int64_t queue_info(struct task *task, int32_t cmd, uaddr_t buf)
 {
-    struct ipc *ipc = task->kernel->ipc;
+    struct ipc *ipc = task_ipc(task);
     struct linux_msginfo info = {
         .max = MESSAGE_MAX, .mnb = QUEUE_BYTES, .mni = QUEUES_MAX, .ssz = SEGMENT, .seg = 0xffff};
     lock_acquire(&ipc->lock);
@@ -262,7 +262,7 @@ static int64_t queue_info(struct task *task, int32_t cmd, uaddr_t buf)
 
 static int64_t queue_stat(struct task *task, int32_t id, int32_t cmd, uaddr_t buf)
 {
-    struct ipc *ipc = task->kernel->ipc;
+    struct ipc *ipc = task_ipc(task);
     struct linux_msqid_ds ds = {.unused = {0}};
     lock_acquire(&ipc->lock);
     struct ipc_object *o =
@@ -270,7 +270,7 @@ static int64_t queue_stat(struct task *task, int32_t id, int32_t cmd, uaddr_t bu
     int64_t result = o ? cmd == LINUX_MSG_STAT_ANY ? 0 : ipc_access(task, o, 0444) : -LINUX_EINVAL;
     if (!result) {
         const struct msg_queue *q = queue_of(o);
-        ipc_perm_get(o, &ds.perm);
+        ipc_perm_get(task, o, &ds.perm);
         ds.stime = q->send_time;
         ds.rtime = q->receive_time;
         ds.ctime = q->change_time;
@@ -292,7 +292,8 @@ static int queue_change(struct task *task, struct msg_queue *q, const struct lin
 {
     if (ds->qbytes > QUEUE_BYTES && !task_capable(task, LINUX_CAP_SYS_RESOURCE))
         return -LINUX_EPERM;
-    ipc_perm_set(&q->base, &ds->perm);
+    if (ipc_perm_set(task, &q->base, &ds->perm))
+        return -LINUX_EINVAL;
     q->bytes_max = ds->qbytes;
     q->change_time = ipc_now();
     wait_queue_wake(&q->base.queue, 0, false); // rights and room may have changed
@@ -301,7 +302,7 @@ static int queue_change(struct task *task, struct msg_queue *q, const struct lin
 
 int64_t sys_msgctl(struct task *task, int32_t id, int32_t cmd, uaddr_t buf)
 {
-    struct ipc *ipc = task->kernel->ipc;
+    struct ipc *ipc = task_ipc(task);
     struct linux_msqid_ds ds;
     if (id < 0 || cmd < 0)
         return -LINUX_EINVAL;

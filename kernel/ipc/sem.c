@@ -65,7 +65,7 @@ int64_t sys_semget(struct task *task, int32_t key, int32_t nsems, uint32_t flags
                                 .make = set_make};
     if (nsems < 0 || nsems > SEMS_MAX)
         return -LINUX_EINVAL;
-    return ipc_get(&task->kernel->ipc->semaphores, &get);
+    return ipc_get(&task_ipc(task)->semaphores, &get);
 }
 
 // --- Undo ----------------------------------------------------------------------------------------
@@ -78,6 +78,7 @@ static struct sem_undo_list *undo_list_of(struct task *task)
     if (!list)
         return NULL;
     atomic_init(&list->refs, 1);
+    list->ipc = ipc_get_ns(task_ipc(task));
     list_init(&list->undos);
     task->sem_undo = list;
     return list;
@@ -114,7 +115,7 @@ void sem_undo_leave(struct task *task)
     task->sem_undo = NULL;
     if (!list || atomic_fetch_sub_explicit(&list->refs, 1, memory_order_acq_rel) != 1)
         return;
-    struct ipc *ipc = task->kernel->ipc;
+    struct ipc *ipc = list->ipc;
     lock_acquire(&ipc->lock);
     while (!list_empty(&list->undos)) {
         struct sem_undo *u = list_first(&list->undos, struct sem_undo, list_link);
@@ -122,6 +123,7 @@ void sem_undo_leave(struct task *task)
         undo_free(u);
     }
     lock_release(&ipc->lock);
+    ipc_put_ns(ipc);
     free(list);
 }
 
@@ -207,7 +209,7 @@ static int try_all(struct sem_set *set, struct sem_undo *u, struct operation *o)
 // Sleeps until the set changes; the lock is given up meanwhile.
 static int set_wait(struct sem_set *set, const struct operation *o) NO_TSA
 {
-    struct ipc *ipc = o->task->kernel->ipc;
+    struct ipc *ipc = task_ipc(o->task);
     const struct linux_sembuf *op = &o->ops[o->blocker];
     struct semaphore *sem = &set->sems[op->num];
     uint32_t *waiting = op->op ? &sem->increase_waiters : &sem->zero_waiters;
@@ -228,7 +230,7 @@ static int set_wait(struct sem_set *set, const struct operation *o) NO_TSA
 
 static int operate_locked(struct operation *o, int32_t id)
 {
-    struct ipc_object *object = ipc_find(&o->task->kernel->ipc->semaphores, id);
+    struct ipc_object *object = ipc_find(&task_ipc(o->task)->semaphores, id);
     if (!object)
         return -LINUX_EINVAL;
     struct sem_set *set = sem_set_of(object);
@@ -256,7 +258,7 @@ static int64_t operate(struct task *task, int32_t id, uaddr_t sops, uint32_t cou
                        uint64_t deadline)
 {
     struct operation o = {.task = task, .count = count, .deadline = deadline};
-    struct ipc *ipc = task->kernel->ipc;
+    struct ipc *ipc = task_ipc(task);
     size_t size = count * sizeof *o.ops;
     o.ops = malloc(size);
     int err = o.ops ? user_read(task, sops, o.ops, size) : -LINUX_ENOMEM;

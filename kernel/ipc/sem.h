@@ -34,6 +34,7 @@ struct sem_undo {
 };
 struct sem_undo_list {
     _Atomic uint32_t refs; // tasks
+    struct ipc *ipc;       // referenced
     struct list undos;
 };
 

@@ -9,7 +9,7 @@
 static int64_t set_info(struct task *task, int32_t cmd, uaddr_t buf)
 {
     enum { UNDO_SIZE = 20 };
-    struct ipc_table *table = &task->kernel->ipc->semaphores;
+    struct ipc_table *table = &task_ipc(task)->semaphores;
     struct linux_seminfo info = {.map = SEM_SETS_MAX * SEMS_MAX,
                                  .mni = SEM_SETS_MAX,
                                  .mns = SEM_SETS_MAX * SEMS_MAX,
@@ -20,7 +20,7 @@ static int64_t set_info(struct task *task, int32_t cmd, uaddr_t buf)
                                  .usz = UNDO_SIZE,
                                  .vmx = SEM_VALUE_MAX,
                                  .aem = SEM_VALUE_MAX};
-    lock_acquire(&task->kernel->ipc->lock);
+    lock_acquire(&task_ipc(task)->lock);
     int32_t highest = ipc_highest_index(table);
     if (cmd == LINUX_SEM_INFO) {
         info.usz = (int32_t)table->count;
@@ -29,14 +29,14 @@ static int64_t set_info(struct task *task, int32_t cmd, uaddr_t buf)
             if (table->slots[i])
                 info.aem += sem_set_of(table->slots[i])->count;
     }
-    lock_release(&task->kernel->ipc->lock);
+    lock_release(&task_ipc(task)->lock);
     int err = user_put(task, buf, &info);
     return err ? err : highest < 0 ? 0 : highest;
 }
 
 static int64_t set_stat(struct task *task, int32_t id, int32_t cmd, uaddr_t buf)
 {
-    struct ipc *ipc = task->kernel->ipc;
+    struct ipc *ipc = task_ipc(task);
     struct linux_semid_ds ds = {.unused = {0}};
     lock_acquire(&ipc->lock);
     struct ipc_object *o = cmd == LINUX_IPC_STAT ? ipc_find(&ipc->semaphores, id)
@@ -44,7 +44,7 @@ static int64_t set_stat(struct task *task, int32_t id, int32_t cmd, uaddr_t buf)
     int64_t result = o ? cmd == LINUX_SEM_STAT_ANY ? 0 : ipc_access(task, o, 0444) : -LINUX_EINVAL;
     if (!result) {
         const struct sem_set *set = sem_set_of(o);
-        ipc_perm_get(o, &ds.perm);
+        ipc_perm_get(task, o, &ds.perm);
         ds.otime = set->operation_time;
         ds.ctime = set->change_time;
         ds.nsems = (uint64_t)set->count;
@@ -60,7 +60,7 @@ static int64_t set_stat(struct task *task, int32_t id, int32_t cmd, uaddr_t buf)
 // A set with rights `mode`, or an error. The lock is held.
 static int find_set(struct task *task, int32_t id, uint32_t mode, struct sem_set **out)
 {
-    struct ipc_object *o = ipc_find(&task->kernel->ipc->semaphores, id);
+    struct ipc_object *o = ipc_find(&task_ipc(task)->semaphores, id);
     int err = o ? ipc_access(task, o, mode) : -LINUX_EINVAL;
     if (!err)
         *out = sem_set_of(o);
@@ -104,7 +104,7 @@ static int64_t one_value(struct task *task, int32_t id, int32_t n, int32_t cmd, 
     struct sem_set *set;
     if (set_it && (value < 0 || value > SEM_VALUE_MAX))
         return -LINUX_ERANGE;
-    lock_acquire(&task->kernel->ipc->lock);
+    lock_acquire(&task_ipc(task)->lock);
     // Linux looks at the number first when it sets, and at the rights first when it tells.
     int64_t result = find_set(task, id, 0, &set);
     if (!result && set_it && (n < 0 || n >= set->count))
@@ -119,7 +119,7 @@ static int64_t one_value(struct task *task, int32_t id, int32_t n, int32_t cmd, 
     } else if (!result) {
         result = ask_one(&set->sems[n], cmd);
     }
-    lock_release(&task->kernel->ipc->lock);
+    lock_release(&task_ipc(task)->lock);
     return result;
 }
 
@@ -127,11 +127,11 @@ static int64_t one_value(struct task *task, int32_t id, int32_t n, int32_t cmd, 
 static int64_t count_of(struct task *task, int32_t id, uint32_t mode)
 {
     struct sem_set *set;
-    lock_acquire(&task->kernel->ipc->lock);
+    lock_acquire(&task_ipc(task)->lock);
     int64_t count = find_set(task, id, mode, &set);
     if (!count)
         count = set->count;
-    lock_release(&task->kernel->ipc->lock);
+    lock_release(&task_ipc(task)->lock);
     return count;
 }
 
@@ -152,7 +152,7 @@ static int64_t all_values(struct task *task, int32_t id, int32_t cmd, uaddr_t ar
     for (int64_t i = 0; !err && set_them && i < count; i++)
         if (values[i] > SEM_VALUE_MAX)
             err = -LINUX_ERANGE;
-    lock_acquire(&task->kernel->ipc->lock);
+    lock_acquire(&task_ipc(task)->lock);
     if (!err && find_set(task, id, mode, &set))
         err = -LINUX_EIDRM;
     for (int32_t i = 0; !err && i < count; i++) {
@@ -163,7 +163,7 @@ static int64_t all_values(struct task *task, int32_t id, int32_t cmd, uaddr_t ar
     }
     if (!err && set_them)
         values_changed(set);
-    lock_release(&task->kernel->ipc->lock);
+    lock_release(&task_ipc(task)->lock);
     if (!err && !set_them)
         err = user_write(task, array, values, size);
     free(values);
@@ -172,7 +172,7 @@ static int64_t all_values(struct task *task, int32_t id, int32_t cmd, uaddr_t ar
 
 static int64_t set_control(struct task *task, int32_t id, int32_t cmd, uaddr_t buf)
 {
-    struct ipc *ipc = task->kernel->ipc;
+    struct ipc *ipc = task_ipc(task);
     struct linux_semid_ds ds;
     int err = cmd == LINUX_IPC_SET ? user_get(task, buf, &ds) : 0;
     if (err)
@@ -181,8 +181,9 @@ static int64_t set_control(struct task *task, int32_t id, int32_t cmd, uaddr_t b
     struct ipc_object *o = ipc_find(&ipc->semaphores, id);
     err = o ? ipc_control(task, o) : -LINUX_EINVAL;
     if (!err && cmd == LINUX_IPC_SET) {
-        ipc_perm_set(o, &ds.perm);
-        sem_set_of(o)->change_time = ipc_now();
+        err = ipc_perm_set(task, o, &ds.perm);
+        if (!err)
+            sem_set_of(o)->change_time = ipc_now();
     } else if (!err) {
         ipc_remove(&ipc->semaphores, o);
     }

@@ -149,7 +149,7 @@ static int make_memory(struct task *task, uint64_t size, struct inode **out)
 
 int64_t sys_shmget(struct task *task, int32_t key, uint64_t size, uint32_t flags)
 {
-    struct ipc *ipc = task->kernel->ipc;
+    struct ipc *ipc = task_ipc(task);
     struct segment_args args = {.ipc = ipc, .size = size, .creator = task->tgid};
     const struct ipc_get get = {.task = task,
                                 .key = key,
@@ -184,7 +184,7 @@ static void attachment_release(struct file *file)
 {
     struct attachment *a = attachment_of(file);
     struct segment *s = a->segment;
-    struct ipc *ipc = s->ipc;
+    struct ipc *ipc = s->ipc; // referenced by the attachment
     if (a->release)
         a->release(file);
     lock_acquire(&ipc->lock);
@@ -196,6 +196,7 @@ static void attachment_release(struct file *file)
     ipc_drop(&ipc->segments, &s->base);
     lock_release(&ipc->lock);
     segments_bury(ipc);
+    ipc_put_ns(ipc);
     free(a);
 }
 
@@ -213,7 +214,7 @@ static uint32_t rights_for(uint32_t flags)
 // A segment the caller may attach, held.
 static int hold_segment(struct task *task, int32_t id, uint32_t flags, struct segment **out)
 {
-    struct ipc *ipc = task->kernel->ipc;
+    struct ipc *ipc = task_ipc(task);
     lock_acquire(&ipc->lock);
     struct ipc_object *o = ipc_find(&ipc->segments, id);
     int err = o ? ipc_access(task, o, rights_for(flags)) : -LINUX_EINVAL;
@@ -254,6 +255,7 @@ static int open_attachment(struct task *task, struct segment *s, uint32_t flags,
                              .segment = s,
                              .file = file};
     a->ops.release = attachment_release;
+    ipc_get_ns(s->ipc);
     file->ops = &a->ops;
     lock_acquire(&s->ipc->lock);
     list_add_tail(&s->attachments, &a->link);
@@ -353,7 +355,7 @@ int64_t sys_shmdt(struct task *task, uaddr_t addr)
 
 static int64_t segment_info(struct task *task, int32_t cmd, uaddr_t buf)
 {
-    struct ipc *ipc = task->kernel->ipc;
+    struct ipc *ipc = task_ipc(task);
     const struct linux_shminfo limits = {
         .max = SEGMENT_MAX, .min = 1, .mni = SEGMENTS_MAX, .seg = SEGMENTS_MAX, .all = SEGMENT_MAX};
     lock_acquire(&ipc->lock);
@@ -368,7 +370,7 @@ static int64_t segment_info(struct task *task, int32_t cmd, uaddr_t buf)
 
 static int64_t segment_stat(struct task *task, int32_t id, int32_t cmd, uaddr_t buf)
 {
-    struct ipc *ipc = task->kernel->ipc;
+    struct ipc *ipc = task_ipc(task);
     struct linux_shmid_ds ds = {.unused = {0}};
     lock_acquire(&ipc->lock);
     struct ipc_object *o =
@@ -376,7 +378,7 @@ static int64_t segment_stat(struct task *task, int32_t id, int32_t cmd, uaddr_t 
     int64_t result = o ? cmd == LINUX_SHM_STAT_ANY ? 0 : ipc_access(task, o, 0444) : -LINUX_EINVAL;
     if (!result) {
         const struct segment *s = segment_of(o);
-        ipc_perm_get(o, &ds.perm);
+        ipc_perm_get(task, o, &ds.perm);
         ds.segsz = s->size;
         ds.atime = s->attach_time;
         ds.dtime = s->detach_time;
@@ -396,7 +398,7 @@ static int64_t segment_stat(struct task *task, int32_t id, int32_t cmd, uaddr_t 
 static int lock_pages(struct task *task, struct ipc_object *o, bool on)
 {
     const struct cred *c = task->cred;
-    if (!task_capable(task, LINUX_CAP_IPC_LOCK) && c->euid != o->uid && c->euid != o->cuid)
+    if (!task_capable_own(task, LINUX_CAP_IPC_LOCK) && c->euid != o->uid && c->euid != o->cuid)
         return -LINUX_EPERM;
     // Nothing of ours is ever written to a swap space: it is locked as it is.
     o->mode = on ? o->mode | LINUX_SHM_LOCKED : o->mode & ~(uint32_t)LINUX_SHM_LOCKED;
@@ -414,7 +416,9 @@ static int segment_change(struct task *task, struct ipc_object *o, int32_t cmd,
         return err;
     struct segment *s = segment_of(o);
     if (cmd == LINUX_IPC_SET) {
-        ipc_perm_set(o, &ds->perm);
+        err = ipc_perm_set(task, o, &ds->perm);
+        if (err)
+            return err;
         s->change_time = ipc_now();
     } else if (list_empty(&s->attachments)) {
         ipc_remove(&s->ipc->segments, o);
@@ -427,7 +431,7 @@ static int segment_change(struct task *task, struct ipc_object *o, int32_t cmd,
 
 int64_t sys_shmctl(struct task *task, int32_t id, int32_t cmd, uaddr_t buf)
 {
-    struct ipc *ipc = task->kernel->ipc;
+    struct ipc *ipc = task_ipc(task);
     struct linux_shmid_ds ds;
     if (id < 0 || cmd < 0)
         return -LINUX_EINVAL;

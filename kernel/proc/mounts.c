@@ -1,4 +1,5 @@
 // /proc/PID/mounts and mountinfo.
+#include "kernel/ns.h"
 #include "kernel/proc/node.h"
 #include "kernel/task.h"
 #include <string.h>
@@ -21,9 +22,12 @@ static void append_escaped(struct proc_text *t, const char *text)
 
 static void append_options(struct proc_text *t, unsigned flags)
 {
-    proc_printf(t, "%s%s%s%s,relatime", flags & MOUNT_RDONLY ? "ro" : "rw",
+    proc_printf(t, "%s%s%s%s%s%s%s%s", flags & MOUNT_RDONLY ? "ro" : "rw",
                 flags & MOUNT_NOSUID ? ",nosuid" : "", flags & MOUNT_NODEV ? ",nodev" : "",
-                flags & MOUNT_NOEXEC ? ",noexec" : "");
+                flags & MOUNT_NOEXEC ? ",noexec" : "", flags & MOUNT_NOATIME ? ",noatime" : "",
+                flags & MOUNT_NODIRATIME ? ",nodiratime" : "",
+                flags & (MOUNT_NOATIME | MOUNT_STRICTATIME) ? "" : ",relatime",
+                flags & MOUNT_NOSYMFOLLOW ? ",nosymfollow" : "");
 }
 
 static void show_mount(void *ctx, const struct vfs_mount_info *info)
@@ -31,11 +35,19 @@ static void show_mount(void *ctx, const struct vfs_mount_info *info)
     struct mount_writer *w = ctx;
     struct proc_text *t = w->text;
     if (w->info) {
-        proc_printf(t, "%d %d %u:%u / ", info->id, info->parent_id,
+        proc_printf(t, "%d %d %u:%u ", info->id, info->parent_id,
                     (unsigned)(info->dev >> 8 & 0xfff), (unsigned)(info->dev & 0xff));
+        append_escaped(t, info->subtree);
+        proc_append(t, " ", 1);
         append_escaped(t, info->point);
         proc_append(t, " ", 1);
         append_options(t, info->flags);
+        if (info->peers)
+            proc_printf(t, " shared:%d", info->peers);
+        if (info->master)
+            proc_printf(t, " master:%d", info->master);
+        if (info->unbindable)
+            proc_printf(t, " unbindable");
         proc_printf(t, " - %s ", info->type);
         append_escaped(t, info->source);
         proc_printf(t, " %s\n", info->flags & MOUNT_RDONLY ? "ro" : "rw");
@@ -60,7 +72,10 @@ static int show_all(struct proc_text *t, struct task *task, bool info)
     lock_release(&fs->lock);
     fs_context_put(fs);
     struct mount_writer w = {t, info};
-    vfs_each_mount(task->kernel->vfs, &root, show_mount, &w);
+    struct namespaces *ns = task_ns_get(task);
+    if (ns)
+        vfs_each_mount(ns->mnt, &root, show_mount, &w);
+    namespaces_put(ns);
     path_put(&root);
     return 0;
 }

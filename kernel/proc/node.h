@@ -113,6 +113,14 @@ int proc_show_stat(struct proc_text *t, struct task *task, struct task *reader);
 int proc_show_status(struct proc_text *t, struct task *task, struct task *reader);
 int proc_show_limits(struct proc_text *t, struct task *task, struct task *reader);
 int proc_show_io(struct proc_text *t, struct task *task, struct task *reader);
+// kernel/proc/pid_ns.c
+extern const struct proc_entry proc_ns_children[];
+int proc_show_uid_map(struct proc_text *t, struct task *task, struct task *reader);
+int proc_show_gid_map(struct proc_text *t, struct task *task, struct task *reader);
+int proc_show_setgroups(struct proc_text *t, struct task *task, struct task *reader);
+int proc_store_uid_map(const struct proc_node *node, struct task *writer, char *text, size_t n);
+int proc_store_gid_map(const struct proc_node *node, struct task *writer, char *text, size_t n);
+int proc_store_setgroups(const struct proc_node *node, struct task *writer, char *text, size_t n);
 // kernel/proc/mounts.c
 int proc_show_mounts(struct proc_text *t, struct task *task, struct task *reader);
 int proc_show_mountinfo(struct proc_text *t, struct task *task, struct task *reader);
@@ -134,7 +142,7 @@ int proc_show_newline(struct proc_text *t, const struct proc_node *node, struct 
 
 // What only tasklist gives, copied at once.
 struct proc_task_info {
-    int32_t ppid, pgid, sid;
+    int32_t ppid, pgid, sid, tracer; // tracer: 0: none
     unsigned threads;
     int32_t exit_signal, exit_status;
     uint64_t children_user_ns, children_system_ns, children_min_faults, children_maj_faults;

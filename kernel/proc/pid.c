@@ -19,6 +19,7 @@ void proc_task_info(struct task *task, struct proc_task_info *out)
     out->pgid = p->pgrp ? p->pgrp->pgid : 0;
     out->sid = p->session ? p->session->sid : 0;
     out->threads = p->live_threads;
+    out->tracer = task->ptrace.tracer ? task->ptrace.tracer->pid : 0;
     out->exit_signal = task->exit_signal;
     out->exit_status = task->exit_status;
     out->children_user_ns = p->children.user_ns;
@@ -212,20 +213,6 @@ static int show_oom_score(struct proc_text *t, struct task *task, struct task *r
     return 0;
 }
 
-static int show_id_map(struct proc_text *t, struct task *task, struct task *reader)
-{
-    (void)task, (void)reader;
-    proc_printf(t, "%10u %10u %10u\n", 0, 0, UINT32_MAX);
-    return 0;
-}
-
-static int show_setgroups(struct proc_text *t, struct task *task, struct task *reader)
-{
-    (void)task, (void)reader;
-    proc_printf(t, "allow\n");
-    return 0;
-}
-
 static int show_cgroup(struct proc_text *t, struct task *task, struct task *reader)
 {
     (void)task, (void)reader;
@@ -269,34 +256,6 @@ static int show_timerslack(struct proc_text *t, struct task *task, struct task *
     proc_printf(t, "%llu\n", (unsigned long long)task->timer_slack_ns);
     return 0;
 }
-
-// --- Namespaces: one of each kind ----------------------------------------------------------------
-
-static const struct {
-    const char *name;
-    unsigned ino;
-} namespaces[] = {
-    {"cgroup", 4026531835u}, {"ipc", 4026531839u},  {"mnt", 4026531841u},  {"net", 4026531840u},
-    {"pid", 4026531836u},    {"time", 4026531834u}, {"user", 4026531837u}, {"uts", 4026531838u},
-};
-
-static ssize_t read_namespace(const struct proc_node *node, const struct vfs_caller *c, char *buf,
-                              size_t size)
-{
-    (void)c;
-    for (size_t i = 0; i < ARRAY_LEN(namespaces); i++)
-        if (strcmp(namespaces[i].name, node->entry->name) == 0)
-            return snprintf(buf, size, "%s:[%u]", namespaces[i].name, namespaces[i].ino);
-    return -LINUX_ENOENT;
-}
-
-#define NAMESPACE(kind)                                                                            \
-    {.name = (kind), .mode = LINUX_S_IFLNK | 0777, .needs_access = true, .readlink = read_namespace}
-
-static const struct proc_entry ns_children[] = {
-    NAMESPACE("cgroup"), NAMESPACE("ipc"),  NAMESPACE("mnt"), NAMESPACE("net"), NAMESPACE("pid"),
-    NAMESPACE("time"),   NAMESPACE("user"), NAMESPACE("uts"), {.name = NULL},
-};
 
 // --- Threads -------------------------------------------------------------------------------------
 
@@ -362,7 +321,11 @@ static bool next_thread(const struct proc_node *dir, int64_t *key, char name[PRO
          .show_task = show_comm,                                                                   \
          .store = store_comm},                                                                     \
         MAGIC_LINK("cwd", read_cwd, follow_cwd), PRIVATE_FILE("environ", 0400, proc_show_environ), \
-        MAGIC_LINK("exe", read_exe, follow_exe), PROC_TASK_FILE("gid_map", 0444, show_id_map),     \
+        MAGIC_LINK("exe", read_exe, follow_exe),                                                   \
+        {.name = "gid_map",                                                                        \
+         .mode = LINUX_S_IFREG | 0644,                                                             \
+         .show_task = proc_show_gid_map,                                                           \
+         .store = proc_store_gid_map},                                                             \
         PRIVATE_FILE("io", 0400, proc_show_io), PROC_TASK_FILE("limits", 0444, proc_show_limits),  \
         PROC_TASK_FILE("loginuid", 0444, show_unset_id),                                           \
         PRIVATE_FILE("maps", 0444, proc_show_maps),                                                \
@@ -375,7 +338,7 @@ static bool next_thread(const struct proc_node *dir, int64_t *key, char name[PRO
         {.name = "ns",                                                                             \
          .mode = LINUX_S_IFDIR | 0511,                                                             \
          .needs_access = true,                                                                     \
-         .children = ns_children},                                                                 \
+         .children = proc_ns_children},                                                            \
         PROC_TASK_FILE("oom_score", 0444, show_oom_score),                                         \
         {.name = "oom_score_adj",                                                                  \
          .mode = LINUX_S_IFREG | 0644,                                                             \
@@ -385,14 +348,21 @@ static bool next_thread(const struct proc_node *dir, int64_t *key, char name[PRO
         MAGIC_LINK("root", read_root, follow_root),                                                \
         PROC_TASK_FILE("schedstat", 0444, show_schedstat),                                         \
         PROC_TASK_FILE("sessionid", 0444, show_unset_id),                                          \
-        PROC_TASK_FILE("setgroups", 0644, show_setgroups),                                         \
+        {.name = "setgroups",                                                                      \
+         .mode = LINUX_S_IFREG | 0644,                                                             \
+         .show_task = proc_show_setgroups,                                                         \
+         .store = proc_store_setgroups},                                                           \
         PRIVATE_FILE("smaps", 0444, proc_show_smaps),                                              \
         PRIVATE_FILE("smaps_rollup", 0444, proc_show_smaps_rollup),                                \
         PROC_TASK_FILE("stat", 0444, proc_show_stat),                                              \
         PROC_TASK_FILE("statm", 0444, proc_show_statm),                                            \
         PROC_TASK_FILE("status", 0444, proc_show_status),                                          \
         PROC_TASK_FILE("timerslack_ns", 0666, show_timerslack),                                    \
-        PROC_TASK_FILE("uid_map", 0444, show_id_map), PROC_TASK_FILE("wchan", 0444, show_wchan)
+        {.name = "uid_map",                                                                        \
+         .mode = LINUX_S_IFREG | 0644,                                                             \
+         .show_task = proc_show_uid_map,                                                           \
+         .store = proc_store_uid_map},                                                             \
+        PROC_TASK_FILE("wchan", 0444, show_wchan)
 
 #define FD_DIRS                                                                                    \
     {.name = "fd",                                                                                 \

@@ -157,7 +157,7 @@ static const char *state_name(char letter)
     }
 }
 
-static void show_identity(struct proc_text *t, struct task *task)
+static void show_identity(struct proc_text *t, struct task *task, struct task *reader)
 {
     struct proc_task_info info;
     proc_task_info(task, &info);
@@ -172,16 +172,20 @@ static void show_identity(struct proc_text *t, struct task *task)
         fs_context_put(fs);
         proc_printf(t, "Umask:\t%04o\n", umask);
     }
-    proc_printf(t, "State:\t%c (%s)\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n",
-                state, state_name(state), task->tgid, task->pid, info.ppid);
+    proc_printf(t, "State:\t%c (%s)\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t%d\n",
+                state, state_name(state), task->tgid, task->pid, info.ppid, info.tracer);
     const struct cred *c = task_cred_get(task);
     struct fd_table *files = task_files_get(task);
+    const struct user_ns *ns = reader ? reader->cred->user_ns : NULL;
     if (c)
-        proc_printf(t, "Uid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\n", c->uid, c->euid, c->suid,
-                    c->fsuid, c->gid, c->egid, c->sgid, c->fsgid);
+        proc_printf(t, "Uid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\n",
+                    user_ns_show(ns, ID_UID, c->uid), user_ns_show(ns, ID_UID, c->euid),
+                    user_ns_show(ns, ID_UID, c->suid), user_ns_show(ns, ID_UID, c->fsuid),
+                    user_ns_show(ns, ID_GID, c->gid), user_ns_show(ns, ID_GID, c->egid),
+                    user_ns_show(ns, ID_GID, c->sgid), user_ns_show(ns, ID_GID, c->fsgid));
     proc_printf(t, "FDSize:\t%u\nGroups:\t", files ? fd_table_size(files) : 0);
     for (uint32_t i = 0; c && i < c->group_count; i++)
-        proc_printf(t, "%u ", c->groups[i]);
+        proc_printf(t, "%u ", user_ns_show(ns, ID_GID, c->groups[i]));
     proc_printf(t, "\nNStgid:\t%d\nNSpid:\t%d\nNSpgid:\t%d\nNSsid:\t%d\n", task->tgid, task->pid,
                 info.pgid, info.sid);
     if (files)
@@ -260,7 +264,7 @@ static void show_rights(struct proc_text *t, struct task *task)
 int proc_show_status(struct proc_text *t, struct task *task, struct task *reader)
 {
     (void)reader;
-    show_identity(t, task);
+    show_identity(t, task, reader);
     show_memory(t, task);
     show_signals(t, task);
     show_rights(t, task);

@@ -1,5 +1,6 @@
 // /proc/sys: settings, most of them facts. What can be written is checked for its effect; the rest
 // is read-only.
+#include "kernel/ns.h"
 #include "kernel/pid.h"
 #include "kernel/pipe.h"
 #include "kernel/proc/node.h"
@@ -21,7 +22,6 @@ static const struct {
     {"cap_last_cap", "40"},
     {"core_pattern", "core"},
     {"core_uses_pid", "0"},
-    {"domainname", "(none)"},
     {"dmesg_restrict", "0"},
     {"kptr_restrict", "0"},
     {"modules_disabled", "1"},
@@ -152,30 +152,59 @@ static int show_boot_id(struct proc_text *t, const struct proc_node *node, struc
     return 0;
 }
 
+// A name of the reader's UTS namespace.
+static int show_uts(struct proc_text *t, const struct proc_node *node, struct task *reader,
+                    size_t field)
+{
+    char name[sizeof((struct uts_ns *)0)->nodename];
+    struct namespaces *ns =
+        reader ? task_ns_get(reader) : namespaces_get(node->kernel->ns->initial);
+    if (!ns)
+        return -LINUX_ESRCH;
+    lock_acquire(&node->kernel->tasklist);
+    memcpy(name, (const char *)ns->uts + field, sizeof name);
+    lock_release(&node->kernel->tasklist);
+    namespaces_put(ns);
+    proc_printf(t, "%s\n", name);
+    return 0;
+}
+
 static int show_hostname(struct proc_text *t, const struct proc_node *node, struct task *reader)
 {
-    (void)reader;
-    char name[sizeof node->kernel->nodename];
+    return show_uts(t, node, reader, offsetof(struct uts_ns, nodename));
+}
+
+static int show_domainname(struct proc_text *t, const struct proc_node *node, struct task *reader)
+{
+    return show_uts(t, node, reader, offsetof(struct uts_ns, domainname));
+}
+
+static int store_uts(const struct proc_node *node, struct task *writer, char *text, size_t field)
+{
+    const size_t room = sizeof((struct uts_ns *)0)->nodename;
+    if (!writer || !cred_capable_in(writer->cred, writer->ns->uts->base.owner, LINUX_CAP_SYS_ADMIN))
+        return -LINUX_EPERM;
+    text[strcspn(text, "\n")] = '\0';
+    if (strlen(text) >= room)
+        return -LINUX_EINVAL;
+    char *name = (char *)writer->ns->uts + field;
     lock_acquire(&node->kernel->tasklist);
-    memcpy(name, node->kernel->nodename, sizeof name);
+    memset(name, 0, room);
+    memcpy(name, text, strlen(text));
     lock_release(&node->kernel->tasklist);
-    proc_printf(t, "%s\n", name);
     return 0;
 }
 
 static int store_hostname(const struct proc_node *node, struct task *writer, char *text, size_t n)
 {
-    if (!writer || !task_capable(writer, LINUX_CAP_SYS_ADMIN))
-        return -LINUX_EPERM;
-    text[strcspn(text, "\n")] = '\0';
-    if (strlen(text) >= sizeof node->kernel->nodename)
-        return -LINUX_EINVAL;
     (void)n;
-    lock_acquire(&node->kernel->tasklist);
-    memset(node->kernel->nodename, 0, sizeof node->kernel->nodename);
-    memcpy(node->kernel->nodename, text, strlen(text));
-    lock_release(&node->kernel->tasklist);
-    return 0;
+    return store_uts(node, writer, text, offsetof(struct uts_ns, nodename));
+}
+
+static int store_domainname(const struct proc_node *node, struct task *writer, char *text, size_t n)
+{
+    (void)n;
+    return store_uts(node, writer, text, offsetof(struct uts_ns, domainname));
 }
 
 static int show_pid_max(struct proc_text *t, const struct proc_node *node, struct task *reader)
@@ -214,7 +243,10 @@ static const struct proc_entry kernel_dir[] = {
     FACT("core_pattern"),
     FACT("core_uses_pid"),
     FACT("dmesg_restrict"),
-    FACT("domainname"),
+    {.name = "domainname",
+     .mode = LINUX_S_IFREG | 0644,
+     .show = show_domainname,
+     .store = store_domainname},
     {.name = "hostname",
      .mode = LINUX_S_IFREG | 0644,
      .show = show_hostname,

@@ -324,7 +324,9 @@ static void test_mounts(struct tap *t, struct env *e)
     struct path root, bind;
     ISH_ASSERT(!env_mkdir(c, "/bind", 0755) && !path_walk(c, NULL, "/bind", 0, &bind) &&
                !path_walk(c, NULL, "/mnt", 0, &root));
-    CHECK(t, vfs_bind(e->vfs, &root, &bind, MOUNT_RDONLY) == 0 && env_holds(c, "/bind/f", "inner"),
+    CHECK(t,
+          vfs_bind(e->vfs, &root, &bind, MOUNT_RDONLY, false) == 0 &&
+              env_holds(c, "/bind/f", "inner"),
           "a bind mount shows the same tree");
     CHECK(t,
           env_put(c, "/bind/g", "", 0644) == -LINUX_EROFS &&

@@ -36,6 +36,8 @@ LANES = {
     "python": Lane("base", ("python3", "libpython3.11-testsuite", "sqlite3", "xz-utils"),
                    suites=("bookworm",)),
     "c": Lane("base", ("gcc", "g++", "gfortran", "tcc", "libc6-dev", "make", "git")),
+    # Looking into programs, with a compiler to make some.
+    "trace": Lane("base", ("strace", "gdb", "gcc", "libc6-dev")),
 }
 
 

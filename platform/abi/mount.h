@@ -1,0 +1,36 @@
+// mount(2), umount2(2) and the calls that came after them (linux/mount.h). Layer 0.
+#ifndef PLATFORM_ABI_MOUNT_H
+#define PLATFORM_ABI_MOUNT_H
+
+#include <stdint.h>
+
+#define LINUX_MS_RDONLY      UINT64_C(1)
+#define LINUX_MS_NOSUID      UINT64_C(2)
+#define LINUX_MS_NODEV       UINT64_C(4)
+#define LINUX_MS_NOEXEC      UINT64_C(8)
+#define LINUX_MS_REMOUNT     UINT64_C(0x20)
+#define LINUX_MS_NOSYMFOLLOW UINT64_C(0x100)
+#define LINUX_MS_NOATIME     UINT64_C(0x400)
+#define LINUX_MS_NODIRATIME  UINT64_C(0x800)
+#define LINUX_MS_BIND        UINT64_C(0x1000)
+#define LINUX_MS_MOVE        UINT64_C(0x2000)
+#define LINUX_MS_REC         UINT64_C(0x4000)
+#define LINUX_MS_SILENT      UINT64_C(0x8000)
+#define LINUX_MS_UNBINDABLE  UINT64_C(0x20000)
+#define LINUX_MS_PRIVATE     UINT64_C(0x40000)
+#define LINUX_MS_SLAVE       UINT64_C(0x80000)
+#define LINUX_MS_SHARED      UINT64_C(0x100000)
+#define LINUX_MS_RELATIME    UINT64_C(0x200000)
+#define LINUX_MS_STRICTATIME UINT64_C(0x1000000)
+#define LINUX_MS_NOUSER      UINT64_C(0x80000000)
+#define LINUX_MS_MGC_VAL     UINT64_C(0xc0ed0000)
+#define LINUX_MS_MGC_MASK    UINT64_C(0xffff0000)
+
+enum {
+    LINUX_MNT_FORCE = 1,
+    LINUX_MNT_DETACH = 2,
+    LINUX_MNT_EXPIRE = 4,
+    LINUX_UMOUNT_NOFOLLOW = 8,
+};
+
+#endif
