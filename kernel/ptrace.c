@@ -430,10 +430,8 @@ static int begin_work(struct task *task, struct task *child)
 static void end_work(struct task *task, struct task *child)
 {
     lock_acquire(&child->process->lock);
-    if (child->ptrace.tracer == task && child->ptrace.busy) {
-        child->ptrace.busy = false;
-        task_wake(child);
-    }
+    if (child->ptrace.tracer == task && child->ptrace.busy)
+        ptrace_end_work(child);
     lock_release(&child->process->lock);
 }
 

@@ -102,6 +102,8 @@ void ptrace_tell_tracer(struct task *task, int32_t code, int32_t status);
 
 // A group stop began or ended: a task that was seized stops for it, or again.
 void ptrace_notify_group(struct task *task);
+// The tracer's work on a stopped task is done; it goes on if it was killed meanwhile.
+void ptrace_end_work(struct task *task);
 // Lets a stopped task go on.
 void ptrace_resume(struct task *task, int32_t signo);
 // The machine ends: tracers may wait for each other, so no thread of the process stops any more.

@@ -85,6 +85,8 @@ static int32_t stop_here(struct task *task, const struct stop *s, int32_t otherw
         pt->trapping = false;
         task_wake(pt->tracer);
     }
+    // Who hears of the stop is to see it.
+    atomic_store_explicit(&task->state, TASK_TRACED, memory_order_relaxed);
     lock_release(&p->lock);
     announce(task, s->why, group_stopped);
     lock_acquire(&p->lock);
@@ -93,6 +95,7 @@ static int32_t stop_here(struct task *task, const struct stop *s, int32_t otherw
         (void)!task_sleep(task, WAIT_FOREVER, WAIT_UNINTERRUPTIBLE, TASK_TRACED);
         lock_acquire(&p->lock);
     }
+    atomic_store_explicit(&task->state, TASK_RUNNING, memory_order_relaxed);
     pt->stopped = pt->listening = pt->ending = false;
     pt->info = NULL;
     pt->message = 0;
@@ -270,6 +273,13 @@ bool ptrace_seccomp(struct task *task, uint32_t *nr, uint32_t data)
     *nr = (uint32_t)task->ptrace.call_nr;
     task->ptrace.call_nr = -1;
     return true;
+}
+
+void ptrace_end_work(struct task *task)
+{
+    task->ptrace.busy = false;
+    if (cannot_stop(task, task->ptrace.ending))
+        task_wake(task);
 }
 
 // --- Going on ------------------------------------------------------------------------------------

@@ -46,7 +46,8 @@ struct isa_case {
 struct isa_state {
     uint64_t x[31];
     uint64_t sp, pc;
-    uint32_t nzcv; // bits 31..28
+    uint64_t tpidr; // TPIDR_EL0
+    uint32_t nzcv;  // bits 31..28
     uint32_t fpcr, fpsr;
     uint32_t unused;
     uint64_t v[32][2];
