@@ -17,7 +17,7 @@
 #include <sys/syscall.h>
 #include <sys/un.h>
 
-enum { FOREVER_S = 1000 };
+enum { FOREVER_S = 1000, NOT_RETURNED = -9 };
 
 struct shared {
     _Atomic uint32_t futex;
@@ -300,12 +300,14 @@ static char state_of(pid_t pid)
     return end ? end[2] : '?';
 }
 
-// Until it sleeps in its call, or has ended.
+// Until it sleeps in its call, or has ended. On its way out it may sleep as well.
 static void settle(pid_t pid)
 {
-    for (char c = 'R'; c != 'S' && c != 'Z' && c != 'X';) {
+    for (char c = 'R'; c != 'Z' && c != 'X';) {
         usleep(200);
         c = state_of(pid);
+        if (c == 'S' && atomic_load(&shared->returned) == NOT_RETURNED)
+            return;
     }
 }
 
@@ -367,7 +369,7 @@ static void probe(const struct wait *w, enum stimulus how)
     char text[128];
     int status;
     set_up();
-    atomic_store(&shared->returned, -9);
+    atomic_store(&shared->returned, NOT_RETURNED);
     atomic_store(&shared->error, 0);
     if (w->parent_before)
         w->parent_before();
