@@ -1,4 +1,5 @@
 // stat, chmod, chown, utimensat, truncate, readlink.
+#include "fs/acl.h"
 #include "fs/notify.h"
 #include "fs/vfs_core.h"
 #include "platform/abi/fs.h"
@@ -20,26 +21,54 @@ ssize_t vfs_readlink(const struct vfs_caller *c, const struct path *p, char *buf
     return n > 0 && (size_t)n > size ? (ssize_t)size : n;
 }
 
-static uint32_t without_setid(uint32_t mode)
+// Set-group-id without the right to execute is kept for those who may set it.
+static uint32_t without_setid(const struct perm *perm, const struct cred *cred)
 {
-    uint32_t kept = mode & ~(uint32_t)LINUX_S_ISUID;
-    if ((mode & (LINUX_S_ISGID | LINUX_S_IXGRP)) == (LINUX_S_ISGID | LINUX_S_IXGRP))
+    uint32_t kept = perm->mode & ~(uint32_t)LINUX_S_ISUID;
+    bool may_keep = cred_in_group(cred, perm->gid) ||
+                    cred_capable_over(cred, perm->uid, perm->gid, LINUX_CAP_FSETID);
+    if (perm->mode & LINUX_S_IXGRP || !may_keep)
         kept &= ~(uint32_t)LINUX_S_ISGID;
     return kept;
 }
 
-int inode_kill_setid(struct inode *inode, const struct cred *cred, bool forced)
+void inode_caps_change(struct inode *inode)
 {
-    if (!LINUX_S_ISREG(inode->type) || (!forced && cred_capable(cred, LINUX_CAP_FSETID)))
+    uint32_t epoch = atomic_load_explicit(&inode->caps_epoch, memory_order_relaxed);
+    while (!atomic_compare_exchange_weak_explicit(&inode->caps_epoch, &epoch, (epoch | 1) + 1,
+                                                  memory_order_seq_cst, memory_order_relaxed))
+        ;
+}
+
+// File capabilities belong to the contents and the owner they were given for.
+static int kill_caps(struct inode *inode)
+{
+    uint32_t epoch = atomic_load_explicit(&inode->caps_epoch, memory_order_seq_cst);
+    if (epoch & 1 || !inode->ops->removexattr)
         return 0;
+    int err = inode->ops->removexattr(inode, "security.capability");
+    if (err && err != -LINUX_ENODATA && err != -LINUX_EOPNOTSUPP)
+        return err;
+    atomic_compare_exchange_strong_explicit(&inode->caps_epoch, &epoch, epoch | 1,
+                                            memory_order_seq_cst, memory_order_relaxed);
+    return 0;
+}
+
+int inode_kill_setid(struct inode *inode, const struct cred *cred)
+{
+    if (!LINUX_S_ISREG(inode->type))
+        return 0;
+    int err = kill_caps(inode);
+    if (err || cred_capable(cred, LINUX_CAP_FSETID))
+        return err;
     struct perm perm;
-    int err = inode_perm(inode, &perm);
-    if (!err && !forced && cred_capable_over(cred, perm.uid, perm.gid, LINUX_CAP_FSETID))
+    err = inode_perm(inode, &perm);
+    if (!err && cred_capable_over(cred, perm.uid, perm.gid, LINUX_CAP_FSETID))
         return 0;
-    if (err || without_setid(perm.mode) == perm.mode || !inode->ops->setattr)
+    if (err || without_setid(&perm, cred) == perm.mode || !inode->ops->setattr)
         return err;
     struct vfs_setattr attr = {.mask = ATTR_MODE,
-                               .mode = without_setid(perm.mode) & LINUX_S_IALLPERM};
+                               .mode = without_setid(&perm, cred) & LINUX_S_IALLPERM};
     return inode->ops->setattr(inode, &attr);
 }
 
@@ -115,9 +144,11 @@ static int prepare(const struct vfs_caller *c, const struct path *p, const struc
             !cred_capable_over(c->cred, perm->uid, perm->gid, LINUX_CAP_FSETID))
             attr->mode &= ~(uint32_t)LINUX_S_ISGID;
     } else if (attr->mask & (ATTR_CHOWN | ATTR_UID | ATTR_GID) && !LINUX_S_ISDIR(inode->type) &&
-               without_setid(perm->mode) != perm->mode) {
+               without_setid(perm, c->cred) != perm->mode) {
+        if (!perm_owner_or_capable(c, perm->uid))
+            return -LINUX_EPERM; // a mode changes, even when neither owner does
         attr->mask |= ATTR_MODE;
-        attr->mode = without_setid(perm->mode) & LINUX_S_IALLPERM;
+        attr->mode = without_setid(perm, c->cred) & LINUX_S_IALLPERM;
     }
     attr->mask &= ~(unsigned)ATTR_CHOWN;
     return 0;
@@ -156,14 +187,12 @@ int vfs_setattr(const struct vfs_caller *c, const struct path *p, const struct v
     if (!inode->ops->setattr)
         return -LINUX_EPERM;
     err = apply(inode, &want);
-    if (!err && chown && LINUX_S_ISREG(inode->type) && inode->ops->removexattr) {
-        // File capabilities belong to the owner they were given under.
-        int gone = inode->ops->removexattr(inode, "security.capability");
-        if (gone && gone != -LINUX_ENODATA && gone != -LINUX_EOPNOTSUPP)
-            err = gone;
-    }
+    if (!err && attr->mask & ATTR_MODE)
+        err = acl_chmod(inode, want.mode);
+    if (!err && chown && LINUX_S_ISREG(inode->type))
+        err = kill_caps(inode);
     if (!err && want.mask & ATTR_SIZE)
-        err = inode_kill_setid(inode, c->cred, false);
+        err = inode_kill_setid(inode, c->cred);
     if (!err)
         notify_change(c->vfs, p->dentry, want.mask);
     return err;
@@ -177,7 +206,7 @@ int file_truncate_open(struct file *file)
     int err = apply(file->inode, &attr);
     if (!err)
         notify_entry(file->path.mnt->vfs, file->path.dentry, LINUX_IN_MODIFY);
-    return err ? err : inode_kill_setid(file->inode, file->cred, false);
+    return err ? err : inode_kill_setid(file->inode, file->cred);
 }
 
 int file_truncate(const struct vfs_caller *c, struct file *file, uint64_t size)
@@ -194,5 +223,5 @@ int file_truncate(const struct vfs_caller *c, struct file *file, uint64_t size)
     int err = file->inode->ops->setattr(file->inode, &attr);
     if (!err)
         notify_file(file, LINUX_IN_MODIFY);
-    return err ? err : inode_kill_setid(file->inode, c->cred, false);
+    return err ? err : inode_kill_setid(file->inode, c->cred);
 }

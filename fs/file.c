@@ -115,8 +115,7 @@ ssize_t file_write(struct file *file, struct iter *it, uint64_t *pos)
     if (!file->ops->write)
         return -LINUX_EINVAL;
     if (file->inode && it->left > 0) {
-        // The opener's rights stand for the writer's: the VFS does not know the writer's.
-        int err = inode_kill_setid(file->inode, file->cred, false);
+        int err = inode_kill_setid(file->inode, it->cred ? it->cred : file->cred);
         if (err)
             return err;
     }
@@ -210,7 +209,8 @@ int file_fsync(struct file *file, bool data_only)
     return file->ops->fsync ? file->ops->fsync(file, data_only) : -LINUX_EINVAL;
 }
 
-int file_fallocate(struct file *file, unsigned mode, uint64_t offset, uint64_t len)
+int file_fallocate(const struct cred *cred, struct file *file, unsigned mode, uint64_t offset,
+                   uint64_t len)
 {
     const unsigned known = LINUX_FALLOC_FL_KEEP_SIZE | LINUX_FALLOC_FL_PUNCH_HOLE |
                            LINUX_FALLOC_FL_COLLAPSE_RANGE | LINUX_FALLOC_FL_ZERO_RANGE |
@@ -237,7 +237,7 @@ int file_fallocate(struct file *file, unsigned mode, uint64_t offset, uint64_t l
         return -LINUX_EFBIG;
     if (!file->ops->fallocate)
         return -LINUX_EOPNOTSUPP;
-    int err = inode_kill_setid(file->inode, file->cred, false); // as a write does
+    int err = inode_kill_setid(file->inode, cred); // as a write does
     if (!err)
         err = file->ops->fallocate(file, mode, offset, len);
     if (!err)

@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct cred;
 struct task;
 struct iter;
 
@@ -30,7 +31,9 @@ struct iter {
     const struct iter_ops *ops;
     size_t left;       // bytes not yet transferred
     struct task *task; // the caller; opaque below kernel/. NULL for kernel buffers
-    bool nonblock;     // this transfer must not wait (O_NONBLOCK, RWF_NOWAIT, MSG_DONTWAIT)
+    // Whose rights a write has: they decide about set-id bits. NULL: the opener's.
+    const struct cred *cred;
+    bool nonblock; // this transfer must not wait (O_NONBLOCK, RWF_NOWAIT, MSG_DONTWAIT)
     // Private to ops.
     uint64_t base; // start, when there is no vec
     const void *vec;

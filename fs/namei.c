@@ -1,4 +1,5 @@
 // mkdir, mknod, symlink, link, unlink, rmdir. Renames are in fs/rename.c.
+#include "fs/acl.h"
 #include "fs/notify.h"
 #include "fs/path.h"
 #include "platform/abi/linux_errno.h"
@@ -8,18 +9,32 @@
 struct creation {
     uint32_t type, mode; // type: LINUX_S_IF*
     uint64_t rdev;
-    const char *target;   // symlink
-    struct inode *linked; // hard link
+    const char *target;      // symlink
+    struct inode *linked;    // hard link
+    const struct mount *mnt; // through which `linked` was found
 };
+
+static int check_linkable(struct inode *inode)
+{
+    if (LINUX_S_ISDIR(inode->type))
+        return -LINUX_EPERM;
+    struct vfs_stat st;
+    int err = inode->ops->getattr(inode, &st);
+    if (err)
+        return err;
+    return st.nlink > 0 || atomic_load_explicit(&inode->linkable, memory_order_relaxed)
+               ? 0
+               : -LINUX_ENOENT;
+}
 
 static int call_create(const struct vfs_caller *c, struct inode *dir, const char *name,
                        const struct creation *what, struct inode **out)
 {
     const struct inode_ops *ops = dir->ops;
     if (what->linked) {
-        if (!ops->link)
-            return -LINUX_EPERM;
-        int err = ops->link(what->linked, dir, name);
+        int err = ops->link ? check_linkable(what->linked) : -LINUX_EPERM;
+        if (!err)
+            err = ops->link(what->linked, dir, name);
         if (err)
             return err;
         atomic_store_explicit(&what->linked->linkable, false, memory_order_relaxed);
@@ -35,13 +50,45 @@ static int call_create(const struct vfs_caller *c, struct inode *dir, const char
         return ops->create ? ops->create(dir, name, what->mode, c, out) : -LINUX_EACCES;
     case LINUX_S_IFCHR:
     case LINUX_S_IFBLK:
-        if (!cred_capable(c->cred, LINUX_CAP_MKNOD))
+        if (!cred_capable(c->cred, LINUX_CAP_MKNOD) &&
+            !(what->type == LINUX_S_IFCHR && what->rdev == 0)) // a whiteout is no device
             return -LINUX_EPERM;
         FALLTHROUGH;
     default:
         return ops->mknod ? ops->mknod(dir, name, what->type | what->mode, what->rdev, c, out)
                           : -LINUX_EPERM;
     }
+}
+
+// Undoes a creation nobody knows of yet.
+static void unmake(struct inode *dir, const char *name, struct inode *made)
+{
+    const struct inode_ops *ops = dir->ops;
+    bool is_dir = LINUX_S_ISDIR(made->type);
+    int err = is_dir ? ops->rmdir(dir, name, made, false) : ops->unlink(dir, name, made, false);
+    (void)err; // what cannot be removed stays, without its list
+    inode_put(made);
+}
+
+// Makes it with the mode and the lists its directory gives it.
+static int create_with_lists(struct walk *w, const struct creation *what, struct inode **made)
+{
+    struct inode *dir = w->cur.dentry->inode;
+    struct creation make = *what;
+    struct acl_inherited lists;
+    if (what->linked || what->type == LINUX_S_IFLNK)
+        return call_create(w->c, dir, w->last, what, made);
+    int err = acl_inherit_begin(w->c, dir, &make.mode, &lists);
+    if (err)
+        return err;
+    err = call_create(w->c, dir, w->last, &make, made);
+    if (!err) {
+        err = acl_inherit(*made, &lists);
+        if (err)
+            unmake(dir, w->last, *made);
+    }
+    acl_inherit_end(&lists);
+    return err;
 }
 
 // The directory w->cur is locked.
@@ -54,12 +101,14 @@ static int create_locked(struct walk *w, const struct creation *what, struct den
         return err;
     if ((*negative)->inode)
         return -LINUX_EEXIST;
-    if (w->must_be_dir && what->type != LINUX_S_IFDIR)
+    if (w->must_be_dir && (what->type != LINUX_S_IFDIR || what->linked))
         return -LINUX_ENOENT;
+    if (what->linked && w->cur.mnt != what->mnt)
+        return -LINUX_EXDEV;
     err = perm_may_create(w->c, &w->cur);
     struct inode *inode;
     if (!err)
-        err = call_create(w->c, dir->inode, w->last, what, &inode);
+        err = create_with_lists(w, what, &inode);
     if (err)
         return err;
     dentry_unhash(w->c->vfs, *negative);
@@ -113,15 +162,14 @@ static int create_at(const struct vfs_caller *c, const struct path *base, const 
 int vfs_mkdir(const struct vfs_caller *c, const struct path *base, const char *name, uint32_t mode)
 {
     const unsigned allowed = 0777 | LINUX_S_ISVTX;
-    struct creation what = {.type = LINUX_S_IFDIR, .mode = mode & allowed & ~c->umask};
+    struct creation what = {.type = LINUX_S_IFDIR, .mode = mode & allowed};
     return create_at(c, base, name, &what);
 }
 
 int vfs_mknod(const struct vfs_caller *c, const struct path *base, const char *name, uint32_t mode,
               uint64_t rdev)
 {
-    struct creation what = {.type = mode & LINUX_S_IFMT,
-                            .mode = mode & LINUX_S_IALLPERM & ~c->umask};
+    struct creation what = {.type = mode & LINUX_S_IFMT, .mode = mode & LINUX_S_IALLPERM};
     switch (what.type) {
     case 0:
         what.type = LINUX_S_IFREG;
@@ -153,36 +201,14 @@ int vfs_symlink(const struct vfs_caller *c, const char *target, const struct pat
     return create_at(c, base, name, &what);
 }
 
-static int check_linkable(struct inode *inode)
-{
-    if (LINUX_S_ISDIR(inode->type))
-        return -LINUX_EPERM;
-    struct vfs_stat st;
-    int err = inode->ops->getattr(inode, &st);
-    if (err)
-        return err;
-    return st.nlink > 0 || atomic_load_explicit(&inode->linkable, memory_order_relaxed)
-               ? 0
-               : -LINUX_ENOENT;
-}
-
 int vfs_link(const struct vfs_caller *c, const struct path *old, const struct path *base,
              const char *name)
 {
-    struct creation what = {.type = old->dentry->inode->type, .linked = old->dentry->inode};
-    struct walk w;
-    int err = walk_begin(&w, c, base, name, 0);
-    if (!err)
-        err = walk_parent(&w);
-    // In Linux's order: what is there already, then other file systems, then the object itself.
-    if (!err && w.cur.mnt != old->mnt)
-        err = -LINUX_EXDEV;
-    if (!err)
-        err = check_linkable(what.linked);
-    if (!err)
-        err = create_in(&w, &what);
-    walk_end(&w);
-    return err;
+    // In Linux's order: what is there already, then other file systems, then rights in the
+    // directory, then the object itself.
+    struct inode *linked = old->dentry->inode;
+    struct creation what = {.type = linked->type, .linked = linked, .mnt = old->mnt};
+    return create_at(c, base, name, &what);
 }
 
 // --- Removing ------------------------------------------------------------------------------------

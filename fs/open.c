@@ -1,4 +1,5 @@
 // open(2).
+#include "fs/acl.h"
 #include "fs/notify.h"
 #include "fs/path.h"
 #include "platform/abi/linux_errno.h"
@@ -155,12 +156,23 @@ static int create_file(struct walk *w, uint32_t mode, struct dentry *negative, s
     struct dentry *dir = w->cur.dentry;
     const struct vfs_caller *c = w->c;
     int err = perm_may_create(c, &w->cur);
-    struct inode *inode;
+    struct inode *inode = NULL;
+    struct acl_inherited lists;
+    mode &= LINUX_S_IALLPERM;
     if (!err)
-        err = dir->inode->ops->create(dir->inode, w->last, mode & LINUX_S_IALLPERM & ~c->umask, c,
-                                      &inode);
+        err = acl_inherit_begin(c, dir->inode, &mode, &lists);
     if (err)
         return err;
+    err = dir->inode->ops->create(dir->inode, w->last, mode, c, &inode);
+    if (!err)
+        err = acl_inherit(inode, &lists);
+    acl_inherit_end(&lists);
+    if (err) {
+        if (inode && dir->inode->ops->unlink(dir->inode, w->last, inode, false))
+            err = -LINUX_EIO; // it stays, without the list it should have
+        inode_put(inode);
+        return err;
+    }
     dentry_unhash(c->vfs, negative);
     *out = dentry_create(c->vfs, dir, w->last, w->last_len, inode, true);
     return *out ? 0 : -LINUX_ENOMEM;
@@ -184,6 +196,22 @@ static int create_locked(struct walk *w, uint32_t mode, struct dentry **out, boo
     }
     *created = made != NULL;
     return err;
+}
+
+// A sticky directory that everybody may write to holds traps: what others put there is not opened
+// by those who meant to create. (Regular files and FIFOs have sysctls of their own, which are 0.)
+static int check_sticky(const struct walk *w, struct inode *inode)
+{
+    struct perm dir, there;
+    if (inode->type == LINUX_S_IFREG || inode->type == LINUX_S_IFIFO)
+        return 0;
+    int err = inode_perm(w->cur.dentry->inode, &dir);
+    if (err || !(dir.mode & LINUX_S_ISVTX) || !(dir.mode & LINUX_S_IWOTH))
+        return err;
+    err = inode_perm(inode, &there);
+    if (err || there.uid == dir.uid || there.uid == w->c->cred->fsuid)
+        return err;
+    return -LINUX_EACCES;
 }
 
 // Finds or makes `last`. *created tells which.
@@ -232,6 +260,8 @@ static int open_create(struct walk *w, unsigned flags, uint32_t mode, struct fil
             mount_cross(w->c->vfs, &p);
         if (!err && w->flags & WALK_NO_XDEV && p.mnt != w->cur.mnt)
             err = -LINUX_EXDEV;
+        if (!err && !created && !LINUX_S_ISDIR(p.dentry->inode->type))
+            err = check_sticky(w, p.dentry->inode);
         if (!err)
             err = open_resolved(w->c, &p, flags, created, out);
         path_put(&p);
@@ -253,7 +283,18 @@ static int open_tmpfile(struct walk *w, unsigned flags, uint32_t mode, struct fi
         return err;
     if (!dir->ops->tmpfile)
         return -LINUX_EOPNOTSUPP;
-    err = dir->ops->tmpfile(dir, mode & LINUX_S_IALLPERM & ~c->umask, c, &inode);
+    struct acl_inherited lists;
+    mode &= LINUX_S_IALLPERM;
+    err = acl_inherit_begin(c, dir, &mode, &lists);
+    if (err)
+        return err;
+    err = dir->ops->tmpfile(dir, mode, c, &inode);
+    if (!err) {
+        err = acl_inherit(inode, &lists);
+        if (err)
+            inode_put(inode);
+    }
+    acl_inherit_end(&lists);
     if (err)
         return err;
     char name[32];

@@ -1,4 +1,5 @@
 // Who may do what: the rules of path_resolution(7), capabilities(7) and unlink(2).
+#include "fs/acl.h"
 #include "fs/vfs_core.h"
 #include "platform/abi/fs.h"
 #include "platform/abi/linux_errno.h"
@@ -28,6 +29,20 @@ static bool bits_allow(const struct cred *cred, const struct perm *p, unsigned m
     return (mask & ~bits & 7) == 0;
 }
 
+// 0 or -LINUX_EACCES, by the list of the object if it has one, or its mode.
+static int allow(struct inode *inode, const struct cred *cred, const struct perm *p, unsigned mask)
+{
+    // A group that may do nothing is what a mask of nothing looks like: the list allows nothing
+    // then.
+    if (cred->fsuid != p->uid && p->mode & 0070 &&
+        !(atomic_load_explicit(&inode->acl_epoch, memory_order_relaxed) & 1)) {
+        int err = acl_permission(inode, cred, p, mask);
+        if (err != -LINUX_ENODATA)
+            return err;
+    }
+    return bits_allow(cred, p, mask) ? 0 : -LINUX_EACCES;
+}
+
 int inode_permission(const struct vfs_caller *c, struct inode *inode, unsigned mask)
 {
     if (inode->ops->permission)
@@ -40,8 +55,9 @@ int inode_permission(const struct vfs_caller *c, struct inode *inode, unsigned m
     int err = inode_perm(inode, &p);
     if (err)
         return err;
-    if (bits_allow(cred, &p, mask))
-        return 0;
+    err = allow(inode, cred, &p, mask);
+    if (err != -LINUX_EACCES)
+        return err;
     bool override = cred_capable_over(cred, p.uid, p.gid, LINUX_CAP_DAC_OVERRIDE);
     if (override && (is_dir || !(mask & LINUX_X_OK)))
         return 0;

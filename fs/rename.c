@@ -2,6 +2,7 @@
 #include "fs/notify.h"
 #include "fs/path.h"
 #include "platform/abi/linux_errno.h"
+#include <stdio.h>
 
 // One rename: both parents walked to, then both entries.
 struct renaming {
@@ -122,12 +123,55 @@ static int call_rename(struct renaming *r)
     return old_dir->inode->ops->rename(&args);
 }
 
+// A whiteout is a device 0:0, which union file systems take for a hole. It is made under a name of
+// its own before the rename, which may then still be called off, and moves to its place after it;
+// the directories are locked meanwhile.
+struct whiteout {
+    struct inode *inode;
+    char name[32];
+};
+
+static int whiteout_begin(struct renaming *r, struct whiteout *w)
+{
+    enum { TRIES = 64 };
+    struct inode *dir = r->from.cur.dentry->inode;
+    int err = dir->ops->mknod ? -LINUX_EEXIST : -LINUX_EINVAL;
+    for (int i = 0; i < TRIES && err == -LINUX_EEXIST; i++) {
+        snprintf(w->name, sizeof w->name, ".whiteout-%d", i);
+        err = dir->ops->mknod(dir, w->name, LINUX_S_IFCHR, 0, r->c, &w->inode);
+    }
+    return err == -LINUX_EPERM ? -LINUX_EINVAL : err; // this file system has no devices
+}
+
+// The rename succeeded or not.
+static int whiteout_end(struct renaming *r, struct whiteout *w, int err)
+{
+    struct inode *dir = r->from.cur.dentry->inode;
+    const struct vfs_rename_args args = {.old_dir = dir,
+                                         .new_dir = dir,
+                                         .inode = w->inode,
+                                         .old_name = w->name,
+                                         .new_name = r->from.last};
+    int moved = err ? dir->ops->unlink(dir, w->name, w->inode, false) : dir->ops->rename(&args);
+    inode_put(w->inode);
+    return err ? err : moved;
+}
+
+static int rename_and_white_out(struct renaming *r)
+{
+    struct whiteout w;
+    if (!(r->flags & LINUX_RENAME_WHITEOUT))
+        return call_rename(r);
+    int err = whiteout_begin(r, &w);
+    return err ? err : whiteout_end(r, &w, call_rename(r));
+}
+
 // Both entries are unhashed; on success they end up hashed in their new places.
 static int rename_entries(struct renaming *r)
 {
     struct vfs *vfs = r->c->vfs;
     bool exchange = r->flags & LINUX_RENAME_EXCHANGE;
-    int err = call_rename(r);
+    int err = rename_and_white_out(r);
     if (err)
         return err;
     if (exchange) {
@@ -174,10 +218,11 @@ static int rename_locked(struct renaming *r) NO_TSA
         err = check_slashes(r);
     if (!err)
         err = check_loops(r);
-    if (!err)
-        err = check_permissions(r);
     if (err || r->source->inode == r->target->inode)
         return err; // two names of one object stay as they are
+    err = check_permissions(r);
+    if (err)
+        return err;
     bool target_dir = is_dir(r->target) && !(r->flags & LINUX_RENAME_EXCHANGE);
     if (target_dir) {
         dentry_prune(vfs, r->target);
@@ -199,11 +244,6 @@ static int rename_locked(struct renaming *r) NO_TSA
 
 static int rename_walked(struct renaming *r)
 {
-    int err = walk_parent(&r->from);
-    if (!err)
-        err = walk_parent(&r->to);
-    if (err)
-        return err;
     if (r->from.cur.mnt != r->to.cur.mnt)
         return -LINUX_EXDEV;
     if (r->from.kind != WALK_LAST_NAME)
@@ -216,7 +256,7 @@ static int rename_walked(struct renaming *r)
     if (!old_dir->ops->rename)
         return -LINUX_EPERM;
     lock_dirs(r);
-    err = rename_locked(r);
+    int err = rename_locked(r);
     unlock_dirs(r);
     dentry_put(r->source);
     dentry_put(r->target);
@@ -226,14 +266,19 @@ static int rename_walked(struct renaming *r)
 int vfs_rename(const struct vfs_caller *c, const struct path *old_base, const char *old_name,
                const struct path *new_base, const char *new_name, unsigned flags)
 {
-    const unsigned both = LINUX_RENAME_NOREPLACE | LINUX_RENAME_EXCHANGE;
-    if (flags & ~both || (flags & both) == both)
+    const unsigned known = LINUX_RENAME_NOREPLACE | LINUX_RENAME_EXCHANGE | LINUX_RENAME_WHITEOUT;
+    if (flags & ~known ||
+        (flags & LINUX_RENAME_EXCHANGE && flags & ~(unsigned)LINUX_RENAME_EXCHANGE))
         return -LINUX_EINVAL;
     struct renaming r = {.c = c, .flags = flags};
     int err = walk_begin(&r.from, c, old_base, old_name, 0);
-    int err_to = walk_begin(&r.to, c, new_base, new_name, 0);
+    if (!err)
+        err = walk_parent(&r.from);
+    int err_to = walk_begin(&r.to, c, new_base, new_name, 0); // begun in any case: it is ended
     if (!err)
         err = err_to;
+    if (!err)
+        err = walk_parent(&r.to);
     if (!err)
         err = rename_walked(&r);
     walk_end(&r.from);

@@ -395,6 +395,9 @@ struct inode {
     // start over. All loads seq_cst.
     _Atomic uint32_t page_epoch;
     _Atomic bool linkable; // O_TMPFILE: may be given its first name
+    // Moves by 2 around a change of security.capability; odd: known to have none (fs/attr.c).
+    _Atomic uint32_t caps_epoch;
+    _Atomic uint32_t acl_epoch; // the same for its access control list (fs/acl.c)
     // Zero when the inode is made.
     _Atomic(struct inode_locks *) locks; // fs/lock.c
     void *_Atomic watches;               // kernel/inotify.c
@@ -511,7 +514,9 @@ int64_t file_seek_default(struct file *file, int64_t offset, unsigned whence);
 NODISCARD int file_readdir(struct file *file, struct dir_sink *sink);
 uint32_t file_poll(struct file *file, struct poll_table *table);
 NODISCARD int file_fsync(struct file *file, bool data_only);
-NODISCARD int file_fallocate(struct file *file, unsigned mode, uint64_t offset, uint64_t len);
+// `cred`: the caller's, which decides about set-id bits.
+NODISCARD int file_fallocate(const struct cred *cred, struct file *file, unsigned mode,
+                             uint64_t offset, uint64_t len);
 // What mmap and page faults use: file->ops->get_page or the inode's. -LINUX_ENODEV without either.
 NODISCARD int file_get_page(struct file *file, uint64_t index, struct frame **out);
 // Several at once; see get_pages above.

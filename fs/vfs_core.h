@@ -240,8 +240,10 @@ NODISCARD int open_resolved(const struct vfs_caller *c, const struct path *p, un
                             bool created, struct file **out);
 uint64_t file_parent_ino(const struct file *file);   // of a directory, for its ".."
 NODISCARD int file_truncate_open(struct file *file); // the O_TRUNC of an open
-// Clears set-id bits (and file capabilities) after content or owner changed.
-NODISCARD int inode_kill_setid(struct inode *inode, const struct cred *cred, bool forced);
+// Before contents change: file capabilities go, and set-id bits unless `cred` may keep them.
+NODISCARD int inode_kill_setid(struct inode *inode, const struct cred *cred);
+// Around a change of the attribute that holds file capabilities.
+void inode_caps_change(struct inode *inode);
 void lock_inode_free(struct inode *inode); // fs/lock.c: the lists of an inode that goes
 
 #endif

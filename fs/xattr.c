@@ -1,4 +1,5 @@
 // Extended attributes: the name spaces and who may use them, xattr(7).
+#include "fs/acl.h"
 #include "fs/notify.h"
 #include "fs/vfs_core.h"
 #include "platform/abi/fs.h"
@@ -39,7 +40,7 @@ static int check_space(const struct vfs_caller *c, const struct path *p, const c
             strcmp(name, "security.capability") == 0 ? LINUX_CAP_SETFCAP : LINUX_CAP_SYS_ADMIN;
         return !write || cred_capable(c->cred, cap) ? 0 : -LINUX_EPERM;
     }
-    return -LINUX_EOPNOTSUPP; // "system." too: no ACLs
+    return acl_is_name(name) ? 0 : -LINUX_EOPNOTSUPP; // fs/acl.c has its own rules
 }
 
 static int check_name(const struct vfs_caller *c, const struct path *p, const char *name,
@@ -74,6 +75,8 @@ ssize_t vfs_getxattr(const struct vfs_caller *c, const struct path *p, const cha
     int err = check_name(c, p, name, false);
     if (err)
         return err;
+    if (acl_is_name(name))
+        return acl_get(inode, name, buf, size);
     return inode->ops->getxattr ? inode->ops->getxattr(inode, name, buf, size) : -LINUX_EOPNOTSUPP;
 }
 
@@ -91,9 +94,20 @@ int vfs_setxattr(const struct vfs_caller *c, const struct path *p, const char *n
     int err = check_name(c, p, name, true);
     if (err)
         return err;
+    if (acl_is_name(name)) {
+        err = acl_set(c, inode, name, value, size);
+        if (!err)
+            notify_entry(c->vfs, p->dentry, LINUX_IN_ATTRIB);
+        return err;
+    }
     if (!inode->ops->setxattr)
         return -LINUX_EOPNOTSUPP;
+    bool caps = strcmp(name, "security.capability") == 0;
+    if (caps)
+        inode_caps_change(inode);
     err = inode->ops->setxattr(inode, name, value, size, flags);
+    if (caps)
+        inode_caps_change(inode);
     if (!err)
         notify_entry(c->vfs, p->dentry, LINUX_IN_ATTRIB);
     return err;
@@ -147,7 +161,7 @@ int vfs_removexattr(const struct vfs_caller *c, const struct path *p, const char
         return err;
     if (!inode->ops->removexattr)
         return -LINUX_EOPNOTSUPP;
-    err = inode->ops->removexattr(inode, name);
+    err = acl_is_name(name) ? acl_remove(c, inode, name) : inode->ops->removexattr(inode, name);
     if (!err)
         notify_entry(c->vfs, p->dentry, LINUX_IN_ATTRIB);
     return err;

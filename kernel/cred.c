@@ -2,6 +2,7 @@
 #include "kernel/cred.h"
 #include "kernel/process.h"
 #include "kernel/task.h"
+#include "platform/abi/linux_errno.h"
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,45 +78,85 @@ bool cred_may_signal(const struct cred *self, const struct cred *target)
            self->uid == target->uid || cred_capable_in(self, target->user_ns, LINUX_CAP_KILL);
 }
 
-// Capabilities after execve (capabilities(7)), without file capabilities: user 0 gets the bounding
-// and inheritable sets, others what is ambient.
-static void exec_capabilities(struct cred *c, const struct cred *from, bool set_id)
+bool cred_parse_file_caps(const void *value, size_t size, struct exec_rights *out)
 {
-    bool root_rules = !(c->securebits & LINUX_SECBIT_NOROOT);
-    if (set_id)
-        c->cap_ambient = 0;
-    uint64_t permitted = c->cap_ambient, effective = c->cap_ambient;
-    const uint32_t root = cred_uid(c, 0); // of the user namespace
-    if (root_rules && root != ID_NONE && (c->euid == root || c->uid == root)) {
-        permitted = from->cap_inheritable | from->cap_bounding;
-        effective = c->euid == root ? permitted : c->cap_ambient;
-    }
-    c->cap_permitted = permitted;
-    c->cap_effective = effective;
-    c->securebits &= ~(uint32_t)LINUX_SECBIT_KEEP_CAPS;
+    // Words of 32 bits, little-endian: magic, then permitted and inheritable for the lower and the
+    // upper half, then (revision 3) the user who is root where it counts.
+    enum { REVISION_2 = 2, REVISION_3 = 3, WORDS_2 = 5, WORDS_3 = 6, FLAG_EFFECTIVE = 1 };
+    uint32_t word[WORDS_3] = {0};
+    if (size != WORDS_2 * sizeof word[0] && size != WORDS_3 * sizeof word[0])
+        return false;
+    const uint8_t *at = value;
+    for (size_t i = 0; i < size; i++)
+        word[i / 4] |= (uint32_t)at[i] << 8 * (i % 4);
+    uint32_t revision = word[0] >> 24;
+    if (revision != (size == WORDS_2 * sizeof word[0] ? REVISION_2 : REVISION_3) || word[5] != 0)
+        return false;
+    out->has_caps = true;
+    out->caps_effective = word[0] & FLAG_EFFECTIVE;
+    out->caps_permitted = (word[1] | (uint64_t)word[3] << 32) & LINUX_CAP_FULL;
+    out->caps_inheritable = (word[2] | (uint64_t)word[4] << 32) & LINUX_CAP_FULL;
+    return true;
 }
 
-struct cred *cred_for_exec(const struct cred *from, uint32_t file_uid, uint32_t file_gid,
-                           bool no_privs, bool *secure)
+// Capabilities after execve (capabilities(7)): user 0 gets the bounding and inheritable sets, a
+// file with capabilities gives its own, others what is ambient.
+static int exec_capabilities(struct cred *c, const struct cred *from, bool set_id,
+                             const struct exec_rights *file, bool *raised)
+{
+    bool root_rules = !(c->securebits & LINUX_SECBIT_NOROOT);
+    bool effective = false;
+    uint64_t permitted = 0;
+    if (file->has_caps) {
+        permitted = (from->cap_bounding & file->caps_permitted) |
+                    (from->cap_inheritable & file->caps_inheritable);
+        effective = file->caps_effective;
+        if (effective && file->caps_permitted & ~permitted)
+            return -LINUX_EPERM;
+    }
+    const uint32_t root = cred_uid(c, 0); // of the user namespace
+    bool is_root = root != ID_NONE && (c->euid == root || c->uid == root);
+    // A set-user-id program of root with capabilities of its own has those only.
+    bool own_only = file->has_caps && c->uid != root && c->euid == root;
+    if (root_rules && is_root && !own_only) {
+        permitted = from->cap_inheritable | from->cap_bounding;
+        effective = c->euid == root;
+    }
+    if (set_id || file->has_caps)
+        c->cap_ambient = 0;
+    permitted |= c->cap_ambient;
+    c->cap_permitted = permitted;
+    c->cap_effective = effective ? permitted : c->cap_ambient;
+    c->securebits &= ~(uint32_t)LINUX_SECBIT_KEEP_CAPS;
+    *raised = c->uid != root && (effective || permitted & ~c->cap_ambient);
+    return 0;
+}
+
+int cred_for_exec(const struct cred *from, const struct exec_rights *file, bool *secure,
+                  struct cred **out)
 {
     struct cred *c = cred_copy(from, from->group_count);
+    bool raised = false;
     if (!c)
-        return NULL;
-    // Ids that have no name here are not taken on either.
+        return -LINUX_ENOMEM;
+    // Ids that have no name here are not taken on.
     const struct user_ns *ns = c->user_ns;
     bool known =
-        (file_uid == UINT32_MAX || user_ns_from_machine(ns, ID_UID, file_uid) != ID_NONE) &&
-        (file_gid == UINT32_MAX || user_ns_from_machine(ns, ID_GID, file_gid) != ID_NONE);
-    if (!no_privs && known) {
-        if (file_uid != UINT32_MAX)
-            c->euid = file_uid;
-        if (file_gid != UINT32_MAX)
-            c->egid = file_gid;
-    }
+        (file->uid == UINT32_MAX || user_ns_from_machine(ns, ID_UID, file->uid) != ID_NONE) &&
+        (file->gid == UINT32_MAX || user_ns_from_machine(ns, ID_GID, file->gid) != ID_NONE);
+    if (known && file->uid != UINT32_MAX)
+        c->euid = file->uid;
+    if (known && file->gid != UINT32_MAX)
+        c->egid = file->gid;
     bool set_id = c->euid != from->euid || c->egid != from->egid;
     c->suid = c->fsuid = c->euid;
     c->sgid = c->fsgid = c->egid;
-    exec_capabilities(c, from, set_id);
-    *secure = c->euid != c->uid || c->egid != c->gid;
-    return c;
+    int err = exec_capabilities(c, from, set_id, file, &raised);
+    if (err) {
+        cred_put(c);
+        return err;
+    }
+    *secure = c->euid != c->uid || c->egid != c->gid || raised;
+    *out = c;
+    return 0;
 }

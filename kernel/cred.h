@@ -19,10 +19,18 @@ struct cred *cred_create_user(uint32_t uid, uint32_t gid);
 // of identity: dumpable, pdeath_signal.
 void cred_commit(struct task *task, struct cred *cred);
 
-// execve's rules: set-id bits of the file (UINT32_MAX: not set), capabilities of user 0, ambient
-// set. `no_privs`: set-id bits are ignored (no_new_privs, nosuid). *secure: AT_SECURE. NULL without
-// memory.
-struct cred *cred_for_exec(const struct cred *from, uint32_t file_uid, uint32_t file_gid,
-                           bool no_privs, bool *secure);
+// What a program file says about who runs it.
+struct exec_rights {
+    uint32_t uid, gid; // set-id bits; UINT32_MAX: not set
+    bool has_caps, caps_effective;
+    uint64_t caps_permitted, caps_inheritable;
+};
+// The value of security.capability into `out`. False when it is of a kind that gives nothing here.
+bool cred_parse_file_caps(const void *value, size_t size, struct exec_rights *out);
+
+// execve's rules: set-id bits, file capabilities, those of user 0, the ambient set. *secure:
+// AT_SECURE. -LINUX_EPERM when the file wants capabilities that are out of bounds.
+NODISCARD int cred_for_exec(const struct cred *from, const struct exec_rights *file, bool *secure,
+                            struct cred **out);
 
 #endif

@@ -152,20 +152,37 @@ static int follow_script(const struct vfs_caller *c, char head[HEAD_SIZE], const
 
 // --- Loading -------------------------------------------------------------------------------------
 
-static int prepare_cred(const struct task *task, struct file *file, struct exec_image *image)
+// What the file gives to who runs it; nothing with no_new_privs and from a nosuid mount.
+static int read_rights(const struct task *task, struct file *file, struct exec_rights *out)
 {
+    enum { CAPS_MAX = 24 };
+    struct inode *inode = file->inode;
     struct vfs_stat st;
-    int err = file->inode->ops->getattr(file->inode, &st);
+    *out = (struct exec_rights){.uid = UINT32_MAX, .gid = UINT32_MAX};
+    if (vfs_mount_flags(&file->path) & MOUNT_NOSUID ||
+        atomic_load_explicit(&task->no_new_privs, memory_order_relaxed))
+        return 0;
+    int err = inode->ops->getattr(inode, &st);
     if (err)
         return err;
-    uint32_t uid = st.mode & LINUX_S_ISUID ? st.uid : UINT32_MAX;
-    uint32_t gid = (st.mode & (LINUX_S_ISGID | LINUX_S_IXGRP)) == (LINUX_S_ISGID | LINUX_S_IXGRP)
-                       ? st.gid
-                       : UINT32_MAX;
-    bool no_privs = vfs_mount_flags(&file->path) & MOUNT_NOSUID ||
-                    atomic_load_explicit(&task->no_new_privs, memory_order_relaxed);
-    image->cred = cred_for_exec(task->cred, uid, gid, no_privs, &image->secure);
-    return image->cred ? 0 : -LINUX_ENOMEM;
+    if (st.mode & LINUX_S_ISUID)
+        out->uid = st.uid;
+    if ((st.mode & (LINUX_S_ISGID | LINUX_S_IXGRP)) == (LINUX_S_ISGID | LINUX_S_IXGRP))
+        out->gid = st.gid;
+    uint8_t caps[CAPS_MAX];
+    ssize_t n = inode->ops->getxattr
+                    ? inode->ops->getxattr(inode, "security.capability", caps, sizeof caps)
+                    : -LINUX_ENODATA;
+    if (n > 0 && !cred_parse_file_caps(caps, (size_t)n, out))
+        return -LINUX_EINVAL;
+    return 0;
+}
+
+static int prepare_cred(const struct task *task, struct file *file, struct exec_image *image)
+{
+    struct exec_rights rights;
+    int err = read_rights(task, file, &rights);
+    return err ? err : cred_for_exec(task->cred, &rights, &image->secure, &image->cred);
 }
 
 static int load_elf(struct task *task, const struct vfs_caller *c, struct file *file,

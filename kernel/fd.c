@@ -454,7 +454,8 @@ int fd_base_get(struct task *task, int dirfd, const char *name, struct fd_base *
     struct file *file = fd_get(task, dirfd);
     if (!file)
         return -LINUX_EBADF;
-    if (name[0] && (!file->inode || file->inode->type != LINUX_S_IFDIR)) {
+    // What is in a tree and no directory is for the walk to say, in its turn.
+    if (name[0] && (!file->inode || !file->path.dentry)) {
         file_put(file);
         return -LINUX_ENOTDIR;
     }

@@ -142,6 +142,8 @@ ssize_t file_write_checked(struct task *task, struct file *file, struct iter *it
     int err = limit_write(task, file, it, pos);
     if (err)
         return err;
+    if (task)
+        it->cred = task->cred;
     ssize_t n = file_write(file, it, pos);
     uint32_t flags = file_flags(file);
     if (n > 0 && UNLIKELY(flags & LINUX_O_DSYNC) && file->ops->fsync) {

@@ -234,7 +234,7 @@ int64_t sys_fallocate(struct task *task, int32_t fd, uint32_t mode, int64_t offs
         return -LINUX_EBADF;
     int err = check_fallocate(task, file, mode, offset, len);
     if (!err)
-        err = file_fallocate(file, mode, (uint64_t)offset, (uint64_t)len);
+        err = file_fallocate(task->cred, file, mode, (uint64_t)offset, (uint64_t)len);
     file_put(file);
     return err;
 }

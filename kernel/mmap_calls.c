@@ -206,8 +206,9 @@ static int remove_pages(struct mm *mm, uint64_t start, uint64_t end)
         lock_release(&mm->lock);
         if (err)
             return err;
-        err = file_fallocate(file, LINUX_FALLOC_FL_PUNCH_HOLE | LINUX_FALLOC_FL_KEEP_SIZE, offset,
-                             stop - start);
+        err =
+            file_fallocate(file->cred, file, LINUX_FALLOC_FL_PUNCH_HOLE | LINUX_FALLOC_FL_KEEP_SIZE,
+                           offset, stop - start);
         file_put(file);
         if (err)
             return err;

@@ -569,7 +569,7 @@ static int host_setxattr_op(struct inode *inode, const char *name, const void *v
     const struct host_policy *p = node->fs->policy;
     if (!p->setxattr)
         return -LINUX_EOPNOTSUPP;
-    lock_acquire(&inode->lock);
+    lock_acquire_nested(&inode->lock); // a new object's directory is locked
     int err = p->setxattr(node, name, value, size, flags);
     lock_release(&inode->lock);
     return err;

@@ -53,6 +53,7 @@ enum {
     LINUX_S_IWUSR = 0200,
     LINUX_S_IXUSR = 0100,
     LINUX_S_IXGRP = 0010,
+    LINUX_S_IWOTH = 0002,
     LINUX_S_IALLPERM = 07777,
 };
 #define LINUX_S_ISREG(m) (((m) & (unsigned)LINUX_S_IFMT) == (unsigned)LINUX_S_IFREG)

@@ -278,7 +278,8 @@ static void test_pages(struct tap *t, struct root *r)
     frame_put(a);
     f = env_open(c, "/pages", LINUX_O_RDWR, 0);
     CHECK(t,
-          file_fallocate(f, LINUX_FALLOC_FL_PUNCH_HOLE | LINUX_FALLOC_FL_KEEP_SIZE, 1, 1) == 0 &&
+          file_fallocate(f->cred, f, LINUX_FALLOC_FL_PUNCH_HOLE | LINUX_FALLOC_FL_KEEP_SIZE, 1,
+                         1) == 0 &&
               env_pread(f, buf, 3, 0) == 3 && !memcmp(buf, "a\0a", 3),
           "one byte can be punched out");
     file_put(f);

@@ -46,23 +46,24 @@ static void test_contents(struct tap *t, struct env *e, struct revoked *rev)
           "past the end there is no page");
     uint32_t epoch = atomic_load(&f->inode->page_epoch);
     CHECK(t,
-          file_fallocate(f, LINUX_FALLOC_FL_PUNCH_HOLE | LINUX_FALLOC_FL_KEEP_SIZE, 4097, 1) == 0 &&
+          file_fallocate(f->cred, f, LINUX_FALLOC_FL_PUNCH_HOLE | LINUX_FALLOC_FL_KEEP_SIZE, 4097,
+                         1) == 0 &&
               !memcmp(page->host, "W\0pped", 6) && atomic_load(&f->inode->page_epoch) == epoch,
           "punching one byte zeroes it");
     rev->calls = 0;
     CHECK(t,
-          file_fallocate(f, LINUX_FALLOC_FL_PUNCH_HOLE | LINUX_FALLOC_FL_KEEP_SIZE, 4096, 4096) ==
-                  0 &&
+          file_fallocate(f->cred, f, LINUX_FALLOC_FL_PUNCH_HOLE | LINUX_FALLOC_FL_KEEP_SIZE, 4096,
+                         4096) == 0 &&
               rev->calls == 1 && rev->first == 1 && rev->end == 2 && !rev->truncated &&
               env_pread(f, buf, 6, 4096) == 6 && buf[2] == 0,
           "punching a page revokes it");
     frame_put(page);
     CHECK(t,
-          file_fallocate(f, LINUX_FALLOC_FL_PUNCH_HOLE, 0, 1) == -LINUX_EOPNOTSUPP &&
-              file_fallocate(f, 0, 0, 0) == -LINUX_EINVAL,
+          file_fallocate(f->cred, f, LINUX_FALLOC_FL_PUNCH_HOLE, 0, 1) == -LINUX_EOPNOTSUPP &&
+              file_fallocate(f->cred, f, 0, 0, 0) == -LINUX_EINVAL,
           "fallocate's argument errors are Linux's");
     CHECK(t,
-          file_fallocate(f, LINUX_FALLOC_FL_KEEP_SIZE, 2 << 20, 4096) == 0 &&
+          file_fallocate(f->cred, f, LINUX_FALLOC_FL_KEEP_SIZE, 2 << 20, 4096) == 0 &&
               !vfs_getattr(c, &f->path, &st) && st.size == (1 << 20) + 3,
           "KEEP_SIZE keeps the size");
     CHECK(t,
@@ -90,8 +91,8 @@ static void test_seals(struct tap *t, struct env *e)
     atomic_store(&f->inode->seals, LINUX_F_SEAL_WRITE);
     CHECK(t,
           env_pwrite(f, "x", 1, 0) == -LINUX_EPERM &&
-              file_fallocate(f, LINUX_FALLOC_FL_PUNCH_HOLE | LINUX_FALLOC_FL_KEEP_SIZE, 0, 1) ==
-                  -LINUX_EPERM,
+              file_fallocate(f->cred, f, LINUX_FALLOC_FL_PUNCH_HOLE | LINUX_FALLOC_FL_KEEP_SIZE, 0,
+                             1) == -LINUX_EPERM,
           "sealed against writing, nothing changes it");
     file_put(f);
 }
