@@ -8,10 +8,11 @@
 #include "platform/base/compiler.h"
 
 struct kernel;
+struct pid_ns;
 struct super;
 
 // Each makes a super with one reference, for vfs_mount().
-NODISCARD int procfs_create(struct kernel *kernel, struct super **out);
+NODISCARD int procfs_create(struct kernel *kernel, struct pid_ns *pid_ns, struct super **out);
 NODISCARD int sysfs_create(struct kernel *kernel, struct super **out);
 
 #endif

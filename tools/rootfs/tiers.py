@@ -35,6 +35,7 @@ LANES = {
     "big": Lane("tiny", npm=NPM_BIG),
     "python": Lane("base", ("python3", "libpython3.11-testsuite", "sqlite3", "xz-utils"),
                    suites=("bookworm",)),
+    "ns": Lane("base", ("bubblewrap",)),
     "c": Lane("base", ("gcc", "g++", "gfortran", "tcc", "libc6-dev", "make", "git")),
 }
 
