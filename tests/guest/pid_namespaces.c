@@ -68,11 +68,11 @@ static void first(void)
         SHOW("... group", "%d", getpgrp());
         _exit(7);
     }
-    SHOW("fork gave", "%d", child);
     int status;
     pid_t reaped;
     while ((reaped = waitpid(child, &status, 0)) < 0 && errno == EINTR)
         ;
+    SHOW("fork gave", "%d", child);
     SHOW("wait gave", "%d %s", reaped, status_text(status));
     SHOW("... and SIGCHLD", "%d from %d", got_signal, got_pid);
 
