@@ -54,6 +54,7 @@ enum a64_layout {
     A64_IMM32,   // up to 4 slots, 32 bits
     A64_CONST32, // up to 4 slots, sign-extended 32 bits; the next gadget number: literal pool
     A64_CONST56, // up to 1 slot, sign-extended 56 bits; the next gadget number: literal pool
+    A64_NEAR56,  // up to 1 slot, sign-extended 56 bits, which are always enough
     A64_TARGET,  // up to 2 slots, successor; the next gadget number: the branch goes backward
 };
 
@@ -66,6 +67,8 @@ struct a64_gadget_info {
 };
 extern const struct a64_gadget_info a64_gadget_info[]; // by enum gadget
 extern const char *const a64_gadget_names[];           // for tools
+extern const bool
+    a64_gadget_of_host[]; // the same: whether the host's abilities decide if it is used
 
 struct a64_operands {
     uint16_t gadget;

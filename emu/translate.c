@@ -62,6 +62,9 @@ static unsigned add_insn(struct draft *d, uint32_t word, uint64_t pc)
         d->pooled[d->count] = true;
         break;
     }
+    case A64_NEAR56:
+        in->wide = insn_pack_const56(o.r[0], o.value);
+        break;
     case A64_TARGET:
         d->has_target = true;
         d->target = (uint64_t)o.value;

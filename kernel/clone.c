@@ -78,12 +78,15 @@ static int vfork_prepare(struct task *parent, struct task *child, struct vfork_d
 }
 
 // The parent sleeps until the child left the address space; only its own death ends that sooner.
-static void vfork_wait(struct task *parent, struct vfork_done *v)
+// False: it did.
+static bool vfork_wait(struct task *parent, struct vfork_done *v)
 {
-    while (!atomic_load_explicit(&v->done, memory_order_acquire))
+    bool done;
+    while (!(done = atomic_load_explicit(&v->done, memory_order_acquire)))
         if (task_wait(parent, WAIT_FOREVER, WAIT_KILLABLE))
             break;
     vfork_put(v);
+    return done;
 }
 
 // --- Copies --------------------------------------------------------------------------------------
@@ -321,8 +324,11 @@ static int publish_thread(struct task *parent, struct task *child)
     else if (p->stop_signal && p->stop_left > 0) {
         child->stop_counted = true;
         p->stop_left++;
+    } else if (p->stop_complete) {
+        child->stop_again = true; // made by a thread that its tracer let go on
     }
-    if (child->kill_pending || child->stop_counted)
+    child->ptrace.stop_signo = parent->ptrace.stop_signo;
+    if (child->kill_pending || child->stop_counted || child->stop_again)
         atomic_store_explicit(&child->work_pending, true, memory_order_relaxed);
     lock_release(&p->lock);
     return 0;
@@ -368,13 +374,17 @@ static bool too_many_tasks(struct task *parent)
     return count >= limit;
 }
 
-static int publish(struct task *parent, struct task *child, uint64_t flags, uint32_t group_signals)
+// `traced`: by the parent's tracer, if it has one.
+static int publish(struct task *parent, struct task *child, uint64_t flags, uint32_t group_signals,
+                   bool traced)
 {
     struct kernel *kernel = parent->kernel;
     lock_acquire(&kernel->tasklist);
     int err = too_many_tasks(parent)       ? -LINUX_EAGAIN
               : flags & LINUX_CLONE_THREAD ? publish_thread(parent, child)
                                            : publish_process(parent, child, flags, group_signals);
+    if (!err && traced)
+        ptrace_inherit(parent, child);
     lock_release(&kernel->tasklist);
     return err;
 }
@@ -443,11 +453,21 @@ static void birth_cancel(struct birth *b, struct task *task)
         discard(b->child);
 }
 
+// The event a tracer asked for that this call is, or 0.
+static int trace_event_of(struct task *task, const struct clone_request *rq)
+{
+    int event = rq->flags & LINUX_CLONE_VFORK      ? LINUX_PTRACE_EVENT_VFORK
+                : rq->exit_signal != LINUX_SIGCHLD ? LINUX_PTRACE_EVENT_CLONE
+                                                   : LINUX_PTRACE_EVENT_FORK;
+    return rq->flags & LINUX_CLONE_UNTRACED || !ptrace_wants_event(task, event) ? 0 : event;
+}
+
 static int64_t do_clone(struct task *task, const struct clone_request *rq)
 {
     int err = check_flags(task, rq);
     if (err)
         return err;
+    int event = trace_event_of(task, rq);
     struct process *p = task->process;
     lock_acquire(&p->lock);
     uint32_t group_signals = p->group_signals;
@@ -456,7 +476,8 @@ static int64_t do_clone(struct task *task, const struct clone_request *rq)
     struct birth b = {NULL};
     err = birth_prepare(&b, task, rq);
     if (!err)
-        err = publish(task, b.child, rq->flags, group_signals);
+        err = publish(task, b.child, rq->flags, group_signals,
+                      event || rq->flags & LINUX_CLONE_PTRACE);
     if (err) {
         birth_cancel(&b, task);
         return err;
@@ -471,8 +492,10 @@ static int64_t do_clone(struct task *task, const struct clone_request *rq)
     if (b.child->process != p && task_rlimit(b.child, LINUX_RLIMIT_CPU) != LINUX_RLIM_INFINITY)
         itimer_cpu_limit_changed(b.child->process);
     task_pool_run(b.worker, task_thread, task_get(b.child));
-    if (b.vfork)
-        vfork_wait(task, b.vfork);
+    if (UNLIKELY(event))
+        ptrace_event(task, event, (uint64_t)(uint32_t)pid);
+    if (b.vfork && vfork_wait(task, b.vfork))
+        ptrace_event(task, LINUX_PTRACE_EVENT_VFORK_DONE, (uint64_t)(uint32_t)pid);
     return pid;
 }
 

@@ -104,7 +104,8 @@ bool cred_parse_file_caps(const void *value, size_t size, struct exec_rights *ou
 static int exec_capabilities(struct cred *c, const struct cred *from, bool set_id,
                              const struct exec_rights *file, bool *raised)
 {
-    bool root_rules = !(c->securebits & LINUX_SECBIT_NOROOT);
+    const uint32_t root = cred_uid(c, 0); // of the user namespace
+    bool root_rules = !(c->securebits & LINUX_SECBIT_NOROOT) && root != ID_NONE;
     bool effective = false;
     uint64_t permitted = 0;
     if (file->has_caps) {
@@ -114,7 +115,6 @@ static int exec_capabilities(struct cred *c, const struct cred *from, bool set_i
         if (effective && file->caps_permitted & ~permitted)
             return -LINUX_EPERM;
     }
-    const uint32_t root = cred_uid(c, 0); // of the user namespace
     bool is_root = root != ID_NONE && (c->euid == root || c->uid == root);
     // A set-user-id program of root with capabilities of its own has those only.
     bool own_only = file->has_caps && c->uid != root && c->euid == root;
@@ -139,7 +139,7 @@ int cred_for_exec(const struct cred *from, const struct exec_rights *file, bool 
     bool raised = false;
     if (!c)
         return -LINUX_ENOMEM;
-    // Ids that have no name here are not taken on.
+    // Ids that have no name here are not taken on either.
     const struct user_ns *ns = c->user_ns;
     bool known =
         (file->uid == UINT32_MAX || user_ns_from_machine(ns, ID_UID, file->uid) != ID_NONE) &&

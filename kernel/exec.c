@@ -152,14 +152,29 @@ static int follow_script(const struct vfs_caller *c, char head[HEAD_SIZE], const
 
 // --- Loading -------------------------------------------------------------------------------------
 
+// A tracer without the right to trace everybody must not get hold of a set-id program.
+static bool traced_by_lesser(struct task *task)
+{
+    struct process *p = task->process;
+    lock_acquire(&p->lock);
+    bool lesser = false;
+    if (task->ptrace.tracer) {
+        const struct cred *cred = task_cred_get(task->ptrace.tracer);
+        lesser = !cred_capable(cred, LINUX_CAP_SYS_PTRACE);
+        cred_put(cred);
+    }
+    lock_release(&p->lock);
+    return lesser;
+}
+
 // What the file gives to who runs it; nothing with no_new_privs and from a nosuid mount.
-static int read_rights(const struct task *task, struct file *file, struct exec_rights *out)
+static int read_rights(struct task *task, struct file *file, struct exec_rights *out)
 {
     enum { CAPS_MAX = 24 };
     struct inode *inode = file->inode;
     struct vfs_stat st;
     *out = (struct exec_rights){.uid = UINT32_MAX, .gid = UINT32_MAX};
-    if (vfs_mount_flags(&file->path) & MOUNT_NOSUID ||
+    if (vfs_mount_flags(&file->path) & MOUNT_NOSUID || traced_by_lesser(task) ||
         atomic_load_explicit(&task->no_new_privs, memory_order_relaxed))
         return 0;
     int err = inode->ops->getattr(inode, &st);
@@ -178,7 +193,7 @@ static int read_rights(const struct task *task, struct file *file, struct exec_r
     return 0;
 }
 
-static int prepare_cred(const struct task *task, struct file *file, struct exec_image *image)
+static int prepare_cred(struct task *task, struct file *file, struct exec_image *image)
 {
     struct exec_rights rights;
     int err = read_rights(task, file, &rights);
@@ -364,6 +379,7 @@ int exec_install(struct task *task, struct exec_image *image)
 
 static int run_image(struct task *task, struct exec_image *image)
 {
+    int32_t old_tid = task->pid;
     int err = fd_table_unshare(task);
     if (!err)
         err = task_become_alone(task);
@@ -374,7 +390,9 @@ static int run_image(struct task *task, struct exec_image *image)
     if (exec_install(task, image)) {
         struct siginfo kill = {.signo = LINUX_SIGKILL, .code = LINUX_SI_KERNEL};
         signal_force(task, &kill);
+        return 0;
     }
+    ptrace_exec(task, old_tid);
     return 0;
 }
 

@@ -11,6 +11,7 @@
 #include "kernel/pid_ns.h"
 #include "kernel/posix_timer.h"
 #include "kernel/process.h"
+#include "kernel/ptrace.h"
 #include "kernel/signal_internal.h"
 #include "kernel/sleep.h"
 #include "kernel/syscall_handlers.h"
@@ -45,15 +46,16 @@ int64_t sys_exit_group(struct task *task, int32_t status)
 
 // --- Telling the parent --------------------------------------------------------------------------
 
-static struct siginfo child_info(struct process *p, int32_t code, int32_t status)
+// What the parent is told of a process by its leader, and a tracer of any thread.
+static struct siginfo child_info(struct task *task, int32_t code, int32_t status)
 {
     struct usage usage;
-    process_usage_locked(p, &usage);
-    const struct cred *cred = task_cred_get(p->leader);
+    process_usage_locked(task->process, &usage);
+    const struct cred *cred = task_cred_get(task);
     struct siginfo info = {
         .signo = LINUX_SIGCHLD,
         .code = code,
-        .pid = p->pid,
+        .pid = task->pid,
         .uid = cred->uid,
         .status = status,
         .utime = usage.user_ns / (NSEC_PER_SEC / LINUX_USER_HZ),
@@ -83,12 +85,21 @@ static void decode_status(int32_t status, int32_t *code, int32_t *value)
     }
 }
 
+int32_t task_final_status(struct task *task)
+{
+    struct process *p = task->process;
+    lock_acquire(&p->lock);
+    int32_t status = p->group_exit || p->leader == task ? p->exit_status : task->exit_status;
+    lock_release(&p->lock);
+    return status;
+}
+
 // Sends the exit signal. True when the parent said it does not wait.
-static bool send_exit_signal(struct process *p, struct process *parent, int32_t signo)
+static bool send_exit_signal(struct task *task, struct process *parent, int32_t signo)
 {
     int32_t code, value;
-    decode_status(process_exit_status(p), &code, &value);
-    struct siginfo info = child_info(p, code, value);
+    decode_status(task_final_status(task), &code, &value);
+    struct siginfo info = child_info(task, code, value);
     bool unwanted = false;
     lock_acquire(&parent->lock);
     if (signo == LINUX_SIGCHLD) {
@@ -112,6 +123,14 @@ static bool reaper_ends(const struct task *parent)
     return ns && ns->ending && ns->reaper == parent->process;
 }
 
+// A tracer is never spared the end of its tracee.
+static void tell_tracer_of_end(struct task *task, int32_t signo)
+{
+    struct process *tracer = task->ptrace.tracer->process;
+    (void)send_exit_signal(task, tracer, signo);
+    wait_queue_wake(&tracer->child_wait, 0, false);
+}
+
 void process_ended(struct process *p, struct list *released)
 {
     struct task *leader = p->leader;
@@ -122,14 +141,38 @@ void process_ended(struct process *p, struct list *released)
     lock_release(&p->lock);
     atomic_store_explicit(&p->exited, true, memory_order_release);
     wait_queue_wake(&p->exit_wait, LINUX_POLLIN | LINUX_POLLRDNORM, false);
+    if (leader->ptrace.tracer) { // who waits first; the parent is told when that is done
+        tell_tracer_of_end(leader, ptrace_reparented(leader) ? LINUX_SIGCHLD : leader->exit_signal);
+        return;
+    }
     bool unwanted =
         !parent || p->kernel->init_ending || p->kernel->shutting_down || reaper_ends(parent);
     if (parent) {
-        unwanted |= send_exit_signal(p, parent->process, leader->exit_signal);
+        unwanted |= send_exit_signal(leader, parent->process, leader->exit_signal);
         wait_queue_wake(&parent->process->child_wait, 0, false);
     }
     if (unwanted)
         task_release(leader, released);
+}
+
+// SIGCHLD about a stop, unless the process does not want to hear of it. tasklist is held.
+static void send_stop_signal(struct process *to, const struct siginfo *info)
+{
+    lock_acquire(&to->lock);
+    struct linux_sigaction action = signal_action(to, LINUX_SIGCHLD);
+    if (action.handler != LINUX_SIG_IGN && !(action.flags & LINUX_SA_NOCLDSTOP))
+        (void)signal_send_locked(to->leader, info, true);
+    lock_release(&to->lock);
+    wait_queue_wake(&to->child_wait, 0, false);
+}
+
+void ptrace_tell_tracer(struct task *task, int32_t code, int32_t status)
+{
+    struct task *tracer = task->ptrace.tracer;
+    if (!tracer)
+        return;
+    struct siginfo info = child_info(task, code, status);
+    send_stop_signal(tracer->process, &info);
 }
 
 void signal_notify_stop(struct task *task)
@@ -143,16 +186,14 @@ void signal_notify_stop(struct task *task)
     p->stop_notify = 0;
     lock_release(&p->lock);
     struct task *parent = p->leader->parent;
-    if (code && parent) {
-        struct siginfo info = child_info(p, code, status);
-        struct process *pp = parent->process;
-        lock_acquire(&pp->lock);
-        struct linux_sigaction action = signal_action(pp, LINUX_SIGCHLD);
-        if (action.handler != LINUX_SIG_IGN && !(action.flags & LINUX_SA_NOCLDSTOP))
-            (void)signal_send_locked(pp->leader, &info, true);
-        lock_release(&pp->lock);
-        wait_queue_wake(&pp->child_wait, 0, false);
+    // A parent that traces the task is told of the task's own stop.
+    bool traced = code == LINUX_CLD_STOPPED && task->ptrace.tracer && !ptrace_reparented(task);
+    if (code && parent && !traced) {
+        struct siginfo info = child_info(p->leader, code, status);
+        send_stop_signal(parent->process, &info);
     }
+    if (code == LINUX_CLD_CONTINUED && ptrace_reparented(p->leader))
+        ptrace_tell_tracer(p->leader, code, status);
     lock_release(&kernel->tasklist);
 }
 
@@ -162,6 +203,8 @@ void task_release(struct task *task, struct list *released)
 {
     struct kernel *kernel = task->kernel;
     struct process *p = task->process;
+    if (task->ptrace.tracer)
+        ptrace_untie(task);
     atomic_store_explicit(&task->state, TASK_DEAD, memory_order_relaxed);
     pid_slot(kernel->pids, task->pid)->task = NULL;
     list_remove(&task->sibling);
@@ -189,6 +232,16 @@ void task_release(struct task *task, struct list *released)
     if (leader && kernel->init_process == p)
         kernel->init_process = NULL;
     cond_broadcast(&kernel->task_gone);
+    if (p->exec_task)
+        task_wake(p->exec_task);
+}
+
+void task_release_thread(struct task *task, struct list *released)
+{
+    struct process *p = task->process;
+    task_release(task, released);
+    if (p->leader_ended && p->task_count == 1 && !p->exec_task)
+        process_ended(p, released);
 }
 
 void task_put_released(struct list *released)
@@ -206,8 +259,12 @@ static void task_kill_ns(struct kernel *kernel, const struct pid_ns *ns,
     static const struct siginfo kill = {.signo = LINUX_SIGKILL, .code = LINUX_SI_KERNEL};
     for (int32_t pid = 1; (pid = pid_next_task(kernel->pids, pid)) != 0; pid++) {
         struct process *p = pid_slot(kernel->pids, pid)->process;
-        if (p && p != except && pid_ns_within(p->leader->pid_ns, ns))
-            (void)signal_send_group_member(p, &kill);
+        if (!p || p == except || !pid_ns_within(p->leader->pid_ns, ns))
+            continue;
+        (void)signal_send_group_member(p, &kill);
+        lock_acquire(&p->lock);
+        ptrace_stop_no_more(p);
+        lock_release(&p->lock);
     }
 }
 
@@ -279,7 +336,7 @@ static void give_child(struct task *child, struct task *from, struct task *heir,
         return;
     child->exit_signal = LINUX_SIGCHLD;
     hang_up_if_orphaned(p, from->process, NULL);
-    if (atomic_load_explicit(&p->exited, memory_order_relaxed))
+    if (atomic_load_explicit(&p->exited, memory_order_relaxed) && !child->ptrace.tracer)
         process_ended(p, released);
 }
 
@@ -404,7 +461,46 @@ static void end_of_init(struct task *task) NO_TSA
     lock_acquire(&kernel->tasklist);
 }
 
-// The dead thread leaves the tables, or stays as the zombie of its process. tasklist is held.
+static bool ignores_children(struct process *p)
+{
+    lock_acquire(&p->lock);
+    struct linux_sigaction action = signal_action(p, LINUX_SIGCHLD);
+    lock_release(&p->lock);
+    return action.handler == LINUX_SIG_IGN || action.flags & LINUX_SA_NOCLDWAIT;
+}
+
+// A tracer ends. Zombies that were kept for it go where they would be without it. tasklist is held.
+static void let_tracee_go(struct task *tracer, struct task *t, struct list *released)
+{
+    static const struct siginfo kill = {.signo = LINUX_SIGKILL, .code = LINUX_SI_KERNEL};
+    struct process *p = t->process;
+    lock_acquire(&p->lock);
+    bool exitkill = t->ptrace.options & LINUX_PTRACE_O_EXITKILL;
+    lock_release(&p->lock);
+    bool reparented = ptrace_reparented(t);
+    if (exitkill)
+        (void)signal_send_process(t, &kill);
+    ptrace_untie(t);
+    if (atomic_load_explicit(&t->state, memory_order_relaxed) != TASK_ZOMBIE)
+        return;
+    if (p->leader != t)
+        task_release_thread(t, released);
+    else if (atomic_load_explicit(&p->exited, memory_order_relaxed) && reparented)
+        process_ended(p, released);
+    else if (atomic_load_explicit(&p->exited, memory_order_relaxed) &&
+             ignores_children(tracer->process))
+        task_release(t, released);
+}
+
+static void let_tracees_go(struct task *tracer, struct list *released)
+{
+    while (!list_empty(&tracer->ptrace.tracees))
+        let_tracee_go(tracer, list_first(&tracer->ptrace.tracees, struct task, ptrace.link),
+                      released);
+}
+
+// The dead thread leaves the tables, or stays as the zombie of its process or for its tracer.
+// tasklist is held.
 static void bury(struct task *task, bool last, struct list *released)
 {
     struct process *p = task->process;
@@ -417,7 +513,9 @@ static void bury(struct task *task, bool last, struct list *released)
     bool leader = p->leader == task;
     if (leader)
         p->leader_ended = true;
-    else
+    if (task->ptrace.tracer && (!leader || p->task_count > 1))
+        tell_tracer_of_end(task, LINUX_SIGCHLD);
+    if (!leader && !task->ptrace.tracer)
         task_release(task, released);
     struct task *waiting = p->exec_task;
     if (waiting)
@@ -429,6 +527,7 @@ static void bury(struct task *task, bool last, struct list *released)
 void task_exit(struct task *task)
 {
     struct kernel *kernel = task->kernel;
+    ptrace_event(task, LINUX_PTRACE_EVENT_EXIT, (uint64_t)(uint32_t)task->exit_status);
     bool last = begin_exit(task);
     if (last) {
         itimer_end(task->process);
@@ -446,6 +545,7 @@ void task_exit(struct task *task)
     struct list released;
     list_init(&released);
     lock_acquire(&kernel->tasklist);
+    let_tracees_go(task, &released);
     if (last)
         end_of_init(task);
     give_children_away(task, &released);
@@ -490,6 +590,9 @@ static void take_over_leader(struct task *task, struct list *released)
     pid_slot(kernel->pids, p->pid)->task = task;
     old->pid = own_tid;
     p->leader_ended = false;
+    // A tracer that waits for the old leader is told that there is none: it is released unseen.
+    if (old->ptrace.tracer)
+        wait_queue_wake(&old->ptrace.tracer->process->child_wait, 0, false);
     task_release(old, released);
 }
 
@@ -505,9 +608,10 @@ int task_become_alone(struct task *task)
     p->exec_task = task;
     p->stop_signal = 0;
     p->stop_left = 0;
+    p->stop_complete = false;
     struct task *t;
     list_for_each (t, &p->threads, thread_link) {
-        t->stop_counted = t->in_stop = false;
+        t->stop_counted = t->stop_again = t->in_stop = false;
         if (t == task || t->exit_begun)
             continue;
         t->kill_pending = true;

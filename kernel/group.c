@@ -201,7 +201,7 @@ bool pgrp_has_stopped(struct pgrp *pgrp)
     struct process *p;
     list_for_each (p, &pgrp->members, pgrp_link) {
         lock_acquire(&p->lock);
-        stopped = p->stop_signal && p->stop_left == 0;
+        stopped = p->stop_complete;
         lock_release(&p->lock);
         if (stopped)
             break;

@@ -2,6 +2,7 @@
 #include "kernel/cred.h"
 #include "kernel/fd.h"
 #include "kernel/pid_ns.h"
+#include "kernel/proc/proc.h"
 #include "kernel/process.h"
 #include "kernel/signal_internal.h"
 #include "kernel/syscall_handlers.h"
@@ -116,19 +117,33 @@ int64_t sys_pidfd_open(struct task *task, int32_t pid, uint32_t flags)
     return file ? fd_install(task, file, 0, true) : -LINUX_ENOMEM;
 }
 
+// The process a descriptor stands for: a pidfd, or the directory /proc/PID.
+static int signalled_task(struct task *task, int32_t fd, struct task **out)
+{
+    struct process *p;
+    int err = pidfd_process(task, fd, &p);
+    if (!err) {
+        *out = process_leader_get(p);
+        process_put(p);
+        return *out ? 0 : -LINUX_ESRCH;
+    }
+    struct file *file = fd_get_io(task, fd);
+    if (!file)
+        return -LINUX_EBADF;
+    err = proc_dir_task(file, out);
+    file_put(file);
+    return err;
+}
+
 int64_t sys_pidfd_send_signal(struct task *task, int32_t pidfd, int32_t sig, uaddr_t info,
                               uint32_t flags)
 {
     if (flags)
         return -LINUX_EINVAL;
-    struct process *p;
-    int err = pidfd_process(task, pidfd, &p);
+    struct task *target;
+    int err = signalled_task(task, pidfd, &target);
     if (err)
         return err;
-    struct task *target = process_leader_get(p);
-    process_put(p);
-    if (!target)
-        return -LINUX_ESRCH;
     struct siginfo si = {
         .signo = sig, .code = LINUX_SI_USER, .pid = task->tgid, .uid = task->cred->uid};
     if (sig < 0 || sig > LINUX_NSIG)

@@ -65,10 +65,11 @@ struct process {
     unsigned pending_count; // queued signals, against RLIMIT_SIGPENDING
     bool dead;              // no thread is left that could take a signal
     uint32_t group_signals; // signals sent to groups it was in: fork must not miss one
-    // Job control. stop_signal != 0: a stop is in progress or in effect; it is in effect when
-    // stop_left is 0.
+    // Job control. stop_signal != 0: a stop is in progress or in effect. A tracer lets threads go
+    // on while it is in effect, and then they may stop once more.
     int32_t stop_signal;
     unsigned stop_left;       // threads that have still to stop
+    bool stop_complete;       // in effect
     int32_t wait_stop_status; // signal of a stop that wait(2) has not reported yet, or 0
     bool wait_continued;      // a continuation that wait(2) has not reported yet
     int32_t stop_notify;      // LINUX_CLD_STOPPED or _CONTINUED the parent is to be told, or 0

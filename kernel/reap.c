@@ -28,11 +28,13 @@ struct wait_result {
 
 // --- Which children ------------------------------------------------------------------------------
 
-static bool matches(const struct wait_request *rq, const struct process *p)
+// `traced`: `t` is asked about as a tracee.
+static bool matches(const struct wait_request *rq, const struct task *t, bool traced)
 {
+    const struct process *p = t->process;
     switch (rq->type) {
     case LINUX_P_PID:
-        if (p->pid != rq->id)
+        if (t->pid != rq->id)
             return false;
         break;
     case LINUX_P_PGID:
@@ -40,51 +42,75 @@ static bool matches(const struct wait_request *rq, const struct process *p)
             return false;
         break;
     case LINUX_P_PIDFD:
-        if (p != rq->pidfd)
+        if (p != rq->pidfd || p->leader != t)
             return false;
         break;
     default:
         break;
     }
     // "Clone" children are those that do not announce their end by SIGCHLD.
-    if (rq->options & LINUX_WALL)
+    if (traced || rq->options & LINUX_WALL)
         return true;
-    return (p->leader->exit_signal != LINUX_SIGCHLD) == !!(rq->options & LINUX_WCLONE);
+    return (t->exit_signal != LINUX_SIGCHLD) == !!(rq->options & LINUX_WCLONE);
 }
 
-static void describe(struct process *p, struct wait_result *out)
+static void describe(struct task *t, struct wait_result *out)
 {
-    out->pid = p->pid;
-    const struct cred *cred = task_cred_get(p->leader);
+    struct process *p = t->process;
+    out->pid = t->pid;
+    const struct cred *cred = task_cred_get(t);
     out->uid = cred->uid;
     cred_put(cred);
     process_usage_locked(p, &out->usage);
     usage_add(&out->usage, &p->children);
 }
 
-static bool take_zombie(struct task *task, struct process *p, const struct wait_request *rq,
+// A thread that was kept for its tracer goes; a process that its tracer took goes to its parent.
+static void end_zombie(struct task *task, struct task *t, struct wait_result *out,
+                       struct list *released)
+{
+    struct process *p = t->process;
+    if (p->leader != t) {
+        task_release_thread(t, released);
+    } else if (ptrace_reparented(t)) {
+        ptrace_untie(t);
+        process_ended(p, released);
+    } else {
+        usage_add(&task->process->children, &out->usage);
+        task_release(t, released);
+    }
+}
+
+static bool take_zombie(struct task *task, struct task *t, const struct wait_request *rq,
                         struct wait_result *out, struct list *released)
 {
-    if (!(rq->options & LINUX_WEXITED) || !atomic_load_explicit(&p->exited, memory_order_relaxed))
+    if (!(rq->options & LINUX_WEXITED))
         return false;
-    describe(p, out);
-    out->status = process_exit_status(p);
+    describe(t, out);
+    out->status = task_final_status(t);
     out->code = !(out->status & 0x7f)              ? LINUX_CLD_EXITED
                 : out->status & LINUX_WSTATUS_CORE ? LINUX_CLD_DUMPED
                                                    : LINUX_CLD_KILLED;
-    if (!(rq->options & LINUX_WNOWAIT)) {
-        usage_add(&task->process->children, &out->usage);
-        task_release(p->leader, released);
-    }
+    if (!(rq->options & LINUX_WNOWAIT))
+        end_zombie(task, t, out, released);
     return true;
 }
 
-static bool take_stop(struct process *p, const struct wait_request *rq, struct wait_result *out)
+// The stop of a tracee is the tracer's whatever the options say, that of a group the parent's.
+static bool take_stop(struct task *t, bool traced, const struct wait_request *rq,
+                      struct wait_result *out)
 {
+    struct process *p = t->process;
+    struct ptrace *pt = &t->ptrace;
     bool keep = rq->options & LINUX_WNOWAIT;
     bool found = false;
     lock_acquire(&p->lock);
-    if (rq->options & LINUX_WSTOPPED && p->wait_stop_status) {
+    if (traced && pt->stopped && !pt->listening && !pt->reported) {
+        found = true;
+        out->code = LINUX_CLD_TRAPPED;
+        out->status = linux_wstatus_stopped(pt->code);
+        pt->reported = !keep;
+    } else if (!traced && rq->options & LINUX_WSTOPPED && p->wait_stop_status) {
         found = true;
         out->code = LINUX_CLD_STOPPED;
         out->status = linux_wstatus_stopped(p->wait_stop_status);
@@ -99,23 +125,45 @@ static bool take_stop(struct process *p, const struct wait_request *rq, struct w
     }
     lock_release(&p->lock);
     if (found)
-        describe(p, out);
+        describe(t, out);
     return found;
 }
 
-// Looks through the children of one thread. tasklist is held.
+// Has `t`, a child or (`traced`) a tracee, something to report? *any: it will have, one day.
+static bool consider(struct task *task, struct task *t, bool traced, const struct wait_request *rq,
+                     struct wait_result *out, bool *any, struct list *released)
+{
+    if (!matches(rq, t, traced))
+        return false;
+    bool others = false; // somebody else's tracee: he waits first
+    if (!traced && t->ptrace.tracer) {
+        others = ptrace_reparented(t);
+        traced = !others;
+    }
+    if (atomic_load_explicit(&t->state, memory_order_relaxed) == TASK_ZOMBIE) {
+        // A leader waits for its threads.
+        struct process *p = t->process;
+        bool whole = p->leader != t || atomic_load_explicit(&p->exited, memory_order_relaxed);
+        if (whole && !others)
+            return take_zombie(task, t, rq, out, released);
+        *any |= !traced || rq->options & (LINUX_WCONTINUED | LINUX_WEXITED);
+    } else {
+        *any = true;
+    }
+    return take_stop(t, traced, rq, out);
+}
+
+// Looks through the children and the tracees of one thread. tasklist is held.
 static bool scan_thread(struct task *task, struct task *thread, const struct wait_request *rq,
                         struct wait_result *out, bool *any, struct list *released)
 {
-    struct task *child, *next;
-    list_for_each_safe (child, next, &thread->children, sibling) {
-        struct process *p = child->process;
-        if (!matches(rq, p))
-            continue;
-        *any = true;
-        if (take_zombie(task, p, rq, out, released) || take_stop(p, rq, out))
+    struct task *t, *next;
+    list_for_each_safe (t, next, &thread->children, sibling)
+        if (consider(task, t, false, rq, out, any, released))
             return true;
-    }
+    list_for_each_safe (t, next, &thread->ptrace.tracees, ptrace.link)
+        if (consider(task, t, true, rq, out, any, released))
+            return true;
     return false;
 }
 
@@ -234,10 +282,11 @@ static int put_info(struct task *task, uaddr_t addr, const struct wait_result *r
     struct wait_info_child child = {0};
     if (r) {
         info = (struct wait_info){LINUX_SIGCHLD, 0, r->code};
+        bool above = r->code == LINUX_CLD_EXITED || r->code == LINUX_CLD_STOPPED ||
+                     r->code == LINUX_CLD_TRAPPED;
         int32_t status = r->code == LINUX_CLD_CONTINUED ? LINUX_SIGCONT
-                         : r->code == LINUX_CLD_EXITED || r->code == LINUX_CLD_STOPPED
-                             ? r->status >> 8
-                             : r->status & 0x7f;
+                         : above                        ? r->status >> 8
+                                                        : r->status & 0x7f;
         child = (struct wait_info_child){pid_seen(task, r->pid), cred_show_uid(task->cred, r->uid),
                                          status};
     }

@@ -122,6 +122,7 @@ static void answer(struct task *task, const struct trap *trap)
         rseq_switched(task);
         break;
     case TRAP_STEP:
+        ptrace_stepped(task);
         break;
     }
 }
@@ -132,7 +133,8 @@ void task_run(struct task *task)
 {
     while (!task->exiting) {
         struct trap trap;
-        cpu_run(&task->cpu, CPU_RUN, &trap);
+        bool steps = UNLIKELY(ptrace_work(&task->ptrace) & PTRACE_WORK_STEP);
+        cpu_run(&task->cpu, steps ? CPU_STEP : CPU_RUN, &trap);
         answer(task, &trap);
         while (UNLIKELY(atomic_load_explicit(&task->work_pending, memory_order_acquire)) &&
                !task->exiting)

@@ -24,12 +24,16 @@ enum {
 };
 
 // The task a pid names, referenced; 0 is the caller.
-static int find(struct task *task, int32_t pid, struct task **out)
+static int find_any(struct task *task, int32_t pid, struct task **out)
 {
-    if (pid < 0)
-        return -LINUX_EINVAL;
     *out = pid ? task_find(task->kernel, pid_arg(task, pid)) : task_get(task);
     return *out ? 0 : -LINUX_ESRCH;
+}
+
+// The calls about policies refuse a pid that none can have; those about CPUs look for it.
+static int find(struct task *task, int32_t pid, struct task **out)
+{
+    return pid < 0 ? -LINUX_EINVAL : find_any(task, pid, out);
 }
 
 static bool may_change(struct task *task, struct task *target)
@@ -67,7 +71,7 @@ int64_t sys_sched_getaffinity(struct task *task, int32_t pid, uint32_t len, uadd
     struct task *target;
     if (len < sizeof(uint64_t) || len % sizeof(uint64_t))
         return -LINUX_EINVAL;
-    int err = find(task, pid, &target);
+    int err = find_any(task, pid, &target);
     if (err)
         return err;
     uint64_t bits = affinity(target);
@@ -81,7 +85,7 @@ int64_t sys_sched_setaffinity(struct task *task, int32_t pid, uint32_t len, uadd
     struct task *target;
     if (user_read(task, mask, &bits, len < sizeof bits ? len : sizeof bits))
         return -LINUX_EFAULT;
-    int err = find(task, pid, &target);
+    int err = find_any(task, pid, &target);
     if (err)
         return err;
     bits &= online(task->kernel);

@@ -2,6 +2,7 @@
 #include "kernel/bpf.h"
 #include "kernel/process.h"
 #include "kernel/signal_internal.h"
+#include "kernel/sleep.h"
 #include "kernel/syscall_handlers.h"
 #include "kernel/task.h"
 #include "platform/abi/capability.h"
@@ -132,6 +133,36 @@ static uint32_t ask(const struct task *task, const struct linux_seccomp_data *da
     return answer;
 }
 
+static bool obey(struct task *task, uint32_t nr, uint32_t answer, bool log, int64_t *result);
+
+static uint32_t ask_filters(const struct task *task, uint32_t nr, bool *log)
+{
+    const uint64_t *x = task->cpu.x;
+    struct linux_seccomp_data data = {
+        .nr = (int32_t)nr,
+        .arch = LINUX_AUDIT_ARCH_AARCH64,
+        .instruction_pointer = task->cpu.pc,
+        .args = {task->syscall_x0, x[1], x[2], x[3], x[4], x[5]},
+    };
+    return ask(task, &data, log);
+}
+
+// SECCOMP_RET_TRACE. What the tracer made of the call is asked about again, where being told to
+// ask the tracer means yes.
+static bool let_tracer_decide(struct task *task, uint32_t *nr, uint32_t data, int64_t *result)
+{
+    *result = -LINUX_ENOSYS;
+    if (!ptrace_seccomp(task, nr, data))
+        return false;
+    *result = (int64_t)task->cpu.x[0];
+    if (task_dying(task) || *nr == UINT32_MAX)
+        return false;
+    bool log;
+    uint32_t answer = ask_filters(task, *nr, &log);
+    return (answer & LINUX_SECCOMP_RET_ACTION_FULL) == LINUX_SECCOMP_RET_TRACE ||
+           obey(task, *nr, answer, log, result);
+}
+
 static bool obey(struct task *task, uint32_t nr, uint32_t answer, bool log, int64_t *result)
 {
     uint32_t action = answer & LINUX_SECCOMP_RET_ACTION_FULL,
@@ -152,7 +183,6 @@ static bool obey(struct task *task, uint32_t nr, uint32_t answer, bool log, int6
         signal_force(task, &info);
         return false;
     }
-    case LINUX_SECCOMP_RET_TRACE:
     case LINUX_SECCOMP_RET_USER_NOTIF:
         *result = -LINUX_ENOSYS; // nobody is there to ask
         return false;
@@ -162,22 +192,20 @@ static bool obey(struct task *task, uint32_t nr, uint32_t answer, bool log, int6
     }
 }
 
-bool seccomp_allows(struct task *task, uint32_t nr, int64_t *result)
+bool seccomp_allows(struct task *task, uint32_t *number, int64_t *result)
 {
-    const uint64_t *x = task->cpu.x;
-    *result = (int64_t)x[0]; // what traps and kills show
+    uint32_t nr = *number;
+    *result = (int64_t)task->cpu.x[0]; // what traps and kills show
     if (mode_of(task) == LINUX_SECCOMP_MODE_STRICT) {
         if (nr == NR_READ || nr == NR_WRITE || nr == NR_EXIT || nr == NR_RT_SIGRETURN)
             return true;
         end_thread(task, LINUX_SIGKILL);
         return false;
     }
-    struct linux_seccomp_data data = {.nr = (int32_t)nr,
-                                      .arch = LINUX_AUDIT_ARCH_AARCH64,
-                                      .instruction_pointer = task->cpu.pc,
-                                      .args = {x[0], x[1], x[2], x[3], x[4], x[5]}};
     bool log;
-    uint32_t answer = ask(task, &data, &log);
+    uint32_t answer = ask_filters(task, nr, &log);
+    if ((answer & LINUX_SECCOMP_RET_ACTION_FULL) == LINUX_SECCOMP_RET_TRACE)
+        return let_tracer_decide(task, number, answer & LINUX_SECCOMP_RET_DATA, result);
     return obey(task, nr, answer, log, result);
 }
 

@@ -10,8 +10,8 @@ struct task;
 struct seccomp_filter;
 
 // Called before a system call of a task whose seccomp_mode is not 0. False: the call is not made,
-// and `*result` goes to x0.
-bool seccomp_allows(struct task *task, uint32_t nr, int64_t *result);
+// and `*result` goes to x0. A tracer may change the number.
+bool seccomp_allows(struct task *task, uint32_t *nr, int64_t *result);
 
 // The child gets what the parent has, no_new_privs included. For a thread this is done again when
 // it is visible to the others, with process->lock held: they may have given everybody a filter

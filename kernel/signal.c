@@ -90,9 +90,11 @@ static bool handler_ignores(struct process *process, int signo)
 }
 
 // A blocked signal is kept even when ignored: its action may change before it is unblocked.
+// So is every signal but SIGKILL of a traced task: its tracer sees it.
 static bool ignored(struct task *task, int signo)
 {
-    if (signal_in(task->blocked | task->real_blocked, signo))
+    if (signal_in(task->blocked | task->real_blocked, signo) ||
+        (task->ptrace.tracer && signo != LINUX_SIGKILL))
         return false;
     return handler_ignores(task->process, signo);
 }
@@ -126,8 +128,9 @@ bool task_signal_pending(struct task *task)
 {
     struct process *p = task->process;
     lock_acquire(&p->lock);
-    bool pending =
-        p->group_exit || task->kill_pending || task->stop_counted || signal_deliverable(task) != 0;
+    bool pending = p->group_exit || task->kill_pending || task->stop_counted || task->stop_again ||
+                   task->ptrace.trap_stop || task->ptrace.trap_notify ||
+                   signal_deliverable(task) != 0;
     lock_release(&p->lock);
     return pending;
 }
@@ -140,10 +143,13 @@ void signal_begin_group_exit(struct process *process, int32_t status)
     process->exit_status = status;
     process->stop_signal = 0;
     process->stop_left = 0;
+    process->stop_complete = false;
     struct task *t;
     list_for_each (t, &process->threads, thread_link) {
-        t->stop_counted = false;
+        t->stop_counted = t->stop_again = false;
         t->in_stop = false;
+        if (t->ptrace.ending)
+            t->ptrace.killed = true;
         signal_wake(t);
     }
 }
@@ -157,7 +163,7 @@ static bool wants(struct task *task, int signo)
         return false;
     if (signo == LINUX_SIGKILL)
         return true;
-    return !task->in_stop &&
+    return !task->in_stop && !task->ptrace.stopped &&
            !(atomic_load_explicit(&task->work_pending, memory_order_relaxed) &&
              atomic_load_explicit(&task->state, memory_order_relaxed) != TASK_RUNNING);
 }
@@ -193,7 +199,8 @@ static void complete(struct task *target, int signo, bool whole_process)
     // A fatal signal ends all threads at once instead of when `t` gets to it; those that leave a
     // core are left to `t`, whose registers the report shows.
     if (fatal(t, signo) && !signal_in(t->real_blocked, signo) &&
-        (signo == LINUX_SIGKILL || !signal_in(SIGNAL_CORE_SET, signo))) {
+        (signo == LINUX_SIGKILL ||
+         (!signal_in(SIGNAL_CORE_SET, signo) && !target->ptrace.tracer))) {
         signal_begin_group_exit(p, signo);
         return;
     }
@@ -216,17 +223,20 @@ static void resume(struct process *p)
     flush_everywhere(p, SIGNAL_STOP_SET);
     bool stopping = p->stop_signal != 0;
     if (stopping) {
-        p->stop_notify = p->stop_left == 0 ? LINUX_CLD_CONTINUED : LINUX_CLD_STOPPED;
+        p->stop_notify = p->stop_complete ? LINUX_CLD_CONTINUED : LINUX_CLD_STOPPED;
         p->notify_status = p->stop_signal;
         p->wait_stop_status = 0;
         p->wait_continued = true;
         p->stop_signal = 0;
         p->stop_left = 0;
+        p->stop_complete = false;
     }
     struct task *t;
     list_for_each (t, &p->threads, thread_link) {
         t->stop_dequeued = false;
-        t->stop_counted = false;
+        t->stop_counted = t->stop_again = false;
+        if (t->ptrace.seized && !t->exit_begun)
+            ptrace_notify_group(t);
         if (t->in_stop || stopping) {
             t->in_stop = false;
             signal_wake(t);

@@ -23,8 +23,9 @@ bool signal_stop_participate(struct task *task)
     if (!task->stop_counted)
         return false;
     task->stop_counted = false;
-    if (p->stop_left == 0 || --p->stop_left > 0)
+    if (p->stop_left == 0 || --p->stop_left > 0 || p->stop_complete)
         return false;
+    p->stop_complete = true;
     p->wait_stop_status = p->stop_signal;
     p->wait_continued = false;
     p->stop_notify = LINUX_CLD_STOPPED;
@@ -36,15 +37,19 @@ bool signal_stop_participate(struct task *task)
 static void stop_begin(struct task *task, int signo)
 {
     struct process *p = task->process;
-    p->stop_signal = signo;
+    if (!p->stop_complete)
+        p->stop_signal = signo;
     p->stop_left = 0;
     struct task *t;
     list_for_each (t, &p->threads, thread_link) {
         if (t->exit_begun || t->in_stop)
             continue;
         t->stop_counted = true;
+        t->ptrace.stop_signo = signo;
         p->stop_left++;
-        if (t != task)
+        if (t != task && t->ptrace.seized)
+            ptrace_notify_group(t);
+        else if (t != task)
             signal_wake(t);
     }
 }
@@ -54,6 +59,7 @@ static void stop_here(struct task *task) NO_TSA
 {
     struct process *p = task->process;
     bool complete = signal_stop_participate(task);
+    task->stop_again = false;
     task->in_stop = true;
     while (task->in_stop) {
         lock_release(&p->lock);
@@ -139,13 +145,26 @@ static bool next_delivery(struct task *task, struct delivery *out) NO_TSA
             lock_acquire(&p->lock);
             continue;
         }
-        if (task->stop_counted) {
-            stop_here(task);
+        if (task->stop_counted || task->stop_again) {
+            if (task->ptrace.tracer) {
+                task->ptrace.trap_stop = true;
+            } else {
+                stop_here(task);
+                continue;
+            }
+        }
+        if (task->ptrace.trap_stop || task->ptrace.trap_notify) {
+            ptrace_trap(task);
             continue;
         }
         int signo = signal_dequeue(task, task->blocked, &out->info);
         if (!signo)
             return false;
+        if (task->ptrace.tracer && signo != LINUX_SIGKILL) {
+            signo = ptrace_signal(task, &out->info);
+            if (!signo)
+                continue;
+        }
         out->action = signal_action(p, signo);
         if (out->action.handler == LINUX_SIG_IGN)
             continue;
@@ -189,9 +208,15 @@ static struct restart restart_prepare(struct task *task)
     return r;
 }
 
+// A tracer may have made the task go on elsewhere.
+static bool still_restarts(const struct task *task, const struct restart *r)
+{
+    return task->cpu.pc == r->continue_pc - SVC_SIZE;
+}
+
 static void restart_with_handler(struct task *task, const struct restart *r, uint64_t sa_flags)
 {
-    if (!r->possible)
+    if (!r->possible || !still_restarts(task, r))
         return;
     bool again = r->result == -ERESTARTNOINTR ||
                  (r->result == -ERESTARTSYS && (sa_flags & LINUX_SA_RESTART));
@@ -203,7 +228,7 @@ static void restart_with_handler(struct task *task, const struct restart *r, uin
 
 static void restart_without_handler(struct task *task, const struct restart *r)
 {
-    if (r->possible && r->result == -ERESTART_RESTARTBLOCK)
+    if (r->possible && r->result == -ERESTART_RESTARTBLOCK && still_restarts(task, r))
         task->cpu.x[8] = LINUX_NR_restart_syscall;
 }
 
@@ -242,6 +267,11 @@ static void run_handler(struct task *task, struct delivery *d) NO_TSA
     if (!(d->action.flags & LINUX_SA_NODEFER))
         blocked |= signal_bit(d->info.signo);
     signal_set_blocked(task, blocked);
+    if (ptrace_work(&task->ptrace) & PTRACE_WORK_STEP) {
+        lock_release(&p->lock);
+        ptrace_handler_entered(task);
+        lock_acquire(&p->lock);
+    }
 }
 
 void signal_deliver(struct task *task) NO_TSA

@@ -16,13 +16,6 @@
 #include <stddef.h>
 #include <string.h>
 
-// M[4:0] and D, A, I, F: what would not be EL0 with interrupts on.
-#define PSTATE_PRIVILEGED 0x3dfull
-
-// Bits the registers have: QC and the cumulative exceptions; AHP DN FZ RMode FZ16.
-#define FPSR_BITS 0x0800009fu
-#define FPCR_BITS 0x07c80000u
-
 struct frame_record {
     uint64_t fp, lr;
 };

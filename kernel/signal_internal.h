@@ -98,7 +98,7 @@ bool signal_stop_participate(struct task *task);
 
 // --- Without locks -------------------------------------------------------------------------------
 
-// Tells the parent of `task`'s process that it stopped or went on.
+// Tells the parent of `task`'s process that it stopped or went on. (kernel/exit.c)
 void signal_notify_stop(struct task *task);
 
 // --- Alternate stack (kernel/signal_calls.c): self only ------------------------------------------
@@ -107,6 +107,14 @@ void signal_notify_stop(struct task *task);
 uint32_t signal_altstack_flags(const struct task *task, uint64_t sp);
 void signal_altstack_reset(struct task *task);
 NODISCARD int signal_altstack_set(struct task *task, const struct linux_stack *stack, uint64_t sp);
+
+// --- Registers that guests and tracers set -------------------------------------------------------
+
+// M[4:0] and D, A, I, F: what would not be EL0 with interrupts on.
+#define PSTATE_PRIVILEGED 0x3dfull
+// Bits the registers have: QC and the cumulative exceptions; AHP DN FZ RMode FZ16.
+#define FPSR_BITS 0x0800009fu
+#define FPCR_BITS 0x07c80000u
 
 // --- Frames (kernel/signal_frame.c) --------------------------------------------------------------
 

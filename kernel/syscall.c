@@ -115,22 +115,13 @@ const char *syscall_trace_only(struct kernel *kernel, const char *list)
 
 // --- Dispatch ------------------------------------------------------------------------------------
 
-void syscall_dispatch(struct task *task)
+// Makes the call and leaves its result in x0: for one that was interrupted, with its restart class.
+static void make_call(struct task *task, uint32_t nr)
 {
     uint64_t *x = task->cpu.x;
-    uint32_t nr = (uint32_t)x[8];
     const struct syscall_entry *entry = syscall_entry_get(nr);
-    task->syscall_nr = (int32_t)nr;
-    task->syscall_x0 = x[0];
-
-    int64_t result;
-    if (UNLIKELY(atomic_load_explicit(&task->seccomp_mode, memory_order_relaxed)) &&
-        !seccomp_allows(task, nr, &result)) {
-        x[0] = (uint64_t)result;
-        task->syscall_nr = -1;
-        return;
-    }
     uint64_t begin = usage_sampled(task) ? usage_sample_begin() : 0;
+    int64_t result;
     if (UNLIKELY(is_traced(task->kernel, nr)))
         result = run_traced(task, entry, nr);
     else if (LIKELY(entry && entry->run))
@@ -143,14 +134,43 @@ void syscall_dispatch(struct task *task)
     x[0] = (uint64_t)result;
     if (UNLIKELY(task->restore_blocked) && !is_restart(result) && result != -LINUX_EINTR)
         signal_mask_restore(task);
-    if (task->syscall_nr < 0)
-        return;
-    if (UNLIKELY(is_restart(result))) {
+    if (UNLIKELY(is_restart(result)) && task->syscall_nr >= 0) {
         ISH_ASSERT(entry && entry->restart != RESTART_NO);
-        result = apply_restart_class(entry, result);
-        x[0] = (uint64_t)result;
+        x[0] = (uint64_t)apply_restart_class(entry, result);
     }
-    if (UNLIKELY(is_restart(result)))
+}
+
+// A tracer or a filter has a say. True when the call is to be made.
+static COLD bool ask_before(struct task *task, uint32_t *nr, uint32_t work)
+{
+    int64_t result;
+    if (work & (PTRACE_WORK_SYSCALL | PTRACE_WORK_EMULATE) && !ptrace_syscall_enter(task, nr))
+        return false;
+    if (!atomic_load_explicit(&task->seccomp_mode, memory_order_relaxed) ||
+        seccomp_allows(task, nr, &result))
+        return true;
+    task->cpu.x[0] = (uint64_t)result;
+    return false;
+}
+
+void syscall_dispatch(struct task *task)
+{
+    const uint64_t *x = task->cpu.x;
+    uint32_t nr = (uint32_t)x[8];
+    task->syscall_nr = (int32_t)nr;
+    task->syscall_x0 = x[0];
+
+    uint32_t work = ptrace_work(&task->ptrace) |
+                    atomic_load_explicit(&task->seccomp_mode, memory_order_relaxed) << 8;
+    if (LIKELY(!work) || ask_before(task, &nr, work))
+        make_call(task, nr);
+    else
+        task->syscall_nr = -1;
+    // A tracer may have asked for the stop during the call, at an event of it.
+    bool restarts = task->syscall_nr >= 0;
+    if (UNLIKELY(ptrace_work(&task->ptrace) & (PTRACE_WORK_SYSCALL | PTRACE_WORK_STEP)))
+        ptrace_syscall_exit(task, nr);
+    if (UNLIKELY(restarts && is_restart((int64_t)x[0])))
         atomic_store_explicit(&task->work_pending, true, memory_order_relaxed);
     else
         task->syscall_nr = -1;

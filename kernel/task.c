@@ -30,6 +30,7 @@ struct task *task_allocate(struct kernel *kernel)
     t->mce_policy = LINUX_PR_MCE_KILL_DEFAULT;
     signal_altstack_reset(t);
     sigpending_init(&t->pending);
+    ptrace_init(&t->ptrace);
     list_init(&t->children);
     list_init(&t->sibling);
     list_init(&t->thread_link);

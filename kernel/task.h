@@ -9,6 +9,7 @@
 #include "emu/cpu.h"
 #include "fs/vfs.h"
 #include "kernel/kernel.h"
+#include "kernel/ptrace.h"
 #include "kernel/signal.h"
 #include "kernel/user.h"
 #include "platform/base/list.h"
@@ -102,9 +103,12 @@ struct task {
     bool kill_pending;         // another thread's exec ends this one
     bool exit_begun;           // takes no more signals
     bool stop_counted;         // has still to stop for the process's group stop
+    bool stop_again;           // has to stop for it too, but was counted before
     bool in_stop;              // sleeps in it
     bool stop_dequeued;        // took a stop signal, and no SIGCONT has come since
     struct sigpending pending; // private to this thread
+
+    struct ptrace ptrace;
 
     // Changed under process->lock, by any thread of it; read by self without. A filter that was
     // replaced is kept by the one that took its place.

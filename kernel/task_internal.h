@@ -30,6 +30,10 @@ void task_leave_terminal(struct task *task);
 // held. tasklist is held; the caller ends the list with task_put_released() after unlocking.
 void task_release(struct task *task, struct list *released);
 void task_put_released(struct list *released);
+// A dead thread that was kept for its tracer; its process may have waited for that to end.
+void task_release_thread(struct task *task, struct list *released);
+// As wait(2) reports it of a zombie.
+int32_t task_final_status(struct task *task);
 
 // SIGKILL to every process but `except` (NULL: to all). tasklist is held.
 void task_kill_all(struct kernel *kernel, const struct process *except);

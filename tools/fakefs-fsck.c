@@ -26,7 +26,7 @@ static void report(void *ctx, bool fixed, const char *line)
 int main(int argc, char **argv)
 {
     struct root_tool tool = {.name = "fakefs-fsck", .usage = usage, .option = "--repair"};
-    root_tool_start(&tool, argc, argv, 1);
+    root_tool_start(&tool, argc, argv, 1, 1);
     struct fsck f = {
         .repair = tool.option_given, .report = report, .step = root_tool_step, .ctx = &tool};
     int err = fsck_run(&f, argv[1]);

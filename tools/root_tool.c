@@ -38,7 +38,7 @@ static void complain(const struct root_tool *tool, const char *what, const char 
     exit(EXIT_USAGE);
 }
 
-int root_tool_start(struct root_tool *tool, int argc, char **argv, int operands)
+int root_tool_start(struct root_tool *tool, int argc, char **argv, int least, int most)
 {
     int count = 0;
     bool options = true;
@@ -57,8 +57,8 @@ int root_tool_start(struct root_tool *tool, int argc, char **argv, int operands)
             argv[1 + count++] = argv[i];
         }
     }
-    if (count != operands)
-        complain(tool, count < operands ? "too few arguments" : "too many arguments", "");
+    if (count < least || count > most)
+        complain(tool, count < least ? "too few arguments" : "too many arguments", "");
     // libarchive converts names between the archive's UTF-8 and the locale's charset.
     if (!setlocale(LC_CTYPE, "C.UTF-8") && !setlocale(LC_CTYPE, "en_US.UTF-8"))
         setlocale(LC_CTYPE, "");

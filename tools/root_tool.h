@@ -18,9 +18,10 @@ struct root_tool {
     unsigned width; // of what is shown
 };
 
-// Takes the options out of argv. Returns the number of operands, which follow argv[0]; prints
+// Takes the options out of argv. Returns the number of operands (from `least` to `most`), which
+// follow argv[0]; prints
 // --help (status 0) or a complaint (EXIT_USAGE) and exits when that is all there is to do.
-int root_tool_start(struct root_tool *tool, int argc, char **argv, int operands);
+int root_tool_start(struct root_tool *tool, int argc, char **argv, int least, int most);
 // For archive_job.step: false once SIGINT, SIGTERM or SIGHUP has come.
 bool root_tool_step(void *tool, uint64_t bytes, uint64_t total, uint64_t entries);
 void root_tool_clear(struct root_tool *tool); // the progress line

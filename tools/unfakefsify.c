@@ -62,7 +62,7 @@ static int export_to_file(struct archive_job *job, const char *dir, const char *
 int main(int argc, char **argv)
 {
     struct root_tool tool = {.name = "unfakefsify", .usage = usage};
-    root_tool_start(&tool, argc, argv, 2);
+    root_tool_start(&tool, argc, argv, 2, 2);
     const char *dir = argv[1], *tar = argv[2];
     struct archive_job job = {.step = root_tool_step, .ctx = &tool};
     int err = strcmp(tar, "-") == 0 ? archive_export(&job, dir, STDOUT_FILENO, ARCHIVE_PLAIN)

@@ -27,7 +27,7 @@ def params_of(gadget):
                 shift += bits
         elif kind == "imm":
             out.append(("imm", C_TYPE["imm"], "IMM32"))
-        elif kind == "const":
+        elif kind in ("const", "near"):
             inline = "IMM56" if len(gadget.operands) <= 1 else "IMM32"
             arg = "IMM_POOL" if gadget.form == "pool" else f"(uint64_t){inline}"
             out.append(("imm", C_TYPE["const64"], arg))
@@ -103,7 +103,8 @@ def emit_decls(gadgets, pinned):
     return "\n".join(out + [""])
 
 
-LAYOUT = {None: "A64_NO_IMM", "imm": "A64_IMM32", "pack": "A64_IMM32", "target": "A64_TARGET"}
+LAYOUT = {None: "A64_NO_IMM", "imm": "A64_IMM32", "pack": "A64_IMM32", "near": "A64_NEAR56",
+          "target": "A64_TARGET"}
 
 
 def emit_table(gadgets, pinned):
@@ -146,4 +147,7 @@ def emit_names(gadgets):
     out = ["// Generated from a64.tbl: names of gadgets.", '#include "emu/a64.h"', "",
            "const char *const a64_gadget_names[] = {"]
     out += [f'    "{g.name}",' for g in gadgets.list]
+    out += ["};", "const bool a64_gadget_of_host[] = {"]
+    for i in range(0, len(gadgets.list), 32):
+        out.append("    " + " ".join(f"{int(g.host)}," for g in gadgets.list[i:i + 32]))
     return "\n".join(out + ["};", ""])

@@ -19,8 +19,9 @@ class Gadget:
 
 
 # Every shape of immediate that a gadget is instantiated for. A `const` may sit in the record or in
-# the block's literal pool; a branch is forward or backward (which polls).
-IMM_FORMS = {None: [""], "imm": [""], "pack": [""], "const": ["", "pool"], "target": ["", "back"]}
+# the block's literal pool, a `near` one always fits; a branch is forward or backward (which polls).
+IMM_FORMS = {None: [""], "imm": [""], "pack": [""], "const": ["", "pool"], "near": [""],
+             "target": ["", "back"]}
 
 
 # Conditions of forms may ask what the host has; any instance may be wanted then.
@@ -48,7 +49,7 @@ class Gadgets:
             params += [(n, "pack") for n, _, _ in ex.imm[1]]
             layout += tuple((n, bits) for n, _, bits in ex.imm[1])
         elif kind:
-            params.append(("poll" if kind == "target" else "imm", kind))
+            params.append({"target": ("poll", kind), "near": ("imm", "const")}.get(kind, ("imm", kind)))
         # Order must not matter to the author of rows that share a body.
         sign = tuple(sorted(params))
         if self.signature.setdefault(ex.body, sign) != sign:
@@ -68,11 +69,13 @@ class Gadgets:
                     g = Gadget(key, ex, consts, form)
                     g.number = len(self.list)
                     g.facts = set()
+                    g.host = False
                     if form:
                         g.name += "_" + form
                     self.by_key[key] = g
                     self.list.append(g)
                 g.facts |= row.facts
+                g.host = g.host or any("host_" in other.cond for other in row.forms)
                 ex.base.setdefault(values, g.number)
         seen = {}
         for g in self.list:

@@ -11,7 +11,7 @@ import sys
 KINDS = {"X", "XS", "W", "WS", "R", "RS", "V", "N"}
 FACTS = {"ends", "cond", "stop", "rflags", "wflags", "load", "store", "fp", "sys", "hint", "excl",
          "atomic"}
-EXEC_KEYS = {"body", "write", "read", "update", "expand", "imm", "const", "pack", "target"}
+EXEC_KEYS = {"body", "write", "read", "update", "expand", "imm", "const", "near", "pack", "target"}
 IDENT = re.compile(r"[A-Za-z_]\w*")
 C_WORDS = {"uint64_t", "int64_t", "uint32_t", "int32_t", "int"}
 
@@ -273,7 +273,7 @@ class Table:
         for ex in row.execs():
             limit = 8
             if ex.imm:
-                limit = 2 if ex.imm[0] == "target" else 4
+                limit = {"target": 2, "near": 1}.get(ex.imm[0], 4)
             if len(ex.operands) > limit:
                 raise TableError(f"{ex.where}: more than {limit} operands")
         if row.pattern and row.asm is None:

@@ -1,4 +1,5 @@
-// Roots from and to tar archives. Layer 3; linked by the tools alone (needs libarchive).
+// Roots from and to tar archives, and from iSH's. Layer 3; linked by the tools alone (needs
+// libarchive).
 //
 // Import goes through the VFS of a root being made, so nothing the archive says can name anything
 // outside it; symlinks in the archive never redirect later entries. Export walks the tree in the
@@ -26,6 +27,11 @@ struct archive_job {
 // Reads a tar (any compression known to libarchive) and makes the root `root`, which must not exist
 // or be an empty folder. It is built as ROOT.partial; on failure nothing is left.
 NODISCARD int archive_import(struct archive_job *job, int tar_fd, const char *root);
+
+// Makes a root of iSH (database of version 3) one of ours, in place; the old database is kept as
+// meta.db.ish3. `skipped`: recorded paths that lead to nothing. Cancelled or interrupted, the next
+// one goes on where it was.
+NODISCARD int archive_migrate(struct archive_job *job, const char *root);
 
 enum archive_compression { ARCHIVE_PLAIN, ARCHIVE_GZIP, ARCHIVE_XZ, ARCHIVE_ZSTD };
 // Writes the tree of a root nobody else is using.

@@ -645,9 +645,8 @@ static int check_format(struct db *db, const char *path, char *why, size_t why_s
         return err;
     if (id == 0 && version == PEER_VERSION) {
         snprintf(why, why_size,
-                 "%s is in iSH's format (version 3), whose rows are keyed by path; a migrator for "
-                 "it is to come. Until then, export the root there as a tar file and import that "
-                 "with fakefsify",
+                 "%s is in iSH's format (version 3), whose rows are keyed by path; fakefsify with "
+                 "the root as its only argument converts it",
                  path);
         return -LINUX_EPROTONOSUPPORT;
     }

@@ -1,4 +1,5 @@
-// The database of a root: ROOT/meta.db. Layer 3. The only user of SQLite.
+// The database of a root: ROOT/meta.db. Layer 3. The only user of SQLite but for
+// fs/fakefs/migrate.c, which reads another program's.
 //
 // Format, version 1 (application_id 0x69736866, user_version 1):
 //   meta(key, val)    "root" and "db": "INO:BTIME" of ROOT/data and ROOT/meta.db when last opened.

@@ -28,28 +28,15 @@ static struct store *store_of(const struct host_fs *fs)
 
 // --- What the host can hold ----------------------------------------------------------------------
 
-static bool is_special(uint32_t mode)
-{
-    return !LINUX_S_ISREG(mode) && !LINUX_S_ISDIR(mode) && !LINUX_S_ISLNK(mode);
-}
-
 // Bits the emulator itself needs on a host object of this kind.
 static uint32_t own_bits(uint32_t mode)
 {
     return LINUX_S_ISDIR(mode) ? 0700 : 0600;
 }
 
-// The host's mode for what the guest calls `mode`.
-static uint32_t host_bits(uint32_t mode)
-{
-    return own_bits(mode) | (mode & 0777);
-}
-
 static bool needs_row(const struct host_meta *m)
 {
-    if (m->uid != 0 || m->gid != 0 || is_special(m->mode))
-        return true;
-    return !LINUX_S_ISLNK(m->mode) && (m->mode & LINUX_S_IALLPERM) != host_bits(m->mode);
+    return root_needs_row(m->mode, m->uid, m->gid);
 }
 
 static int fakefs_load(struct host_fs *fs, const struct host_stat *st, struct host_meta *out,
@@ -204,7 +191,7 @@ static int make_place_hint(struct host_fs *fs, const struct host_place *place,
 static uint32_t fakefs_create_mode(const struct host_meta *meta)
 {
     // What needs a row is made unreadable for others until the row is there.
-    return needs_row(meta) ? own_bits(meta->mode) : host_bits(meta->mode);
+    return needs_row(meta) ? own_bits(meta->mode) : root_host_bits(meta->mode);
 }
 
 static struct db_row make_row(uint64_t ino, int64_t gen, const struct host_meta *meta, bool xattrs)
@@ -254,7 +241,7 @@ static int fakefs_created(struct host_fs *fs, struct host_stat *st, const struct
                           const struct host_place *place, int fd, uint64_t *recorded)
 {
     int err = record_new(fs, st, meta, place, recorded);
-    uint32_t want = host_bits(meta->mode);
+    uint32_t want = root_host_bits(meta->mode);
     if (err || LINUX_S_ISLNK(meta->mode) || (st->mode & LINUX_S_IALLPERM) == want)
         return err;
     st->mode = (st->mode & LINUX_S_IFMT) | want;
@@ -263,7 +250,7 @@ static int fakefs_created(struct host_fs *fs, struct host_stat *st, const struct
 
 static int set_host_bits(struct host_node *node, uint32_t mode)
 {
-    uint32_t want = host_bits(mode);
+    uint32_t want = root_host_bits(mode);
     if (LINUX_S_ISLNK(mode) || (node->host_mode & LINUX_S_IALLPERM) == want)
         return 0;
     struct host_place place;

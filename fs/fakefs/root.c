@@ -17,6 +17,22 @@ static char *join(const char *dir, const char *name)
     return path;
 }
 
+// --- What the host can hold ----------------------------------------------------------------------
+
+uint32_t root_host_bits(uint32_t mode)
+{
+    // The emulator needs some bits for itself.
+    return (LINUX_S_ISDIR(mode) ? 0700 : 0600) | (mode & 0777);
+}
+
+bool root_needs_row(uint32_t mode, uint32_t uid, uint32_t gid)
+{
+    if (LINUX_S_ISLNK(mode))
+        return uid != 0 || gid != 0;
+    return uid != 0 || gid != 0 || (!LINUX_S_ISREG(mode) && !LINUX_S_ISDIR(mode)) ||
+           (mode & LINUX_S_IALLPERM) != root_host_bits(mode);
+}
+
 // --- Opening -------------------------------------------------------------------------------------
 
 static void empty_folder(int dir_fd)

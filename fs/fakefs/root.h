@@ -61,6 +61,10 @@ NODISCARD int root_open_dir(const struct root_dir *r, const char *path);
 typedef int root_walk_each(void *ctx, int dir_fd, const char *path, const struct host_dirent *e,
                            bool *descend);
 NODISCARD int root_walk(const struct root_dir *r, root_walk_each *each, void *ctx);
+// The host's mode for what the guest calls `mode` (with type), and what needs a row: all the host's
+// object does not say.
+uint32_t root_host_bits(uint32_t mode);
+bool root_needs_row(uint32_t mode, uint32_t uid, uint32_t gid);
 // Could an object of this host mode carry a row of that mode?
 bool root_kinds_fit(uint32_t host_mode, uint32_t row_mode);
 

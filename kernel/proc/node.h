@@ -145,6 +145,7 @@ int proc_show_newline(struct proc_text *t, const struct proc_node *node, struct 
 // What only tasklist gives, copied at once.
 struct proc_task_info {
     int32_t pid, tgid, ppid, pgid, sid; // as the reader knows them
+    int32_t tracer;                     // the same; 0: none
     unsigned threads;
     int32_t exit_signal, exit_status;
     uint64_t children_user_ns, children_system_ns, children_min_faults, children_maj_faults;

@@ -25,6 +25,7 @@ void proc_task_info(struct task *task, struct task *reader, struct proc_task_inf
     out->pgid = p->pgrp ? pid_shown_locked(kernel, ns, p->pgrp->pgid) : 0;
     out->sid = p->session ? pid_shown_locked(kernel, ns, p->session->sid) : 0;
     out->threads = p->live_threads;
+    out->tracer = task->ptrace.tracer ? pid_shown_locked(kernel, ns, task->ptrace.tracer->pid) : 0;
     out->exit_signal = task->exit_signal;
     out->exit_status = task->exit_status;
     out->children_user_ns = p->children.user_ns;

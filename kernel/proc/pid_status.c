@@ -172,8 +172,8 @@ static void show_identity(struct proc_text *t, struct task *task, struct task *r
         fs_context_put(fs);
         proc_printf(t, "Umask:\t%04o\n", umask);
     }
-    proc_printf(t, "State:\t%c (%s)\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n",
-                state, state_name(state), info.tgid, info.pid, info.ppid);
+    proc_printf(t, "State:\t%c (%s)\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t%d\n",
+                state, state_name(state), info.tgid, info.pid, info.ppid, info.tracer);
     const struct cred *c = task_cred_get(task);
     struct fd_table *files = task_files_get(task);
     const struct user_ns *ns = reader ? reader->cred->user_ns : NULL;

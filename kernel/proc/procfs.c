@@ -1,6 +1,7 @@
 // The file system over the tables: inodes, directories, links, and text made on demand.
 #include "kernel/pid_ns.h"
 #include "kernel/proc/node.h"
+#include "kernel/proc/proc.h"
 #include "kernel/process.h"
 #include "kernel/task.h"
 #include "kernel/trace_access.h"
@@ -260,6 +261,17 @@ static const struct file_ops proc_dir_file_ops = {
     .readdir = proc_readdir,
     .seek = proc_seek_dir,
 };
+
+int proc_dir_task(const struct file *file, struct task **out)
+{
+    if (file->ops != &proc_dir_file_ops)
+        return -LINUX_EBADF;
+    const struct proc_node *node = proc_node_of(file->inode);
+    if (node->entry != &proc_process_dir)
+        return -LINUX_EBADF;
+    *out = proc_task_get(node);
+    return *out ? 0 : -LINUX_ESRCH;
+}
 
 static const struct inode_ops proc_dir_ops = {
     .lookup = proc_lookup,

@@ -6,6 +6,7 @@
 #include "platform/base/compiler.h"
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct list {
     struct list *next, *prev;
@@ -63,15 +64,21 @@ static inline void list_splice_tail(struct list *to, struct list *from)
 #define list_entry(node, type, member) CONTAINER_OF(node, type, member)
 #define list_first(head, type, member) list_entry((head)->next, type, member)
 
+// At the end `pos` is where the head would be an element, which it is not, perhaps not even aligned:
+// its node is found by arithmetic.
+#define list_node(pos, member)                                                                     \
+    ((struct list *)((uintptr_t)(pos) + offsetof(__typeof__(*(pos)), member)))
+
 #define list_for_each(pos, head, member)                                                           \
-    for (pos = list_entry((head)->next, __typeof__(*pos), member); &pos->member != (head);         \
-         pos = list_entry(pos->member.next, __typeof__(*pos), member))
+    for (pos = list_entry((head)->next, __typeof__(*pos), member);                                 \
+         list_node(pos, member) != (head);                                                         \
+         pos = list_entry(list_node(pos, member)->next, __typeof__(*pos), member))
 
 // Safe against removal of `pos`; `tmp` is of the same pointer type.
 #define list_for_each_safe(pos, tmp, head, member)                                                 \
     for (pos = list_entry((head)->next, __typeof__(*pos), member),                                 \
-        tmp = list_entry(pos->member.next, __typeof__(*pos), member);                              \
-         &pos->member != (head);                                                                   \
-         pos = tmp, tmp = list_entry(tmp->member.next, __typeof__(*tmp), member))
+        tmp = list_entry(list_node(pos, member)->next, __typeof__(*pos), member);                  \
+         list_node(pos, member) != (head);                                                         \
+         pos = tmp, tmp = list_entry(list_node(tmp, member)->next, __typeof__(*tmp), member))
 
 #endif

@@ -145,7 +145,7 @@ class Databases(Case):
         self.refused(self.root, ["meta.db"])
 
     def test_path_keyed(self):
-        """a root of iSH (keyed by path, version 3) names the migrator"""
+        """a root of iSH (keyed by path, version 3) names what converts it"""
         os.unlink(self.db)
         with contextlib.closing(sqlite3.connect(self.db)) as db:
             db.executescript("""
@@ -155,7 +155,7 @@ class Databases(Case):
                 CREATE TABLE paths (path blob primary key, inode integer references stats(inode));
                 CREATE INDEX inode_to_path ON paths (inode, path);
                 PRAGMA user_version=3;""")
-        self.refused(self.root, ["iSH", "migrator"])
+        self.refused(self.root, ["iSH", "fakefsify"])
 
     def test_missing_tables(self):
         """a meta.db without one of its tables"""

@@ -112,6 +112,18 @@ class RoundTrip(unittest.TestCase):
         self.assertEqual({k: (v, two[k]) for k, v in one.items() if v != two[k]}, {})
         self.assertEqual(links_one, links_two)
 
+    def test_copy(self):
+        """a root copied with `cp -a` opens and keeps every owner, mode, device and attribute"""
+        self.inside("first", MAKE)
+        before = self.inside("first", LOOK)
+        subprocess.run(["cp", "-a", self.path("first"), self.path("copy")], check=True)
+        for time in "the records found by name", "and kept under the new inodes":
+            self.assertEqual(before.split(b"\n"), self.inside("copy", LOOK).split(b"\n"), time)
+        self.assertIn(b"0 problems repaired, 0 left", self.tool("fakefs-fsck", self.path("copy")))
+        self.inside("copy", "chown 77:88 /t/owned; rm /t/null")
+        self.assertEqual(before.split(b"\n"), self.inside("first", LOOK).split(b"\n"))
+        self.assertEqual(self.inside("copy", "stat -c %u:%g /t/linked; ls /t/null2"), b"77:88\n/t/null2\n")
+
     def test_archive_says_what_was_made(self):
         """the archive holds what the guest asked for"""
         self.inside("first", MAKE)

@@ -122,10 +122,10 @@ static void forms(void)
 static void try_all(void)
 {
     static const char *const files[] = {"user", "masked", "groups", "closed", "other"};
-    char line[100] = "";
+    char line[100] = "", *end = line;
     for (int i = 0; i < 5; i++)
         for (int mask = 1; mask <= 7; mask++)
-            strcat(line, syscall(439, AT_FDCWD, files[i], mask, AT_EACCESS) ? "-" : "+");
+            *end++ = syscall(439, AT_FDCWD, files[i], mask, AT_EACCESS) ? '-' : '+';
     SHOW("may", "%s", line);
     show_call("a list of another's file", SET("user", ACCESS, {U, 7, 0}, {G, 7, 0}, {O, 7, 0}));
     int fd = open("through/inside", O_RDONLY);
@@ -304,9 +304,10 @@ static int set_caps(const char *path, uint32_t magic, uint32_t permitted, uint32
 static void capabilities(void)
 {
     const uint32_t some = 1u << CAP_NET_RAW | 1u << CAP_CHOWN;
-    if (!getcwd(copy_path, sizeof copy_path - 10))
+    char cwd[sizeof copy_path - 10];
+    if (!getcwd(cwd, sizeof cwd))
         abort();
-    strcat(copy_path, "/copy");
+    snprintf(copy_path, sizeof copy_path, "%s/copy", cwd);
     copy_self();
     as(1000, 1000, 1000, run_copy);
     show_call("effective", set_caps("copy", VFS_CAP_REVISION_2 | VFS_CAP_FLAGS_EFFECTIVE, some, 0));

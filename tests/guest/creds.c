@@ -130,6 +130,9 @@ static void attributes(void)
     cpu_set_t set;
     SHOW("sched_getaffinity", "%d",
          sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0);
+    show_call("sched_getaffinity of no pid", sched_getaffinity(-1, sizeof set, &set));
+    show_call("sched_setaffinity of no pid", sched_setaffinity(-1, sizeof set, &set));
+    show_call("sched_getscheduler of no pid", sched_getscheduler(-1));
     show_call("sched_getaffinity small", syscall(SYS_sched_getaffinity, 0, 3, &set));
     CPU_ZERO(&set);
     show_call("sched_setaffinity none", sched_setaffinity(0, sizeof set, &set));

@@ -240,7 +240,13 @@ static void body(void)
     IN_CHILD("users", in_user_namespace());
 }
 
+static int has_mounts(void)
+{
+    return !unshare(CLONE_NEWNS) && !mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
+}
+
 int main(void)
 {
+    probe_needs(has_mounts, "mounts of one's own");
     return run_as_child(body);
 }

@@ -293,7 +293,13 @@ static void body(void)
     owners();
 }
 
+static int has_user_namespaces(void)
+{
+    return !unshare(CLONE_NEWUSER);
+}
+
 int main(void)
 {
+    probe_needs(has_user_namespaces, "user namespaces");
     return run_as_child(body);
 }

@@ -269,6 +269,35 @@ static void cloning(void)
     munmap(stack, size);
 }
 
+// A process's directory in /proc is as good as a pidfd to send a signal with, and to nothing else.
+static void directory_as_pidfd(void)
+{
+    pid_t child = fork();
+    if (!child) {
+        for (;;)
+            pause();
+    }
+    char name[64];
+    snprintf(name, sizeof name, "/proc/%d", (int)child);
+    int dir = open(name, O_RDONLY | O_DIRECTORY), path = open(name, O_PATH | O_DIRECTORY);
+    snprintf(name, sizeof name, "/proc/%d/task", (int)child);
+    int task = open(name, O_RDONLY | O_DIRECTORY);
+    siginfo_t info;
+    show_call("/proc/PID: signal 0", syscall(SYS_pidfd_send_signal, dir, 0, NULL, 0));
+    show_call("... O_PATH", syscall(SYS_pidfd_send_signal, path, 0, NULL, 0));
+    show_call("... /proc/PID/task", syscall(SYS_pidfd_send_signal, task, 0, NULL, 0));
+    show_call("... signal 65", syscall(SYS_pidfd_send_signal, dir, 65, NULL, 0));
+    show_call("... waitid P_PIDFD", waitid(P_PIDFD, (id_t)dir, &info, WEXITED));
+    show_call("... SIGTERM", syscall(SYS_pidfd_send_signal, dir, SIGTERM, NULL, 0));
+    int status = 0;
+    waitpid(child, &status, 0);
+    SHOW("... ended by", "%d", WTERMSIG(status));
+    show_call("... to the dead", syscall(SYS_pidfd_send_signal, dir, 0, NULL, 0));
+    close(dir);
+    close(path);
+    close(task);
+}
+
 static int vfork_value;
 static void vforking(void)
 {
@@ -450,6 +479,7 @@ static void all(void)
     stop_and_pending();
     not_waiting();
     cloning();
+    directory_as_pidfd();
     vforking();
     orphans();
     groups();

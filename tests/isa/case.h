@@ -46,7 +46,8 @@ struct isa_case {
 struct isa_state {
     uint64_t x[31];
     uint64_t sp, pc;
-    uint32_t nzcv; // bits 31..28
+    uint64_t tpidr; // TPIDR_EL0
+    uint32_t nzcv;  // bits 31..28
     uint32_t fpcr, fpsr;
     uint32_t unused;
     uint64_t v[32][2];
@@ -97,13 +98,15 @@ static inline uint64_t isa_slot(size_t index)
 }
 
 // The window's content: random words, some of them pointers into its first two pages or small
-// numbers, for loads whose result is the next base or index register.
+// numbers, for loads whose result is the next base or index register, and zeros, for branches on
+// it.
 static inline void isa_fill_window(void *window)
 {
     uint64_t s = 1, *p = (uint64_t *)window;
     for (size_t i = 0; i < ISA_WINDOW_SIZE / 8; i++) {
         uint64_t r = isa_random(&s);
-        p[i] = r >> 62 ? (r >> 59 & 3 ? r : r & 63) : ISA_DATA + 0x200 + (r & 0x1bf0);
+        uint64_t small = r >> 58 & 1 ? r & 63 : 0;
+        p[i] = r >> 62 ? (r >> 59 & 3 ? r : small) : ISA_DATA + 0x200 + (r & 0x1bf0);
     }
 }
 

@@ -27,7 +27,7 @@ void coverage_init(struct coverage *v)
 {
     memset(v, 0, sizeof *v);
     v->variant = calloc(variant_count + 1, sizeof *v->variant);
-    v->variant_faults = calloc(variant_count + 1, 1);
+    v->variant_faults = calloc(variant_count + 1, sizeof *v->variant_faults);
     v->names = calloc(2 * GADGET_COUNT + variant_count, sizeof *v->names);
     if (!v->variant || !v->variant_faults || !v->names)
         abort();
@@ -151,7 +151,7 @@ static void note_block(struct coverage *v, const uint32_t *words, const struct b
         else if (fault)
             n->faults++;
         if (fault && stop < i + p->length[i] && g->kind == VARIANT)
-            v->variant_faults[g->number] |= (uint8_t)(1u << (stop - i));
+            v->variant_faults[g->number][stop - i]++;
         for (unsigned k = i; k < i + p->length[i] && k <= stop; k++)
             note_row(v, p->row[k], words[k], k < stop || traps, k == stop && fault, alone, r);
     }

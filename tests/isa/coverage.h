@@ -28,9 +28,9 @@ struct coverage_row {
 struct coverage {
     struct coverage_row row[A64_ROW_COUNT];
     struct coverage_count plain[GADGET_COUNT], reload[GADGET_COUNT];
-    struct coverage_count *variant; // by index of dispatch_variants()
-    uint8_t *variant_faults;        // bit i: its instruction i faulted
-    struct gadget_name *names;      // from address to number
+    struct coverage_count *variant;          // by index of dispatch_variants()
+    uint32_t (*variant_faults)[VARIANT_MAX]; // that ended at each of its instructions in one
+    struct gadget_name *names;               // from address to number
     size_t name_count;
     unsigned mode; // of the case being noted
     uint64_t instructions;

@@ -14,6 +14,7 @@
 static struct isa_batch *batch;
 static volatile uint32_t running; // number of the run whose end the next signal reports
 static volatile int started;
+static uint64_t own_tpidr;
 static sigjmp_buf batch_done;
 static char first_window[ISA_WINDOW_SIZE];
 
@@ -48,7 +49,20 @@ static uint64_t finish_memory(void)
     return h;
 }
 
-static void save(ucontext_t *uc, const siginfo_t *si)
+// A run has a TPIDR_EL0 of its own. The C library's is back before anything may use it.
+static uint64_t get_tpidr(void)
+{
+    uint64_t v;
+    __asm__ volatile("mrs %0, tpidr_el0" : "=r"(v));
+    return v;
+}
+
+static void set_tpidr(uint64_t v)
+{
+    __asm__ volatile("msr tpidr_el0, %0" ::"r"(v) : "memory");
+}
+
+static void save(ucontext_t *uc, const siginfo_t *si, uint64_t tpidr)
 {
     uint32_t index = running / ISA_RUNS;
     struct isa_result *r = &batch->result[index][running % ISA_RUNS];
@@ -57,6 +71,7 @@ static void save(ucontext_t *uc, const siginfo_t *si)
     memcpy(r->state.x, m->regs, sizeof r->state.x);
     r->state.sp = m->sp;
     r->state.pc = m->pc;
+    r->state.tpidr = tpidr;
     r->state.nzcv = (uint32_t)m->pstate & 0xf0000000u;
     r->state.fpcr = fp->fpcr;
     r->state.fpsr = fp->fpsr;
@@ -86,14 +101,17 @@ static void on_signal(int signo, siginfo_t *si, void *context)
 {
     (void)signo;
     ucontext_t *uc = context;
+    uint64_t tpidr = get_tpidr();
+    set_tpidr(own_tpidr);
     if (started) {
-        save(uc, si);
+        save(uc, si, tpidr);
         running = running + 1;
     }
     started = 1;
     if (running == batch->cases * ISA_RUNS)
         siglongjmp(batch_done, 1);
     load(uc);
+    set_tpidr(batch->first[running / ISA_RUNS][running % ISA_RUNS].tpidr);
 }
 
 static void *map_at(uint64_t addr, size_t size, int flags, int fd)
@@ -122,6 +140,7 @@ int main(void)
     struct isa_shared *shared = map_at(0, sizeof *shared, MAP_SHARED, ISA_FD);
     uint32_t *code = map_at(ISA_CODE, ISA_CODE_SIZE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1);
     map_window();
+    own_tpidr = get_tpidr();
 
     static char alt[65536];
     stack_t ss = {.ss_sp = alt, .ss_size = sizeof alt};

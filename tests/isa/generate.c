@@ -9,8 +9,6 @@ const struct exclusion isa_exclusions[] = {
     {"svc", "a system call ends the case outside the instruction set"},
     {"mrs_cntvct_el0", "the counter differs from run to run"},
     {"mrs_clock", "a register of ours, for the vDSO"},
-    {"mrs_tpidr_el0", "the thread pointer is the executor's"},
-    {"msr_tpidr_el0", "the thread pointer is the executor's"},
     {"dc_cvap", "qemu-user 7.2 raises SIGILL for it although neoverse-n1 has it: known/"},
     {"dc_cvadp", "as dc_cvap"},
     {"mrs_rndr", "random"},
@@ -99,7 +97,7 @@ bool generator_init(struct generator *g, uint64_t seed, const struct generator_c
         g->eligible[r] = true;
         g->rows[g->row_count++] = (enum a64_row)r;
     }
-    words_init(&g->words, seed);
+    words_init(&g->words, g->eligible, seed);
     return g->row_count > 0;
 }
 
@@ -398,9 +396,10 @@ static void give_role(struct generator *g, struct test_case *t, uint32_t reg, bo
 
 // Binds the operands of a word as the signature of a variant's item says: first those that must be
 // pins, then the others to registers that are none.
-static bool bind_operands(struct generator *g, struct sequence *q, enum a64_row row, uint32_t *word,
+static bool bind_operands(struct generator *g, struct sequence *q, unsigned sample, uint32_t *word,
                           unsigned gadget, unsigned signature, uint32_t *written)
 {
+    enum a64_row row = a64_decode(*word);
     const struct a64_gadget_info *info = &a64_gadget_info[gadget];
     bool memory = a64_rows[row].is & (A64_IS_LOAD | A64_IS_STORE);
     uint32_t now = 0, bound = 0;
@@ -412,7 +411,7 @@ static bool bind_operands(struct generator *g, struct sequence *q, enum a64_row 
         do
             reg = pin ? pins[pin - 1] : chance(g, 6) ? 31u : (uint32_t)(rnd(g) % 31);
         while (!pin && is_pin(reg) && reg != 31);
-        if (!words_bind(row, word, k, reg, &bound))
+        if (!words_bind(&g->words.of_gadget[gadget], sample, word, k, reg, &bound))
             return false;
         if (had == bound)
             continue;
@@ -426,7 +425,8 @@ static bool bind_operands(struct generator *g, struct sequence *q, enum a64_row 
     return true;
 }
 
-// An immediate that SP moves by is a multiple of 16; what it is set to is an aligned base register.
+// An immediate that SP moves by is a multiple of 16; what it is set to is an aligned base register;
+// it moves by no register.
 static bool keep_sp_aligned(const struct sequence *q, enum a64_row row, uint32_t *word,
                             uint32_t written)
 {
@@ -438,6 +438,8 @@ static bool keep_sp_aligned(const struct sequence *q, enum a64_row row, uint32_t
     *word = words_put(*word, imm9, words_get(*word, imm9) & ~15u);
     *word = words_put(*word, imm12, words_get(*word, imm12) & ~15u);
     uint32_t from = rn.width ? words_get(*word, rn) : 0;
+    if (words_field(row, "rm").width && !words_field(row, "rt").width)
+        return false;
     return from == 31 || ((q->t->base & ~written) >> from & 1 && imm12.width);
 }
 
@@ -447,8 +449,9 @@ static bool add_gadget(struct generator *g, struct sequence *q, unsigned gadget,
     const struct samples *s = &g->words.of_gadget[gadget];
     if (!s->count)
         return false;
-    uint32_t word = s->word[rnd(g) % s->count];
-    enum a64_row row = a64_decode(word);
+    unsigned sample = (unsigned)(rnd(g) % s->count);
+    uint32_t word = s->word[sample];
+    enum a64_row row = (enum a64_row)s->row[sample];
     if (!g->eligible[row])
         return false;
     // Other values of the fields that do not decide which gadget it is.
@@ -456,6 +459,8 @@ static bool add_gadget(struct generator *g, struct sequence *q, unsigned gadget,
     const struct a64_field *fields;
     size_t n = a64_row_fields(row, &fields);
     for (size_t i = 0; i < n; i++) {
+        if (chance(g, 30))
+            continue;
         uint32_t value = (uint32_t)rnd(g) & (chance(g, 85) ? 0x3f : ~0u);
         uint32_t tried = words_put(other, fields[i], value);
         struct draft d;
@@ -466,33 +471,45 @@ static bool add_gadget(struct generator *g, struct sequence *q, unsigned gadget,
     }
     word = aim_label(g, q, row, other, left);
     uint32_t before = *written;
-    if (!bind_operands(g, q, row, &word, gadget, signature, written))
+    if (!bind_operands(g, q, sample, &word, gadget, signature, written))
         return false;
     if (left && !keep_sp_aligned(q, row, &word, before))
         return false;
     return accept_word(q, row, word, left);
 }
 
-bool generate_gadget(struct generator *g, struct test_case *t, unsigned gadget, bool pinned)
+// Steps are counted up to a branch, and exclusives fail in steps: nothing goes with these.
+static bool is_last(const struct generator *g, unsigned gadget)
 {
-    struct sequence q;
-    const struct a64_gadget_info *info = &a64_gadget_info[gadget];
-    begin_case(g, t, &q);
-    if (!g->words.of_gadget[gadget].count)
-        return false;
-    if (!pinned && info->layout == A64_TARGET)
-        pad_case(&q);
-    enum a64_row row = a64_decode(g->words.of_gadget[gadget].word[0]);
-    uint32_t written = 0, signature = 0;
-    for (unsigned k = 0; k < info->count && k < 4 && pinned; k++)
-        if (info->w_mask >> k & 1)
-            signature |= (1 + (unsigned)(rnd(g) % (PIN_COUNT ? PIN_COUNT : 1))) << 4 * k;
-    bool made = g->eligible[row] && add_gadget(g, &q, gadget, signature, 0, &written);
-    finish_case(g, t);
-    return made;
+    enum a64_row row = (enum a64_row)g->words.of_gadget[gadget].row[0];
+    return a64_rows[row].is & A64_IS_EXCL || a64_gadget_info[gadget].is;
 }
 
-bool generate_variant(struct generator *g, struct test_case *t, unsigned variant)
+void generate_gadgets(struct generator *g, struct test_case *t, const unsigned *gadgets, unsigned n,
+                      bool pinned)
+{
+    struct sequence q;
+    uint32_t written = 0;
+    begin_case(g, t, &q);
+    if (!pinned && a64_gadget_info[gadgets[0]].layout == A64_TARGET)
+        pad_case(&q);
+    for (unsigned i = 0; i < n; i++) {
+        const struct a64_gadget_info *info = &a64_gadget_info[gadgets[i]];
+        uint32_t signature = 0;
+        for (unsigned k = 0; k < info->count && k < 4 && pinned; k++)
+            if (info->w_mask >> k & 1)
+                signature |= (1 + (unsigned)(rnd(g) % (PIN_COUNT ? PIN_COUNT : 1))) << 4 * k;
+        if (is_last(g, gadgets[i])) {
+            if (!i)
+                (void)add_gadget(g, &q, gadgets[i], signature, 0, &written);
+            break;
+        }
+        (void)add_gadget(g, &q, gadgets[i], signature, n - 1 - i, &written);
+    }
+    finish_case(g, t);
+}
+
+bool generate_variant(struct generator *g, struct test_case *t, unsigned variant, bool more)
 {
     struct sequence q;
     uint32_t written = 0;
@@ -501,22 +518,27 @@ bool generate_variant(struct generator *g, struct test_case *t, unsigned variant
     q.keeps_sp = true;
     const struct variant_item *items = variant_items[variant];
     unsigned n = variant_lengths[variant];
+    unsigned tail = more && chance(g, 80) ? 3 + (unsigned)(rnd(g) % 7) : 0;
     for (unsigned i = 0; i < n; i++)
         if (a64_gadget_info[items[i].gadget].layout == A64_TARGET && !i)
             pad_case(&q);
     if (!q.padded && chance(g, 50))
         pad_case(&q);
-    for (unsigned i = 0; i < n; i++) {
-        bool made = false;
+    bool made = true;
+    for (unsigned i = 0; i < n && made; i++) {
+        made = false;
         for (int tries = 0; tries < 16 && !made; tries++)
-            made = add_gadget(g, &q, items[i].gadget, items[i].signature, n - i - 1, &written);
-        if (!made)
-            return false;
+            made =
+                add_gadget(g, &q, items[i].gadget, items[i].signature, n - i - 1 + tail, &written);
     }
     t->aligned = t->base;
     t->index &= ~t->base;
+    // Others behind it, for the cost of the same signal.
+    q.keeps_sp = false;
+    while (tail)
+        (void)add_row(g, &q, pick_row(g, &q), --tail);
     finish_case(g, t);
-    return true;
+    return made;
 }
 
 // Reserved words that qemu 7.2 cannot judge.

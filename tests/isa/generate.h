@@ -39,11 +39,13 @@ void generator_free(struct generator *g);
 
 // Each fills a case whose slot is set.
 void generate_block(struct generator *g, struct test_case *t);
-// One instruction of the row, or of the gadget (`pins`: writing registers that are pins).
+// One instruction of the row.
 bool generate_row(struct generator *g, struct test_case *t, enum a64_row row);
-bool generate_gadget(struct generator *g, struct test_case *t, unsigned gadget, bool pins);
-// A sequence that is that variant, if the translator agrees.
-bool generate_variant(struct generator *g, struct test_case *t, unsigned variant);
+// One of each gadget, as far as they go together (`pins`: writing registers that are pins).
+void generate_gadgets(struct generator *g, struct test_case *t, const unsigned *gadgets, unsigned n,
+                      bool pins);
+// A sequence that is that variant, if the translator agrees; mostly with `more` behind it.
+bool generate_variant(struct generator *g, struct test_case *t, unsigned variant, bool more);
 // A word that is no instruction.
 void generate_reserved(struct generator *g, struct test_case *t);
 

@@ -2,29 +2,43 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { TRIES = 4000 };
+enum { TRIES = 4000, FAULTS = 3, TOGETHER = 6 };
+
+static void cursor_init(struct goal_cursor *c, unsigned count)
+{
+    c->count = count;
+    c->open = calloc(count + 1, sizeof *c->open);
+    c->tries = calloc(count + 1, sizeof *c->tries);
+    if (!c->open || !c->tries)
+        abort();
+    for (unsigned n = 0; n < count; n++)
+        c->open[n] = (uint16_t)n;
+}
+
+static void cursor_free(struct goal_cursor *c)
+{
+    free(c->open);
+    free(c->tries);
+}
 
 void goals_init(struct goals *go, uint32_t want)
 {
     memset(go, 0, sizeof *go);
     go->want = want;
-    go->row.tries = calloc(A64_ROW_COUNT, sizeof(uint16_t));
-    go->plain.tries = calloc(GADGET_COUNT, sizeof(uint16_t));
-    go->reload.tries = calloc(GADGET_COUNT, sizeof(uint16_t));
-    go->variant.tries = calloc(variant_count + 1, sizeof(uint16_t));
-    go->mode.tries = calloc(A64_ROW_COUNT, sizeof(uint16_t));
-    if (!go->mode.tries || !go->row.tries || !go->plain.tries || !go->reload.tries ||
-        !go->variant.tries)
-        abort();
+    cursor_init(&go->row, A64_ROW_COUNT);
+    cursor_init(&go->plain, GADGET_COUNT);
+    cursor_init(&go->reload, GADGET_COUNT);
+    cursor_init(&go->variant, variant_count);
+    cursor_init(&go->mode, A64_ROW_COUNT);
 }
 
 void goals_free(struct goals *go)
 {
-    free(go->row.tries);
-    free(go->plain.tries);
-    free(go->reload.tries);
-    free(go->variant.tries);
-    free(go->mode.tries);
+    cursor_free(&go->row);
+    cursor_free(&go->plain);
+    cursor_free(&go->reload);
+    cursor_free(&go->variant);
+    cursor_free(&go->mode);
 }
 
 // --- What is wanted ------------------------------------------------------------------------------
@@ -39,14 +53,14 @@ static bool want_row(const struct goals *go, const struct generator *g, const st
 {
     const struct coverage_row *n = &v->row[r];
     return go->want && g->eligible[r] &&
-           (n->alone < go->want || (is_memory((enum a64_row)r) && n->faults < 3));
+           (n->alone < go->want || (is_memory((enum a64_row)r) && n->faults < FAULTS));
 }
 
 // Gadgets that some eligible row leads to on this host.
 static bool reachable(const struct generator *g, unsigned gadget)
 {
     const struct samples *s = &g->words.of_gadget[gadget];
-    return s->count && g->eligible[a64_decode(s->word[0])];
+    return s->count && g->eligible[s->row[0]];
 }
 
 static bool want_plain(const struct goals *go, const struct generator *g, const struct coverage *v,
@@ -62,13 +76,32 @@ static bool want_reload(const struct goals *go, const struct generator *g, const
     return reachable(g, gadget) && e->plain != e->reload && v->reload[gadget].done < go->want;
 }
 
-static bool want_variant(const struct goals *go, const struct generator *g,
-                         const struct coverage *v, unsigned variant)
+// A fault has to stop a variant exactly at the instruction that it is of: at each that can fault.
+static bool want_variant_fault(const struct generator *g, const struct coverage *v,
+                               unsigned variant)
+{
+    for (unsigned i = 0; i < variant_lengths[variant]; i++) {
+        const struct samples *s = &g->words.of_gadget[variant_items[variant][i].gadget];
+        if (is_memory((enum a64_row)s->row[0]) && v->variant_faults[variant][i] < FAULTS)
+            return true;
+    }
+    return false;
+}
+
+static bool reachable_variant(const struct generator *g, unsigned variant)
 {
     for (unsigned i = 0; i < variant_lengths[variant]; i++)
         if (!reachable(g, variant_items[variant][i].gadget))
             return false;
-    return v->variant[variant].done < go->want;
+    return true;
+}
+
+static bool want_variant(const struct goals *go, const struct generator *g,
+                         const struct coverage *v, unsigned variant)
+{
+    if (!reachable_variant(g, variant))
+        return false;
+    return v->variant[variant].done < go->want || want_variant_fault(g, v, variant);
 }
 
 // Not yet executed in every mode of FPCR, where that is asked for.
@@ -82,19 +115,33 @@ static bool want_mode(const struct goals *go, const struct generator *g, const s
 typedef bool wanted(const struct goals *go, const struct generator *g, const struct coverage *v,
                     unsigned number);
 
-// The next one wanted and not given up, round and round; false if there is none.
-static bool next_wanted(struct goal_cursor *c, unsigned count, wanted *want, const struct goals *go,
+// The next one wanted and not given up, round and round; false if there is none. What is no longer
+// wanted never will be again.
+static bool next_wanted(struct goal_cursor *c, wanted *want, const struct goals *go,
                         const struct generator *g, const struct coverage *v, unsigned *out)
 {
-    for (unsigned n = 0; n < count; n++) {
-        unsigned at = c->at++ % count;
-        if (c->tries[at] < TRIES && want(go, g, v, at)) {
-            c->tries[at]++;
-            *out = at;
+    while (c->count) {
+        unsigned at = c->at++ % c->count;
+        unsigned n = c->open[at];
+        if (c->tries[n] < TRIES && want(go, g, v, n)) {
+            c->tries[n]++;
+            *out = n;
             return true;
         }
+        c->open[at] = c->open[--c->count];
     }
     return false;
+}
+
+static bool next_gadgets(struct goal_cursor *c, wanted *want, const struct goals *go,
+                         struct generator *g, const struct coverage *v, struct test_case *t)
+{
+    unsigned gadgets[TOGETHER], n = 0;
+    while (n < TOGETHER && next_wanted(c, want, go, g, v, &gadgets[n]))
+        n++;
+    if (n)
+        generate_gadgets(g, t, gadgets, n, c == &go->reload);
+    return n != 0;
 }
 
 bool goals_next(struct goals *go, struct generator *g, const struct coverage *v,
@@ -102,17 +149,17 @@ bool goals_next(struct goals *go, struct generator *g, const struct coverage *v,
 {
     unsigned n;
     *steps = false;
-    if (next_wanted(&go->variant, variant_count, want_variant, go, g, v, &n)) {
+    if (next_wanted(&go->variant, want_variant, go, g, v, &n)) {
         for (int tries = 0; tries < 8; tries++)
-            if (generate_variant(g, t, n) && coverage_has_variant(v, &t->c, t->slot, n))
+            if (generate_variant(g, t, n, true) && coverage_has_variant(v, &t->c, t->slot, n))
                 return true;
         return true;
     }
-    if (next_wanted(&go->row, A64_ROW_COUNT, want_row, go, g, v, &n)) {
+    if (next_wanted(&go->row, want_row, go, g, v, &n)) {
         (void)generate_row(g, t, (enum a64_row)n);
         return true;
     }
-    if (next_wanted(&go->mode, A64_ROW_COUNT, want_mode, go, g, v, &n)) {
+    if (next_wanted(&go->mode, want_mode, go, g, v, &n)) {
         (void)generate_row(g, t, (enum a64_row)n);
         unsigned mode;
         do
@@ -122,14 +169,9 @@ bool goals_next(struct goals *go, struct generator *g, const struct coverage *v,
         return true;
     }
     *steps = true;
-    if (next_wanted(&go->plain, GADGET_COUNT, want_plain, go, g, v, &n)) {
-        (void)generate_gadget(g, t, n, false);
+    if (next_gadgets(&go->plain, want_plain, go, g, v, t) ||
+        next_gadgets(&go->reload, want_reload, go, g, v, t))
         return true;
-    }
-    if (next_wanted(&go->reload, GADGET_COUNT, want_reload, go, g, v, &n)) {
-        (void)generate_gadget(g, t, n, true);
-        return true;
-    }
     generate_block(g, t);
     return false;
 }
@@ -142,7 +184,10 @@ static void print_variant(const struct coverage *v, unsigned n, uint32_t tries)
     for (unsigned i = 0; i < variant_lengths[n]; i++)
         printf(" %s/%x", a64_gadget_names[variant_items[n][i].gadget],
                variant_items[n][i].signature);
-    printf(": %u times in %u cases, faults %x\n", v->variant[n].done, tries, v->variant_faults[n]);
+    printf(": %u times in %u cases, faults at", v->variant[n].done, tries);
+    for (unsigned i = 0; i < variant_lengths[n]; i++)
+        printf(" %u", v->variant_faults[n][i]);
+    printf("\n");
 }
 
 static int report_one(const char *what, int number, uint32_t want, unsigned reached,
@@ -173,7 +218,7 @@ static int report_rows(const struct goals *go, const struct generator *g, const 
 static int report_gadgets(const struct goals *go, const struct generator *g,
                           const struct coverage *v, int number)
 {
-    unsigned missed = 0, reached = 0, unreachable = 0;
+    unsigned missed = 0, reached = 0, unreachable = 0, dead = 0;
     for (unsigned n = 0; n < GADGET_COUNT; n++) {
         bool plain = want_plain(go, g, v, n), reload = want_reload(go, g, v, n);
         if (plain || reload)
@@ -185,9 +230,14 @@ static int report_gadgets(const struct goals *go, const struct generator *g,
         else
             reached +=
                 !plain + (dispatch_gadgets()[n].plain != dispatch_gadgets()[n].reload && !reload);
-        if (!reachable(g, n) && !g->words.of_gadget[n].count)
-            printf("# gadget %s: no word leads to it here\n", a64_gadget_names[n]);
+        // Those two are run by words that are no instruction, and behind every block.
+        if (g->words.of_gadget[n].count || n == GADGET_UNDEFINED || n == GADGET_FALLTHROUGH)
+            continue;
+        dead += !a64_gadget_of_host[n];
+        printf("# gadget %s: no word leads to it%s\n", a64_gadget_names[n],
+               a64_gadget_of_host[n] ? " on this host" : "");
     }
+    missed += dead;
     printf("# %u gadgets belong to rows that are not compared, or to other hosts\n", unreachable);
     return report_one("gadgets", number, go->want, reached, missed);
 }
@@ -199,10 +249,12 @@ static int report_variants(const struct goals *go, const struct generator *g,
     for (unsigned n = 0; n < variant_count; n++) {
         bool want = want_variant(go, g, v, n);
         missed += want;
-        reached += !want;
+        reached += !want && reachable_variant(g, n);
         if (want)
             print_variant(v, n, go->variant.tries[n]);
     }
+    printf("# %u variants are of gadgets that are not compared\n",
+           variant_count - reached - missed);
     return report_one("variants", number, go->want, reached, missed);
 }
 

@@ -5,7 +5,8 @@
 #include "tests/isa/generate.h"
 
 struct goal_cursor {
-    unsigned at;
+    unsigned at, count;
+    uint16_t *open;  // those still wanted and not given up
     uint16_t *tries; // cases made for each
 };
 

@@ -65,6 +65,7 @@ static void set_state(struct cpu *cpu, const struct isa_state *st)
     memcpy(cpu->x, st->x, sizeof st->x);
     cpu->x[CPU_SP] = st->sp;
     cpu->pc = st->pc;
+    cpu->tpidr_el0 = st->tpidr;
     cpu_set_nzcv(cpu, st->nzcv);
     cpu->fpcr = st->fpcr;
     cpu->fpsr = st->fpsr;
@@ -76,6 +77,7 @@ static void get_state(const struct cpu *cpu, struct isa_state *st)
     memcpy(st->x, cpu->x, sizeof st->x);
     st->sp = cpu->x[CPU_SP];
     st->pc = cpu->pc;
+    st->tpidr = cpu->tpidr_el0;
     st->nzcv = cpu_nzcv(cpu);
     st->fpcr = cpu->fpcr;
     st->fpsr = cpu->fpsr;

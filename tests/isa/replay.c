@@ -59,6 +59,7 @@ void replay_show(const struct isa_case *c, size_t slot, const struct isa_state *
     }
     show("sp", a->sp, b->sp);
     show("pc", a->pc - first->pc, b->pc - first->pc);
+    show("tpidr", a->tpidr, b->tpidr);
     show("nzcv", a->nzcv, b->nzcv);
     show("fpcr", a->fpcr, b->fpcr);
     show("fpsr", a->fpsr, b->fpsr);
@@ -127,6 +128,7 @@ static void make_small(struct replay *r, struct machine *m, struct oracle *o)
     }
     s = *r;
     s.first.nzcv = s.first.fpcr = 0;
+    s.first.tpidr = 0;
     (void)try_smaller(r, &s, m, o);
     s = *r;
     s.c.hash = 0;
@@ -141,6 +143,8 @@ static void write_state(FILE *f, const char *how, const struct isa_state *st,
             fprintf(f, "%s x%d %" PRIx64 "\n", how, i, st->x[i]);
     if (st->sp != but->sp)
         fprintf(f, "%s sp %" PRIx64 "\n", how, st->sp);
+    if (st->tpidr != but->tpidr)
+        fprintf(f, "%s tpidr %" PRIx64 "\n", how, st->tpidr);
     if (st->nzcv != but->nzcv)
         fprintf(f, "%s nzcv %x\n", how, st->nzcv);
     if (st->fpcr != but->fpcr)
@@ -195,6 +199,8 @@ static bool read_register(struct isa_state *st, const char *name, uint64_t a, ui
         st->sp = a;
     else if (!strcmp(name, "pc"))
         st->pc = ISA_CODE + a;
+    else if (!strcmp(name, "tpidr"))
+        st->tpidr = a;
     else if (!strcmp(name, "nzcv"))
         st->nzcv = (uint32_t)a;
     else if (!strcmp(name, "fpcr"))

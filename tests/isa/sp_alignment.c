@@ -57,9 +57,9 @@ static void run_cases(struct machine *m, struct generator *g, struct counts *n)
         abort();
     values_init(v, 1);
     struct test_case t = {.slot = 0};
-    for (unsigned i = 0; i < variant_count + 40 * g->row_count; i++) {
+    for (unsigned i = 0; i < variant_count + 100 * g->row_count; i++) {
         struct isa_state first;
-        bool made = i < variant_count ? generate_variant(g, &t, i)
+        bool made = i < variant_count ? generate_variant(g, &t, i, false)
                                       : generate_row(g, &t, g->rows[i % g->row_count]);
         if (!made || (t.c.count > 1 && t.c.words[1] == ISA_BRK))
             continue;

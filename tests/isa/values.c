@@ -160,6 +160,7 @@ void values_first_state(struct values *v, const struct test_case *t, struct isa_
     }
     st->sp = pool_address(s, true, false);
     st->pc = isa_slot(t->slot);
+    st->tpidr = v->integer[isa_random(s) % VALUES];
     st->nzcv = (uint32_t)(isa_random(s) & 15) << 28;
     st->fpcr = t->fpcr;
     st->fpsr = st->unused = 0;

@@ -3,6 +3,8 @@
 #include "emu/translate.h"
 #include <stdlib.h>
 
+enum { NO_FIELD = 255 };
+
 struct a64_field words_field(enum a64_row row, const char *name)
 {
     const struct a64_field *fields;
@@ -40,13 +42,18 @@ bool words_random(uint64_t *random, enum a64_row row, uint32_t *out)
         uint64_t how = isa_random(random);
         // Every other one is plain random. Unused register fields should be all ones.
         bool extreme = how >> 63;
-        for (size_t i = 0; extreme && i < n; i++, how >>= 4) {
-            if ((how & 7) == 0)
+        for (size_t i = 0; extreme && i < n; i++) {
+            const unsigned what = how >> 4 * i & 15;
+            if ((what & 7) == 0)
                 bits = words_put(bits, fields[i], 0);
-            else if ((how & 7) <= 2)
+            else if ((what & 7) <= 2)
                 bits = words_put(bits, fields[i], ~0u);
-            else if ((how & 15) == 3)
+            else if (what == 3)
                 bits = words_put(bits, fields[i], (1u << isa_random(random) % 8) - 1);
+        }
+        if ((how >> 60 & 7) == 0) { // as aliases have them
+            bits = words_put(bits, words_field(row, "rn"), 31);
+            bits = words_put(bits, words_field(row, "rm"), 31);
         }
         if ((tries & 3) == 3) {
             bits = words_put(bits, words_field(row, "rs"), 31);
@@ -58,22 +65,36 @@ bool words_random(uint64_t *random, enum a64_row row, uint32_t *out)
     return false;
 }
 
-bool words_bind(enum a64_row row, uint32_t *word, unsigned k, uint32_t reg, uint32_t *bound)
+// Which of the row's register fields operand k comes from, plus one.
+static uint8_t find_field(enum a64_row row, uint32_t word, unsigned k)
 {
     struct a64_field f[REG_FIELDS];
     unsigned n = coverage_register_fields(row, f);
     for (unsigned i = 0; i < n; i++) {
         struct draft a, b;
-        translate_one(words_put(*word, f[i], 9), &a);
-        translate_one(words_put(*word, f[i], 10), &b);
-        if (a.insn[0].r[k] != 9 || b.insn[0].r[k] != 10)
-            continue;
-        if (!(*bound >> i & 1))
-            *word = words_put(*word, f[i], reg);
-        *bound |= 1u << i;
-        return true;
+        translate_one(words_put(word, f[i], 9), &a);
+        translate_one(words_put(word, f[i], 10), &b);
+        if (a.insn[0].r[k] == 9 && b.insn[0].r[k] == 10)
+            return (uint8_t)(i + 1);
     }
-    return false;
+    return NO_FIELD;
+}
+
+bool words_bind(struct samples *s, unsigned sample, uint32_t *word, unsigned k, uint32_t reg,
+                uint32_t *bound)
+{
+    enum a64_row row = a64_decode(*word);
+    uint8_t *field = &s->field[sample][k];
+    if (!*field)
+        *field = find_field(row, *word, k);
+    if (*field == NO_FIELD)
+        return false;
+    struct a64_field f[REG_FIELDS];
+    (void)coverage_register_fields(row, f);
+    if (!(*bound >> (*field - 1) & 1))
+        *word = words_put(*word, f[*field - 1], reg);
+    *bound |= 1u << (*field - 1);
+    return true;
 }
 
 bool words_moves_sp(uint32_t word)
@@ -105,21 +126,39 @@ static uint8_t general_fields(enum a64_row row, uint32_t word)
     return mask;
 }
 
-// Keeps some words of each gadget, of as many rows as share it.
-static void keep_sample(struct samples *s, uint32_t word, uint64_t *seed)
+// A sample that a word of the row should replace, or SAMPLES: another of the same row, or, if there
+// is none, one of a row that has several.
+static unsigned place_for(const struct samples *s, enum a64_row row, uint64_t *seed)
 {
-    if (s->count < SAMPLES) {
-        s->word[s->count++] = word;
-        return;
+    unsigned same = SAMPLES, twice = SAMPLES;
+    for (unsigned i = 0; i < SAMPLES; i++) {
+        same = s->row[i] == row ? i : same;
+        for (unsigned k = 0; k < i && twice == SAMPLES; k++)
+            twice = s->row[k] == s->row[i] ? i : twice;
     }
-    bool known = false;
-    for (unsigned i = 0; i < SAMPLES; i++)
-        known = known || a64_decode(s->word[i]) == a64_decode(word);
-    if (!known || isa_random(seed) % 64 == 0)
-        s->word[isa_random(seed) % SAMPLES] = word;
+    if (same < SAMPLES)
+        return isa_random(seed) % 64 ? SAMPLES : same;
+    return twice < SAMPLES ? twice : (unsigned)(isa_random(seed) % SAMPLES);
 }
 
-void words_init(struct words *w, uint64_t seed)
+// Keeps some words of each gadget, of as many rows as share it.
+static void keep_sample(struct samples *s, enum a64_row row, uint32_t word, bool eligible,
+                        uint64_t *seed)
+{
+    if (eligible != s->eligible) {
+        if (!eligible)
+            return;
+        s->eligible = true;
+        s->count = 0;
+    }
+    unsigned place = s->count < SAMPLES ? s->count++ : place_for(s, row, seed);
+    if (place == SAMPLES)
+        return;
+    s->word[place] = word;
+    s->row[place] = (uint16_t)row;
+}
+
+void words_init(struct words *w, const bool *eligible, uint64_t seed)
 {
     enum { TRIES = 4000 };
     w->of_gadget = calloc(GADGET_COUNT, sizeof *w->of_gadget);
@@ -133,7 +172,7 @@ void words_init(struct words *w, uint64_t seed)
                 continue;
             struct draft d;
             translate_one(word, &d);
-            keep_sample(&w->of_gadget[d.gadgets[0]], word, &seed);
+            keep_sample(&w->of_gadget[d.gadgets[0]], (enum a64_row)r, word, eligible[r], &seed);
             if (i < 4)
                 w->general[r] |= general_fields((enum a64_row)r, word);
         }

@@ -93,6 +93,32 @@ static void test_random(void)
           "and so does rndrrs");
 }
 
+// LSE2 would make accesses that stay inside 16 aligned bytes atomic; it is not said, so the atomic
+// ones must trap there as they do anywhere (Arm ARM B2.2.1).
+static void test_unaligned_atomics(void)
+{
+    static const struct {
+        uint32_t word;
+        const char *name;
+    } rows[] = {
+        {0xb8210040, "ldadd w1, w0, [x2]"}, {0xf8e18040, "swpal x1, x0, [x2]"},
+        {0x88a17c40, "cas w1, w0, [x2]"},   {0x48207c44, "casp x0, x1, x4, x5, [x2]"},
+        {0x88dffc40, "ldar w0, [x2]"},      {0x889ffc40, "stlr w0, [x2]"},
+        {0xb8bfc040, "ldapr w0, [x2]"},     {0xd9402040, "ldapur x0, [x2, #2]"},
+        {0x885f7c40, "ldxr w0, [x2]"},      {0xc87f0440, "ldxp x0, x1, [x2]"},
+    };
+    CHECK(&tap, !(cpu_feature_hwcap >> 25 & 1) && !(cpu_id_register(7, 2) >> 32 & 15),
+          "LSE2 is said neither in HWCAP nor in ID_AA64MMFR2_EL1");
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char what[80];
+        cpu->x[2] = DATA + 2;
+        cpu->x[0] = 77;
+        bool ran = run(rows[i].word);
+        snprintf(what, sizeof what, "%s is misaligned and traps", rows[i].name);
+        CHECK(&tap, !ran && cpu->trap.kind == TRAP_ALIGN && cpu->x[0] == 77, what);
+    }
+}
+
 static void test_cache(void)
 {
     cpu->x[0] = DATA;
@@ -219,6 +245,7 @@ int main(void)
     test_pstate();
     test_random();
     test_cache();
+    test_unaligned_atomics();
     test_fjcvtzs();
     test_host_control();
     test_host_calls();

@@ -333,7 +333,7 @@ static void test_damage(struct tap *t, struct root *r)
             "create table stats(inode integer primary key, stat blob); pragma user_version=3");
     ISH_ASSERT(!shell("mv %s %s", temp_path(&r->dir, "bad/meta.db.peer"),
                       temp_path(&r->dir, "bad/meta.db")));
-    CHECK(t, root_start(&bad, "bad") == -LINUX_EPROTONOSUPPORT && strstr(bad.why, "migrator"),
+    CHECK(t, root_start(&bad, "bad") == -LINUX_EPROTONOSUPPORT && strstr(bad.why, "fakefsify"),
           "a root keyed by path is recognised, and the way out named");
     ISH_ASSERT(!root_start(r, "root"));
 }

@@ -36,7 +36,11 @@ LANES = {
     "python": Lane("base", ("python3", "libpython3.11-testsuite", "sqlite3", "xz-utils"),
                    suites=("bookworm",)),
     "ns": Lane("base", ("bubblewrap",)),
+    # Programs that write code as they run.
+    "jit": Lane("base", ("luajit", "pypy3", "nodejs"), suites=("bookworm",)),
     "c": Lane("base", ("gcc", "g++", "gfortran", "tcc", "libc6-dev", "make", "git")),
+    # Looking into programs, with a compiler to make some.
+    "trace": Lane("base", ("strace", "gdb", "gcc", "libc6-dev")),
 }
 
 
