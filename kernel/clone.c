@@ -149,6 +149,7 @@ static int copy_process(struct task *parent, struct task *child, uint64_t flags)
     lock_acquire(&from->lock);
     memcpy(p->rlimit, from->rlimit, sizeof p->rlimit);
     p->dumpable = from->dumpable;
+    p->core_filter = from->core_filter;
     atomic_init(&p->without_tty, atomic_load_explicit(&from->without_tty, memory_order_relaxed));
     p->oom_score_adj = from->oom_score_adj;
     p->thp_disabled = from->thp_disabled;

@@ -1,4 +1,5 @@
 // The end of tasks: what they hold, who inherits their children, who is told.
+#include "kernel/core_dump.h"
 #include "kernel/cred.h"
 #include "kernel/fd.h"
 #include "kernel/futex.h"
@@ -527,6 +528,7 @@ static void bury(struct task *task, bool last, struct list *released)
 void task_exit(struct task *task)
 {
     struct kernel *kernel = task->kernel;
+    core_dump_join(task);
     ptrace_event(task, LINUX_PTRACE_EVENT_EXIT, (uint64_t)(uint32_t)task->exit_status);
     bool last = begin_exit(task);
     if (last) {

@@ -268,11 +268,37 @@ static void describe(struct mm *mm, const struct vma *v, struct mm_mapping *m)
         .offset = v->file ? v->page * PAGE_SIZE : 0,
         .prot = v->prot,
         .shared = v->flags & VMA_MAP_SHARED,
+        .dont_dump = v->flags & VMA_DONTDUMP,
         .file = v->file ? file_get(v->file) : NULL,
         .name = vma_name(mm, v),
         .rss = pages * PAGE_SIZE,
         .anon = (pages - file_pages) * PAGE_SIZE,
     };
+}
+
+uint64_t mm_next_present(struct mm *mm, uint64_t addr, uint64_t end)
+{
+    enum { STEP_SHIFT = 9 }; // each step up covers what one table of entries does
+    while (addr < end) {
+        // The widest aligned stretch without an entry is passed at once.
+        uint64_t passed = 0;
+        for (unsigned shift = MEM_PAGE_BITS; shift < MEM_VA_BITS; shift += STEP_SHIFT) {
+            uint64_t size = 1ull << shift, pages, file_pages;
+            if (addr & (size - 1))
+                break;
+            lock_acquire(&mm->lock);
+            mem_count_range(mm->mem, addr, size < end - addr ? size : end - addr, &pages,
+                            &file_pages);
+            lock_release(&mm->lock);
+            if (pages)
+                break;
+            passed = size;
+        }
+        if (!passed)
+            return addr;
+        addr = passed < end - addr ? addr + passed : end;
+    }
+    return end;
 }
 
 int mm_each_mapping(struct mm *mm, void (*each)(void *ctx, const struct mm_mapping *m), void *ctx)

@@ -97,6 +97,7 @@ struct mm_mapping {
     uint64_t start, end, offset;
     unsigned prot;
     bool shared;
+    bool dont_dump; // MADV_DONTDUMP
     struct file *file;
     const char *name;   // "[heap]", "[stack]", "[vdso]", or NULL
     uint64_t rss, anon; // bytes
@@ -104,6 +105,8 @@ struct mm_mapping {
 // Calls `each` on a snapshot, no lock held.
 NODISCARD int mm_each_mapping(struct mm *mm, void (*each)(void *ctx, const struct mm_mapping *m),
                               void *ctx);
+// The first page of [addr, end) that is present, or `end`. The range is page aligned.
+uint64_t mm_next_present(struct mm *mm, uint64_t addr, uint64_t end);
 struct mm_usage {
     uint64_t virtual_size, rss, rss_file, data, stack, exec, locked, peak_virtual, peak_rss;
 };

@@ -15,6 +15,7 @@
 
 struct pgrp;
 struct session;
+struct core_dump;
 struct posix_timers;
 struct itimers;
 
@@ -75,6 +76,8 @@ struct process {
     int32_t stop_notify;      // LINUX_CLD_STOPPED or _CONTINUED the parent is to be told, or 0
     int32_t notify_status;
     struct linux_rlimit rlimit[LINUX_RLIM_NLIMITS];
+    struct core_dump *core; // one is being written; the other threads wait for that
+    uint32_t core_filter;   // MMF_DUMP_*: what of memory belongs into it
     int32_t dumpable, oom_score_adj;
     bool thp_disabled; // PR_SET_THP_DISABLE; there are no large pages to do without
     // Not its session's leader, and gave the terminal up for itself (TIOCNOTTY). Children inherit

@@ -1,5 +1,6 @@
 // Delivery: what a task does about its signals before it returns to the guest, and the one place
 // where an interrupted system call is restarted or ended with EINTR.
+#include "kernel/core_dump.h"
 #include "kernel/crash_report.h"
 #include "kernel/group.h"
 #include "kernel/process.h"
@@ -98,6 +99,7 @@ static void die(struct task *task, const struct siginfo *info)
     struct process *p = task->process;
     if (log_on(&task->kernel->log, LOG_STRACE))
         trace_signal(task, info->signo, info->code, info->addr);
+    core_dump_prepare(task, info->signo);
     signal_begin_group_exit(p, info->signo);
 }
 
@@ -112,7 +114,7 @@ static void report(struct task *task, const struct siginfo *info) NO_TSA
 }
 
 // The default action of a signal without handler. Enters and leaves with process->lock held.
-static void act_by_default(struct task *task, const struct siginfo *info)
+static void act_by_default(struct task *task, struct siginfo *info)
 {
     int signo = info->signo;
     if (signal_in(SIGNAL_IGNORED_BY_DEFAULT, signo))
@@ -120,6 +122,7 @@ static void act_by_default(struct task *task, const struct siginfo *info)
     if (!signal_in(SIGNAL_STOP_SET, signo)) {
         report(task, info);
         die(task, info);
+        core_dump(task, info);
         return;
     }
     // A SIGCONT that came while the lock was released cancels the stop.
@@ -244,6 +247,7 @@ static void frame_failed(struct task *task, int signo)
     }
     lock_acquire(&task->process->lock);
     die(task, &info);
+    core_dump(task, &info);
     lock_release(&task->process->lock);
 }
 

@@ -1,5 +1,6 @@
 // The task object: references, lookup, what other threads may take of it.
 #include "kernel/task.h"
+#include "kernel/core_dump.h"
 #include "kernel/cred.h"
 #include "kernel/fd.h"
 #include "kernel/mm.h"
@@ -51,6 +52,7 @@ struct process *process_allocate(struct kernel *kernel)
     list_init(&p->pgrp_link);
     sigpending_init(&p->pending);
     lock_init(&p->lock, LOCK_RANK_PROCESS);
+    p->core_filter = CORE_FILTER_DEFAULT;
     wait_queue_init(&p->child_wait);
     wait_queue_init(&p->exit_wait);
     wait_queue_init(&p->signal_wait);

@@ -105,6 +105,9 @@ struct task {
     bool stop_counted;         // has still to stop for the process's group stop
     bool stop_again;           // has to stop for it too, but was counted before
     bool in_stop;              // sleeps in it
+    bool core_wanted;          // ends with a core
+    bool core_waits;           // sleeps until another thread has written the core
+    bool core_passed;          // is beyond where it would
     bool stop_dequeued;        // took a stop signal, and no SIGCONT has come since
     struct sigpending pending; // private to this thread
 

@@ -1,4 +1,5 @@
 // /proc/PID and /proc/PID/task/TID: the tables, and the entries that need only a line or two.
+#include "kernel/core_dump.h"
 #include "kernel/fd.h"
 #include "kernel/group.h"
 #include "kernel/mm.h"
@@ -212,6 +213,36 @@ static int store_oom_score_adj(const struct proc_node *node, struct task *writer
     return err;
 }
 
+static int show_coredump_filter(struct proc_text *t, struct task *task, struct task *reader)
+{
+    (void)reader;
+    lock_acquire(&task->process->lock);
+    uint32_t filter = task->process->core_filter;
+    lock_release(&task->process->lock);
+    proc_printf(t, "%08x\n", filter);
+    return 0;
+}
+
+static int store_coredump_filter(const struct proc_node *node, struct task *writer, char *text,
+                                 size_t n)
+{
+    (void)writer;
+    (void)n;
+    char *end;
+    unsigned long value = strtoul(text, &end, 0);
+    end += strspn(end, " \n");
+    if (end == text || *end)
+        return -LINUX_EINVAL;
+    struct task *task = proc_task_get(node);
+    if (!task)
+        return -LINUX_ESRCH;
+    lock_acquire(&task->process->lock);
+    task->process->core_filter = (uint32_t)value & CORE_FILTER_MASK;
+    lock_release(&task->process->lock);
+    task_put(task);
+    return 0;
+}
+
 static int show_oom_score(struct proc_text *t, struct task *task, struct task *reader)
 {
     (void)task, (void)reader;
@@ -327,6 +358,10 @@ static bool next_thread(const struct proc_node *dir, int64_t *key, char name[PRO
          .mode = LINUX_S_IFREG | 0644,                                                             \
          .show_task = show_comm,                                                                   \
          .store = store_comm},                                                                     \
+        {.name = "coredump_filter",                                                                \
+         .mode = LINUX_S_IFREG | 0644,                                                             \
+         .show_task = show_coredump_filter,                                                        \
+         .store = store_coredump_filter},                                                          \
         MAGIC_LINK("cwd", read_cwd, follow_cwd), PRIVATE_FILE("environ", 0400, proc_show_environ), \
         MAGIC_LINK("exe", read_exe, follow_exe),                                                   \
         {.name = "gid_map",                                                                        \

@@ -21,15 +21,22 @@ struct elf64_phdr {
 };
 _Static_assert(sizeof(struct elf64_phdr) == 56, "ELF program header");
 
+struct elf64_nhdr {
+    uint32_t namesz, descsz, type;
+};
+
 enum {
     ELF_ET_EXEC = 2,
     ELF_ET_DYN = 3,
+    ELF_ET_CORE = 4,
+    ELF_EV_CURRENT = 1,
     ELF_EM_AARCH64 = 183,
     ELF_CLASS64 = 2,
     ELF_DATA2LSB = 1,
 
     ELF_PT_LOAD = 1,
     ELF_PT_INTERP = 3,
+    ELF_PT_NOTE = 4,
     ELF_PT_GNU_STACK = 0x6474e551,
 
     ELF_PF_X = 1,

@@ -64,8 +64,8 @@ static inline void list_splice_tail(struct list *to, struct list *from)
 #define list_entry(node, type, member) CONTAINER_OF(node, type, member)
 #define list_first(head, type, member) list_entry((head)->next, type, member)
 
-// At the end `pos` is where the head would be an element, which it is not, perhaps not even aligned:
-// its node is found by arithmetic.
+// At the end `pos` is where the head would be an element, which it is not, perhaps not even
+// aligned: its node is found by arithmetic.
 #define list_node(pos, member)                                                                     \
     ((struct list *)((uintptr_t)(pos) + offsetof(__typeof__(*(pos)), member)))
 

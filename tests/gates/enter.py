@@ -116,7 +116,8 @@ def main():
         if not network:
             raise_loopback()
         enter(root, directory, qemu, network)
-        for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores these; programs must not
+        # Python ignores the first two, a shell the others in the background; programs must not.
+        for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
             signal.signal(number, signal.SIG_DFL)
         return in_child(lambda: start(program, environment, terminal))
 

@@ -98,7 +98,7 @@ static bool judge_run(struct session *s, unsigned which, uint32_t i, unsigned ru
     const struct isa_result *theirs = &b->result[i][run];
     struct isa_result ours, stepped;
     (void)machine_run(&s->machine, c, first, MACHINE_RUN, &ours);
-    enum verdict verdict = judge(c, i, &ours, theirs);
+    enum verdict verdict = judge(b->of, b->cases, i, &ours, theirs);
     if (verdict == VERDICT_DIFFERENT) {
         mismatch(s, c, i, first, &ours, theirs, "ours and the oracle's differ");
         return false;

@@ -88,11 +88,19 @@ static bool not_judged(const struct isa_result *ours, uint32_t word)
     return is & A64_IS_EXCL && is & A64_IS_STORE && ours->signo == SEGV;
 }
 
-enum verdict judge(const struct isa_case *c, size_t slot, const struct isa_result *ours,
-                   const struct isa_result *theirs)
+// The word at which a run stopped, 0 if it is of no case.
+static uint32_t word_at(const struct isa_case *cases, size_t count, const struct isa_result *r)
 {
-    int index = judge_index(ours, slot);
-    uint32_t word = index >= 0 && (uint32_t)index < c->count ? c->words[index] : 0;
+    const uint64_t slot = (r->state.pc - ISA_CODE) / (ISA_SLOT_WORDS * 4);
+    const int index = slot < count ? judge_index(r, slot) : -1;
+    return index >= 0 && (uint32_t)index < cases[slot].count ? cases[slot].words[index] : 0;
+}
+
+enum verdict judge(const struct isa_case *cases, size_t count, size_t slot,
+                   const struct isa_result *ours, const struct isa_result *theirs)
+{
+    const struct isa_case *c = &cases[slot];
+    uint32_t word = word_at(cases, count, ours);
     bool alone = c->count == 1;
     if (same(ours, theirs, alone ? c->words[0] : word, alone))
         return VERDICT_SAME;

@@ -13,8 +13,9 @@ enum verdict {
     VERDICT_DIFFERENT,
 };
 
-enum verdict judge(const struct isa_case *c, size_t slot, const struct isa_result *ours,
-                   const struct isa_result *theirs);
+// `cases`: of the batch, by slot; a run may have been led into another's code.
+enum verdict judge(const struct isa_case *cases, size_t count, size_t slot,
+                   const struct isa_result *ours, const struct isa_result *theirs);
 
 // Every exit clears the monitor, so that exclusives fail in steps.
 bool judge_has_exclusives(const struct isa_case *c);

@@ -91,7 +91,7 @@ static bool differs(struct replay *r, struct machine *m, struct oracle *o)
         return false;
     machine_load(m, b->of, 1);
     (void)machine_run(m, &r->c, &r->first, MACHINE_RUN, &ours);
-    if (judge(&r->c, 0, &ours, &b->result[0][0]) != VERDICT_DIFFERENT)
+    if (judge(b->of, 1, 0, &ours, &b->result[0][0]) != VERDICT_DIFFERENT)
         return false;
     r->expect = b->result[0][0];
     return true;
