@@ -135,7 +135,7 @@ int boot_mounts(struct kernel *kernel)
     if (err)
         return err;
     struct super *super;
-    err = procfs_create(kernel, &super);
+    err = procfs_create(kernel, NULL, &super);
     if (!err)
         err = mount_if_there(&c, kernel, "/proc", super, "proc", flags);
     if (!err)

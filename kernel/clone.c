@@ -8,6 +8,7 @@
 #include "kernel/mm.h"
 #include "kernel/ns.h"
 #include "kernel/pid.h"
+#include "kernel/pid_ns.h"
 #include "kernel/pidfd.h"
 #include "kernel/process.h"
 #include "kernel/rseq.h"
@@ -194,6 +195,7 @@ static void copy_fields(struct task *parent, struct task *child, const struct cl
     child->nice = parent->nice;
     child->sched_policy = parent->sched_policy;
     child->sched_priority = parent->sched_priority;
+    child->ioprio = parent->ioprio;
     child->timer_slack_ns = child->default_timer_slack_ns = parent->timer_slack_ns;
     child->exit_signal = flags & LINUX_CLONE_THREAD   ? -1
                          : flags & LINUX_CLONE_PARENT ? parent->process->leader->exit_signal
@@ -232,6 +234,8 @@ static int copy_all(struct task *parent, struct task *child, const struct clone_
         return err;
     if ((err = copy_namespaces(parent, child, rq->flags)))
         return err;
+    child->pid_ns =
+        pid_ns_get(rq->flags & LINUX_CLONE_THREAD ? parent->pid_ns : child->ns->pid_children);
     if (rq->flags & LINUX_CLONE_SYSVSEM && (err = sem_undo_share(parent, child)))
         return err;
     return copy_mm(parent, child, rq->flags);
@@ -267,6 +271,9 @@ static int enter_tables(struct task *task)
     int32_t pid = pid_allocate(kernel->pids);
     if (pid < 0)
         return pid;
+    int err = pid_ns_enter(task, pid);
+    if (err)
+        return err;
     struct pid_slot *slot = pid_slot(kernel->pids, pid);
     slot->task = task;
     task->pid = pid;
@@ -276,6 +283,10 @@ static int enter_tables(struct task *task)
         slot->process = p;
     }
     task->tgid = p->pid;
+    task->own_pid = pid_shown_locked(kernel, task->pid_ns, pid);
+    task->own_tgid = pid_shown_locked(kernel, task->pid_ns, p->pid);
+    if (task->pid_ns && task->own_pid == 1)
+        task->pid_ns->reaper = p;
     lock_acquire(&p->lock);
     if (leader)
         p->leader = task;
@@ -388,7 +399,13 @@ static int check_flags(struct task *task, const struct clone_request *rq)
         return -LINUX_EINVAL;
     if (f & LINUX_CLONE_SIGHAND && !(f & LINUX_CLONE_VM))
         return -LINUX_EINVAL;
-    if (f & LINUX_CLONE_PARENT && task->process == task->kernel->init_process)
+    lock_acquire(&task->kernel->tasklist);
+    bool reaps = task->process == pid_ns_reaper(task->kernel, task->pid_ns);
+    lock_release(&task->kernel->tasklist);
+    if (f & LINUX_CLONE_PARENT && reaps)
+        return -LINUX_EINVAL;
+    // Threads of one process are all in its namespace.
+    if (f & LINUX_CLONE_THREAD && task->ns->pid_children != task->pid_ns)
         return -LINUX_EINVAL;
     if (f & LINUX_CLONE_PIDFD && f & (LINUX_CLONE_THREAD | LINUX_CLONE_DETACHED))
         return -LINUX_EINVAL;
@@ -466,7 +483,7 @@ static int64_t do_clone(struct task *task, const struct clone_request *rq)
         birth_cancel(&b, task);
         return err;
     }
-    int32_t pid = b.child->pid;
+    int32_t pid = pid_seen(task, b.child->pid);
     atomic_fetch_add_explicit(&task->kernel->fork_count, 1, memory_order_relaxed);
     // Bad addresses are no error here, as on Linux: the child exists.
     if (rq->flags & LINUX_CLONE_PARENT_SETTID)

@@ -1,4 +1,5 @@
 #include "kernel/cpu_clock.h"
+#include "kernel/pid_ns.h"
 #include "kernel/process.h"
 #include "kernel/usage.h"
 #include "platform/abi/linux_errno.h"
@@ -14,7 +15,7 @@ static int find_dynamic(struct task *task, int32_t clock, struct cpu_clock *out)
         return -LINUX_EINVAL;
     *out = (struct cpu_clock){.kind = kind};
     if (clock & LINUX_CPUCLOCK_PER_THREAD) {
-        struct task *t = pid ? task_find(task->kernel, pid) : task_get(task);
+        struct task *t = pid ? task_find(task->kernel, pid_arg(task, pid)) : task_get(task);
         if (!t || t->process != task->process) {
             task_put(t);
             return -LINUX_EINVAL;
@@ -23,7 +24,8 @@ static int find_dynamic(struct task *task, int32_t clock, struct cpu_clock *out)
         out->process = process_get(t->process);
         return 0;
     }
-    out->process = pid ? process_find(task->kernel, pid) : process_get(task->process);
+    out->process =
+        pid ? process_find(task->kernel, pid_arg(task, pid)) : process_get(task->process);
     return out->process ? 0 : -LINUX_EINVAL;
 }
 

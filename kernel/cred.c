@@ -115,9 +115,10 @@ static int exec_capabilities(struct cred *c, const struct cred *from, bool set_i
         if (effective && file->caps_permitted & ~permitted)
             return -LINUX_EPERM;
     }
+    bool is_root = root != ID_NONE && (c->euid == root || c->uid == root);
     // A set-user-id program of root with capabilities of its own has those only.
     bool own_only = file->has_caps && c->uid != root && c->euid == root;
-    if (root_rules && (c->euid == root || c->uid == root) && !own_only) {
+    if (root_rules && is_root && !own_only) {
         permitted = from->cap_inheritable | from->cap_bounding;
         effective = c->euid == root;
     }

@@ -1,5 +1,6 @@
 // System calls on identity: users, groups, capabilities.
 #include "kernel/cred.h"
+#include "kernel/pid_ns.h"
 #include "kernel/process.h"
 #include "kernel/syscall_handlers.h"
 #include "kernel/task.h"
@@ -361,7 +362,7 @@ int64_t sys_capget(struct task *task, uaddr_t header, uaddr_t data)
         return err;
     if (h.pid < 0)
         return -LINUX_EINVAL;
-    struct task *target = h.pid ? task_find(task->kernel, h.pid) : task_get(task);
+    struct task *target = h.pid ? task_find(task->kernel, pid_arg(task, h.pid)) : task_get(task);
     if (!target)
         return -LINUX_ESRCH;
     const struct cred *c = task_cred_get(target);
@@ -396,7 +397,7 @@ int64_t sys_capset(struct task *task, uaddr_t header, uaddr_t data)
     int err = read_header(task, header, false, &h, &words);
     if (err)
         return err;
-    if (h.pid != 0 && h.pid != task->pid)
+    if (h.pid != 0 && h.pid != task->own_pid)
         return -LINUX_EPERM;
     struct linux_cap_data in[2] = {{0}};
     if (user_read(task, data, in, words * sizeof in[0]))

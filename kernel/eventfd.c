@@ -1,4 +1,5 @@
 // eventfd: a counter that can be waited for.
+#include "kernel/eventfd.h"
 #include "kernel/file.h"
 #include "kernel/syscall_handlers.h"
 #include "kernel/task.h"
@@ -133,6 +134,16 @@ static const struct file_ops eventfd_ops = {
     .show_fdinfo = eventfd_show,
     .release = eventfd_release,
 };
+
+bool file_is_eventfd(const struct file *file)
+{
+    return file->ops == &eventfd_ops;
+}
+
+void eventfd_signal(struct file *file)
+{
+    (void)add(file->private, 1);
+}
 
 int64_t sys_eventfd2(struct task *task, uint32_t initval, uint32_t flags)
 {

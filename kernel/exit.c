@@ -9,6 +9,7 @@
 #include "kernel/mm.h"
 #include "kernel/ns.h"
 #include "kernel/pid.h"
+#include "kernel/pid_ns.h"
 #include "kernel/posix_timer.h"
 #include "kernel/process.h"
 #include "kernel/ptrace.h"
@@ -116,6 +117,13 @@ static bool send_exit_signal(struct task *task, struct process *parent, int32_t 
     return unwanted;
 }
 
+// The first process of a namespace that ends waits for nobody's status any more.
+static bool reaper_ends(const struct task *parent)
+{
+    const struct pid_ns *ns = parent->pid_ns;
+    return ns && ns->ending && ns->reaper == parent->process;
+}
+
 // A tracer is never spared the end of its tracee.
 static void tell_tracer_of_end(struct task *task, int32_t signo)
 {
@@ -138,7 +146,8 @@ void process_ended(struct process *p, struct list *released)
         tell_tracer_of_end(leader, ptrace_reparented(leader) ? LINUX_SIGCHLD : leader->exit_signal);
         return;
     }
-    bool unwanted = !parent || p->kernel->init_ending || p->kernel->shutting_down;
+    bool unwanted =
+        !parent || p->kernel->init_ending || p->kernel->shutting_down || reaper_ends(parent);
     if (parent) {
         unwanted |= send_exit_signal(leader, parent->process, leader->exit_signal);
         wait_queue_wake(&parent->process->child_wait, 0, false);
@@ -218,6 +227,7 @@ void task_release(struct task *task, struct list *released)
     lock_release(&p->lock);
     list_add_tail(released, &task->thread_link);
 
+    pid_ns_leave(task);
     p->task_count--;
     kernel->task_count--;
     if (leader && kernel->init_process == p)
@@ -244,18 +254,24 @@ void task_put_released(struct list *released)
     }
 }
 
-void task_kill_all(struct kernel *kernel, const struct process *except)
+static void task_kill_ns(struct kernel *kernel, const struct pid_ns *ns,
+                         const struct process *except)
 {
     static const struct siginfo kill = {.signo = LINUX_SIGKILL, .code = LINUX_SI_KERNEL};
     for (int32_t pid = 1; (pid = pid_next_task(kernel->pids, pid)) != 0; pid++) {
         struct process *p = pid_slot(kernel->pids, pid)->process;
-        if (!p || p == except)
+        if (!p || p == except || !pid_ns_within(p->leader->pid_ns, ns))
             continue;
         (void)signal_send_group_member(p, &kill);
         lock_acquire(&p->lock);
         ptrace_stop_no_more(p);
         lock_release(&p->lock);
     }
+}
+
+void task_kill_all(struct kernel *kernel, const struct process *except)
+{
+    task_kill_ns(kernel, NULL, except);
 }
 
 // --- Children ------------------------------------------------------------------------------------
@@ -276,11 +292,11 @@ static struct task *find_heir(struct task *task)
     struct task *heir = live_thread(task->process, task);
     if (heir)
         return heir;
-    for (struct task *t = task->process->leader->real_parent; t;
+    for (struct task *t = task->process->leader->real_parent; t && t->pid_ns == task->pid_ns;
          t = t->process->leader->real_parent)
         if (t->process->subreaper && (heir = live_thread(t->process, NULL)))
             return heir;
-    struct process *init = task->kernel->init_process;
+    struct process *init = pid_ns_reaper(task->kernel, task->pid_ns);
     return init && init != task->process ? live_thread(init, NULL) : NULL;
 }
 
@@ -425,17 +441,21 @@ static void end_of_init(struct task *task) NO_TSA
 {
     struct kernel *kernel = task->kernel;
     struct process *p = task->process;
-    if (kernel->init_process != p)
+    struct pid_ns *ns = task->pid_ns;
+    if (pid_ns_reaper(kernel, ns) != p)
         return;
-    kernel->init_ending = true;
-    task_kill_all(kernel, p);
+    if (ns)
+        ns->ending = true;
+    else
+        kernel->init_ending = true;
+    task_kill_ns(kernel, ns, p);
     struct list released;
     list_init(&released);
     struct task *child, *next;
     list_for_each_safe (child, next, &task->children, sibling)
         if (atomic_load_explicit(&child->process->exited, memory_order_relaxed))
             task_release(child, &released);
-    while (kernel->task_count > p->task_count)
+    while ((ns ? ns->task_count : kernel->task_count) > p->task_count)
         cond_wait(&kernel->task_gone, &kernel->tasklist, COND_FOREVER);
     lock_release(&kernel->tasklist);
     task_put_released(&released);
@@ -550,6 +570,9 @@ static void take_over_leader(struct task *task, struct list *released)
     lock_acquire(&p->lock);
     p->leader = task;
     task->pid = p->pid;
+    int32_t own = task->own_pid;
+    task->own_pid = task->own_tgid;
+    old->own_pid = own;
     lock_release(&p->lock);
     lock_release(&pgrp->lock);
     task->exit_signal = old->exit_signal;

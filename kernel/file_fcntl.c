@@ -2,6 +2,7 @@
 // its ioctl operation.
 #include "kernel/file.h"
 #include "kernel/memfd.h"
+#include "kernel/pid_ns.h"
 #include "kernel/pipe.h"
 #include "kernel/syscall_handlers.h"
 #include "kernel/task.h"
@@ -94,7 +95,7 @@ static int lock_test(struct task *task, struct file *file, uaddr_t addr, bool of
         fl.l_whence = LINUX_SEEK_SET;
         fl.l_start = (int64_t)conflict.start;
         fl.l_len = conflict.end == UINT64_MAX ? 0 : (int64_t)(conflict.end - conflict.start + 1);
-        fl.l_pid = conflict.pid;
+        fl.l_pid = pid_seen(task, conflict.pid);
     }
     return user_put(task, addr, &fl);
 }

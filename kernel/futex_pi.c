@@ -2,6 +2,7 @@
 // remains is what programs can see: the bits of the word, the hand-over in order of arrival, and
 // what becomes of locks whose owner ends.
 #include "kernel/futex_internal.h"
+#include "kernel/pid_ns.h"
 #include "kernel/process.h"
 #include "kernel/syscall_handlers.h"
 #include "kernel/wait.h"
@@ -30,7 +31,7 @@ static void set_owner(struct futex_bucket *b, const struct futex_key *key, uint3
 
 static bool thread_exists(struct task *task, uint32_t tid)
 {
-    struct task *owner = task_find(task->kernel, (int32_t)tid);
+    struct task *owner = task_find(task->kernel, pid_arg(task, (int32_t)tid));
     if (!owner)
         return false;
     // One that has begun to exit may have looked for its waiters already.
@@ -52,7 +53,7 @@ static enum pi_result try_lock(struct task *task, struct futex_bucket *b, struct
     if (*err)
         return PI_AGAIN;
     uint32_t owner = word & LINUX_FUTEX_TID_MASK;
-    if (owner == (uint32_t)task->pid) {
+    if (owner == (uint32_t)task->own_pid) {
         *err = -LINUX_EDEADLK;
         return PI_ERROR;
     }
@@ -62,7 +63,7 @@ static enum pi_result try_lock(struct task *task, struct futex_bucket *b, struct
     }
     uint32_t want = word | LINUX_FUTEX_WAITERS;
     if (!owner)
-        want = (word & LINUX_FUTEX_OWNER_DIED) | (uint32_t)task->pid |
+        want = (word & LINUX_FUTEX_OWNER_DIED) | (uint32_t)task->own_pid |
                (futex_first_pi(b, &w->key) ? LINUX_FUTEX_WAITERS : 0);
     if (want != word) {
         *err = user_cmpxchg32(task, addr, word, want, &seen, true);
@@ -139,14 +140,14 @@ int64_t futex_unlock_pi(struct task *task, uaddr_t addr, bool private)
         lock_acquire(&b->lock);
         err = user_load32(task, addr, &word, true);
         if (!err) {
-            stranger = (word & LINUX_FUTEX_TID_MASK) != (uint32_t)task->pid;
+            stranger = (word & LINUX_FUTEX_TID_MASK) != (uint32_t)task->own_pid;
             struct futex_waiter *next = futex_first_pi(b, &key);
-            uint32_t want = next ? LINUX_FUTEX_WAITERS | (uint32_t)next->task->pid : 0;
+            uint32_t want = next ? LINUX_FUTEX_WAITERS | (uint32_t)next->task->own_pid : 0;
             if (!stranger)
                 err = user_cmpxchg32(task, addr, word, want, &seen, true);
             done = !stranger && !err && seen == word;
             if (done && next) {
-                set_owner(b, &key, (uint32_t)next->task->pid);
+                set_owner(b, &key, (uint32_t)next->task->own_pid);
                 (void)futex_take(next, &wakes);
             }
         }
@@ -173,7 +174,7 @@ int64_t sys_set_robust_list(struct task *task, uaddr_t head, uint64_t len)
 
 int64_t sys_get_robust_list(struct task *task, int32_t pid, uaddr_t head, uaddr_t len)
 {
-    struct task *target = pid ? task_find(task->kernel, pid) : task_get(task);
+    struct task *target = pid ? task_find(task->kernel, pid_arg(task, pid)) : task_get(task);
     if (!target)
         return -LINUX_ESRCH;
     uint64_t value = target->robust_list, size = sizeof(struct linux_robust_list_head);
@@ -203,18 +204,18 @@ static int mark_dead_pi(struct task *task, uaddr_t addr)
         bool done = false;
         lock_acquire_pair(&b[0]->lock, &b[1]->lock);
         err = user_load32(task, addr, &word, true);
-        if (!err && (word & LINUX_FUTEX_TID_MASK) != (uint32_t)task->pid) {
+        if (!err && (word & LINUX_FUTEX_TID_MASK) != (uint32_t)task->own_pid) {
             done = true;
         } else if (!err) {
             struct futex_waiter *next = futex_first_pi(b[0], &key[0]);
             if (!next)
                 next = futex_first_pi(b[1], &key[1]);
             uint32_t want = (word & LINUX_FUTEX_WAITERS) | LINUX_FUTEX_OWNER_DIED |
-                            (next ? (uint32_t)next->task->pid : 0);
+                            (next ? (uint32_t)next->task->own_pid : 0);
             err = user_cmpxchg32(task, addr, word, want, &seen, true);
             done = !err && seen == word;
             if (done && next) {
-                set_owner(next->bucket, &next->key, (uint32_t)next->task->pid);
+                set_owner(next->bucket, &next->key, (uint32_t)next->task->own_pid);
                 (void)futex_take(next, &wakes);
             }
         }
@@ -244,7 +245,7 @@ static bool mark_dead(struct task *task, uaddr_t addr, bool pi, bool pending)
             futex_wake_address(task, addr, 1);
             return true;
         }
-        if (owner != (uint32_t)task->pid)
+        if (owner != (uint32_t)task->own_pid)
             return true;
         uint32_t want = (word & LINUX_FUTEX_WAITERS) | LINUX_FUTEX_OWNER_DIED;
         if (user_cmpxchg32(task, addr, word, want, &seen, false))
@@ -265,7 +266,7 @@ static uaddr_t waited_for(struct task *task, struct futex_bucket *b)
     lock_acquire(&b->lock);
     struct futex_waiter *w;
     list_for_each (w, &b->waiters, node) {
-        if (w->pi && w->owner == (uint32_t)task->pid && w->key.object == task->mm) {
+        if (w->pi && w->owner == (uint32_t)task->own_pid && w->key.object == task->mm) {
             found = w->key.offset & ~(uint64_t)3;
             break;
         }

@@ -58,7 +58,7 @@ static bool fits(const struct futex_waiter *w, const struct futex_key *lock)
 static int take_lock(struct task *task, const struct requeue_pi *rq, struct futex_bucket *to,
                      const struct futex_key *key, const struct futex_waiter *w, uint32_t *owner)
 {
-    uint32_t word, seen, tid = (uint32_t)w->task->pid;
+    uint32_t word, seen, tid = (uint32_t)w->task->own_pid;
     int err = user_load32(task, rq->lock, &word, true);
     if (err)
         return err;
@@ -96,7 +96,7 @@ static int move_locked(struct task *task, const struct requeue_pi *rq, struct fu
         return err;
     int done = 0;
     if (!owner) {
-        owner = (uint32_t)w->task->pid;
+        owner = (uint32_t)w->task->own_pid;
         (void)futex_take(w, wakes);
         done++;
     }

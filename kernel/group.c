@@ -1,6 +1,7 @@
 #include "kernel/group.h"
 #include "kernel/group_internal.h"
 #include "kernel/pid.h"
+#include "kernel/pid_ns.h"
 #include "kernel/process.h"
 #include "kernel/signal.h"
 #include "kernel/syscall_handlers.h"
@@ -215,7 +216,7 @@ int64_t sys_setsid(struct task *task)
 {
     struct process *p = task->process;
     lock_acquire(&task->kernel->tasklist);
-    int64_t result = p->pid;
+    int64_t result = task->own_tgid;
     // EPERM while a group of that number exists, whether the caller is in it or not.
     if (pid_slot(task->kernel->pids, p->pid)->pgrp || pid_slot(task->kernel->pids, p->pid)->session)
         result = -LINUX_EPERM;
@@ -270,10 +271,8 @@ int64_t sys_setpgid(struct task *task, int32_t pid, int32_t pgid)
 {
     if (pgid < 0)
         return -LINUX_EINVAL;
-    if (pid == 0)
-        pid = task->tgid;
-    if (pgid == 0)
-        pgid = pid;
+    pid = pid ? pid_arg(task, pid) : task->tgid;
+    pgid = pgid ? pid_arg(task, pgid) : pid;
     lock_acquire(&task->kernel->tasklist);
     struct pid_slot *slot = pid_slot(task->kernel->pids, pid);
     int64_t result = -LINUX_ESRCH;
@@ -290,7 +289,8 @@ static struct process *find_process_locked(struct task *task, int32_t pid)
 {
     if (pid == 0)
         return task->process;
-    struct pid_slot *slot = pid_slot(task->kernel->pids, pid);
+    struct pid_slot *slot =
+        pid_slot(task->kernel->pids, pid_of_locked(task->kernel, task->pid_ns, pid));
     return slot && slot->task ? slot->task->process : NULL;
 }
 
@@ -298,7 +298,8 @@ int64_t sys_getpgid(struct task *task, int32_t pid)
 {
     lock_acquire(&task->kernel->tasklist);
     struct process *p = find_process_locked(task, pid);
-    int64_t result = p && p->pgrp ? p->pgrp->pgid : -LINUX_ESRCH;
+    int64_t result =
+        p && p->pgrp ? pid_shown_locked(task->kernel, task->pid_ns, p->pgrp->pgid) : -LINUX_ESRCH;
     lock_release(&task->kernel->tasklist);
     return result;
 }
@@ -307,7 +308,8 @@ int64_t sys_getsid(struct task *task, int32_t pid)
 {
     lock_acquire(&task->kernel->tasklist);
     struct process *p = find_process_locked(task, pid);
-    int64_t result = p && p->session ? p->session->sid : -LINUX_ESRCH;
+    int64_t result = p && p->session ? pid_shown_locked(task->kernel, task->pid_ns, p->session->sid)
+                                     : -LINUX_ESRCH;
     lock_release(&task->kernel->tasklist);
     return result;
 }

@@ -1,4 +1,5 @@
 // System calls that answer who and where the caller is.
+#include "kernel/pid_ns.h"
 #include "kernel/process.h"
 #include "kernel/syscall_handlers.h"
 #include "kernel/task.h"
@@ -7,23 +8,23 @@
 
 int64_t sys_getpid(struct task *task)
 {
-    return task->tgid;
+    return task->own_tgid;
 }
 
 int64_t sys_gettid(struct task *task)
 {
-    return task->pid;
+    return task->own_pid;
 }
 
 int64_t sys_getppid(struct task *task)
 {
-    return process_parent_pid(task->process);
+    return pid_seen(task, process_parent_pid(task->process));
 }
 
 int64_t sys_set_tid_address(struct task *task, uaddr_t tidptr)
 {
     task->clear_child_tid = tidptr;
-    return task->pid;
+    return task->own_pid;
 }
 
 // Execution domains are data: no other system's rules are offered. 0xffffffff asks.

@@ -2,6 +2,7 @@
 #include "kernel/epoll.h"
 #include "kernel/fd.h"
 #include "kernel/mm.h"
+#include "kernel/pid_ns.h"
 #include "kernel/process.h"
 #include "kernel/syscall_handlers.h"
 #include "kernel/trace_access.h"
@@ -117,8 +118,8 @@ static int64_t compare(struct task *task, struct task *a, struct task *b, int32_
 int64_t sys_kcmp(struct task *task, int32_t pid1, int32_t pid2, int32_t type, uint64_t idx1,
                  uint64_t idx2)
 {
-    struct task *a = pid1 > 0 ? task_find(task->kernel, pid1) : NULL;
-    struct task *b = pid2 > 0 ? task_find(task->kernel, pid2) : NULL;
+    struct task *a = pid1 > 0 ? task_find(task->kernel, pid_arg(task, pid1)) : NULL;
+    struct task *b = pid2 > 0 ? task_find(task->kernel, pid_arg(task, pid2)) : NULL;
     int64_t result = -LINUX_ESRCH;
     if (a && b)
         result = task_may_trace(task, a) && task_may_trace(task, b)

@@ -6,6 +6,7 @@
 #include "kernel/futex.h"
 #include "kernel/ns.h"
 #include "kernel/pid.h"
+#include "kernel/pid_ns.h"
 #include "kernel/task_internal.h"
 #include "kernel/task_pool.h"
 #include "kernel/timer.h"
@@ -119,6 +120,7 @@ void kernel_destroy(struct kernel *k)
         poller_destroy(k->poller);
     timer_wheel_destroy(k->timers);
     futex_table_destroy(k->futexes);
+    pid_ns_forget_all(k);
     pid_table_destroy(k->pids);
     if (k->run_tokens)
         run_tokens_destroy(k->run_tokens);

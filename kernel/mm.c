@@ -1,5 +1,6 @@
 // The life of an address space, fork, and what /proc reads of it.
 #include "kernel/mm.h"
+#include "kernel/aio.h"
 #include "kernel/kernel.h"
 #include "kernel/mm_internal.h"
 #include "platform/abi/linux_errno.h"
@@ -94,6 +95,7 @@ void mm_put(struct mm *mm)
     for (unsigned i = 0; i < ARRAY_LEN(mm->reserve); i++)
         free(mm->reserve[i]);
     drop_exe(mm->exe);
+    aio_destroy(atomic_load_explicit(&mm->aio, memory_order_relaxed));
     lock_destroy(&mm->lock);
     free(mm);
 }

@@ -47,6 +47,8 @@ struct vma {
     struct list by_inode;   // in kernel/file_maps.c
 };
 
+struct aio_contexts;
+
 struct mm {
     _Atomic uint32_t refs;
     struct kernel *kernel;
@@ -62,6 +64,7 @@ struct mm {
     uint64_t mmap_top;      // mappings are placed below
     struct mm_layout layout;
     struct file *exe;
+    _Atomic(struct aio_contexts *) aio;                        // kernel/aio.c; NULL: none
     uint64_t limit_as, limit_data, limit_stack, limit_memlock; // bytes, UINT64_MAX: none
 };
 

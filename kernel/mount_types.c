@@ -27,7 +27,7 @@ static bool parse_size(const char *text, uint64_t *out)
     return true;
 }
 
-static int make_tmpfs(struct kernel *kernel, char *options, struct super **out)
+static int make_tmpfs(struct task *task, char *options, struct super **out)
 {
     uint64_t size = 0;
     uint32_t mode = 01777;
@@ -44,32 +44,32 @@ static int make_tmpfs(struct kernel *kernel, char *options, struct super **out)
             return -LINUX_EINVAL;
         }
     }
-    return tmpfs_create(kernel->vfs, size, mode, out);
+    return tmpfs_create(task->kernel->vfs, size, mode, out);
 }
 
-static int make_proc(struct kernel *kernel, char *options, struct super **out)
+static int make_proc(struct task *task, char *options, struct super **out)
 {
     (void)options;
-    return procfs_create(kernel, out);
+    return procfs_create(task->kernel, task->pid_ns, out);
 }
 
 // The terminals are the machine's: every instance shows all of them.
-static int make_devpts(struct kernel *kernel, char *options, struct super **out)
+static int make_devpts(struct task *task, char *options, struct super **out)
 {
     (void)options;
-    *out = tty_devpts(kernel);
+    *out = tty_devpts(task->kernel);
     return *out ? 0 : -LINUX_ENODEV;
 }
 
-static int make_sysfs(struct kernel *kernel, char *options, struct super **out)
+static int make_sysfs(struct task *task, char *options, struct super **out)
 {
     (void)options;
-    return sysfs_create(kernel, out);
+    return sysfs_create(task->kernel, out);
 }
 
 static const struct mount_type {
     const char *name;
-    int (*make)(struct kernel *kernel, char *options, struct super **out);
+    int (*make)(struct task *task, char *options, struct super **out);
 } types[] = {
     {"tmpfs", make_tmpfs}, {"ramfs", make_tmpfs},   {"proc", make_proc},
     {"sysfs", make_sysfs}, {"devpts", make_devpts},
@@ -93,7 +93,7 @@ int mount_type_create(struct task *task, const char *type, char *options, struct
     const struct mount_type *t = find_type(type);
     if (!t)
         return -LINUX_ENODEV;
-    int err = t->make(task->kernel, options, out);
+    int err = t->make(task, options, out);
     if (!err && task->cred->user_ns && !(*out)->owner)
         (*out)->owner = user_ns_get(task->cred->user_ns);
     return err;

@@ -2,6 +2,7 @@
 #include "kernel/cred.h"
 #include "kernel/ipc/ipc.h"
 #include "kernel/kernel.h"
+#include "kernel/pid_ns.h"
 #include "kernel/task.h"
 #include "platform/abi/capability.h"
 #include "platform/abi/linux_errno.h"
@@ -23,7 +24,7 @@
 // The kinds that can be made anew. Others answer as Linux built without them.
 #define KINDS                                                                                      \
     (LINUX_CLONE_NEWUSER | LINUX_CLONE_NEWUTS | LINUX_CLONE_NEWIPC | LINUX_CLONE_NEWCGROUP |       \
-     LINUX_CLONE_NEWNS)
+     LINUX_CLONE_NEWNS | LINUX_CLONE_NEWPID)
 #define ALL_KINDS                                                                                  \
     (LINUX_CLONE_NEWNS | LINUX_CLONE_NEWCGROUP | LINUX_CLONE_NEWUTS | LINUX_CLONE_NEWIPC |         \
      LINUX_CLONE_NEWUSER | LINUX_CLONE_NEWPID | LINUX_CLONE_NEWNET | LINUX_CLONE_NEWTIME)
@@ -91,6 +92,7 @@ void namespaces_put(struct namespaces *ns)
         ipc_put_ns(ns->ipc);
     if (ns->mnt)
         mnt_ns_put(ns->mnt);
+    pid_ns_put(ns->pid_children);
     namespace_put(ns->cgroup);
     free(ns);
 }
@@ -128,6 +130,18 @@ static int copy_mounts(struct kernel *kernel, struct mnt_ns *from, struct user_n
     return err;
 }
 
+// Children are born in it; the caller stays where it is. Only one may wait to be born into.
+static int new_pid_ns(struct task *task, struct pid_ns *parent, struct user_ns *owner,
+                      struct pid_ns **out)
+{
+    if (parent != task->pid_ns)
+        return -LINUX_EINVAL;
+    if (parent && parent->level >= PID_NS_LEVEL_MAX)
+        return -LINUX_ENOSPC;
+    *out = pid_ns_create(parent, owner, ns_new_inum(task->kernel));
+    return *out ? 0 : -LINUX_ENOMEM;
+}
+
 struct user_ns *task_mnt_owner(const struct task *task)
 {
     return mnt_ns_base(task->ns->mnt)->owner;
@@ -154,6 +168,10 @@ int namespaces_copy(struct task *task, struct namespaces *from, const struct cre
     ns->cgroup =
         flags & LINUX_CLONE_NEWCGROUP ? cgroup_create(kernel, owner) : namespace_get(from->cgroup);
     int err = ns->uts && ns->ipc && ns->cgroup ? 0 : -LINUX_ENOMEM;
+    if (!err && flags & LINUX_CLONE_NEWPID)
+        err = new_pid_ns(task, from->pid_children, owner, &ns->pid_children);
+    else
+        ns->pid_children = pid_ns_get(from->pid_children);
     if (!err && flags & LINUX_CLONE_NEWNS)
         err = copy_mounts(kernel, from->mnt, owner, fs, &ns->mnt);
     else if (!err)
@@ -237,6 +255,23 @@ struct user_ns *ns_user(struct namespace *ns)
     return ns->destroy == fixed_destroy ? NULL : CONTAINER_OF(ns, struct user_ns, base);
 }
 
+struct pid_ns *ns_pid(struct namespace *ns)
+{
+    return ns->destroy == fixed_destroy ? NULL : CONTAINER_OF(ns, struct pid_ns, base);
+}
+
+static struct namespace *of_pid(struct ns_table *table, struct task *task, struct namespaces *set,
+                                bool children)
+{
+    struct pid_ns *ns = children ? set->pid_children : task->pid_ns;
+    lock_acquire(&task->kernel->tasklist);
+    bool unborn = ns && !ns->reaper; // nobody is in it, and perhaps nobody will be
+    lock_release(&task->kernel->tasklist);
+    if (unborn)
+        return NULL;
+    return ns ? &ns->base : &table->fixed[NS_FIXED_PID];
+}
+
 static struct namespace *of_set(struct namespaces *ns, uint64_t kind)
 {
     if (!ns)
@@ -253,7 +288,6 @@ static struct namespace *of_set(struct namespaces *ns, uint64_t kind)
 struct namespace *task_namespace(struct task *task, uint64_t kind, bool children)
 {
     struct ns_table *table = task->kernel->ns;
-    (void)children;
     if (kind == LINUX_CLONE_NEWUSER) {
         const struct cred *cred = task_cred_get(task);
         struct namespace *found =
@@ -267,7 +301,7 @@ struct namespace *task_namespace(struct task *task, uint64_t kind, bool children
         return NULL;
     struct namespace *found = kind == LINUX_CLONE_NEWNET    ? &table->fixed[NS_FIXED_NET]
                               : kind == LINUX_CLONE_NEWTIME ? &table->fixed[NS_FIXED_TIME]
-                              : kind == LINUX_CLONE_NEWPID  ? &table->fixed[NS_FIXED_PID]
+                              : kind == LINUX_CLONE_NEWPID  ? of_pid(table, task, set, children)
                                                             : of_set(set, kind);
     namespace_get(found);
     namespaces_put(set);

@@ -4,6 +4,7 @@
 #include "kernel/fd.h"
 #include "kernel/ipc/ipc.h"
 #include "kernel/ns.h"
+#include "kernel/pid_ns.h"
 #include "kernel/pidfd.h"
 #include "kernel/process.h"
 #include "kernel/syscall_handlers.h"
@@ -171,6 +172,12 @@ static int enter(struct task *task, struct namespace *ns, struct change *c)
         mnt_ns_put(c->ns->mnt);
         c->ns->mnt = mnt_ns_get(mnt_ns_of(ns));
         c->new_root = true;
+        return 0;
+    case LINUX_CLONE_NEWPID:
+        if (!pid_ns_within(ns_pid(ns), task->pid_ns))
+            return -LINUX_EINVAL;
+        pid_ns_put(c->ns->pid_children);
+        c->ns->pid_children = pid_ns_get(ns_pid(ns));
         return 0;
     case LINUX_CLONE_NEWCGROUP:
         namespace_put(c->ns->cgroup);

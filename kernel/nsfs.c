@@ -2,6 +2,7 @@
 #include "kernel/fd.h"
 #include "kernel/kernel.h"
 #include "kernel/ns.h"
+#include "kernel/pid_ns.h"
 #include "kernel/task.h"
 #include "platform/abi/fs.h"
 #include "platform/abi/linux_errno.h"
@@ -87,6 +88,16 @@ static int64_t get_owner(struct task *task, struct namespace *ns)
         task, namespace_get(owner ? &owner->base : &task->kernel->ns->fixed[NS_FIXED_USER]));
 }
 
+static int64_t get_parent_pid(struct task *task, struct namespace *ns)
+{
+    struct pid_ns *pid = ns_pid(ns);
+    if (!pid || !pid_ns_within(pid->parent, task->pid_ns))
+        return -LINUX_EPERM;
+    struct pid_ns *up = pid->parent;
+    return open_namespace(task,
+                          namespace_get(up ? &up->base : &task->kernel->ns->fixed[NS_FIXED_PID]));
+}
+
 static int64_t nsfs_ioctl(struct file *file, struct task *task, uint32_t cmd, uint64_t arg)
 {
     struct namespace *ns = nsfs_of(file);
@@ -96,7 +107,7 @@ static int64_t nsfs_ioctl(struct file *file, struct task *task, uint32_t cmd, ui
     case NS_GET_PARENT:
         if (ns->kind == LINUX_CLONE_NEWUSER)
             return ns_user(ns) ? get_owner(task, ns) : -LINUX_EPERM;
-        return -LINUX_EINVAL;
+        return ns->kind == LINUX_CLONE_NEWPID ? get_parent_pid(task, ns) : -LINUX_EINVAL;
     case NS_GET_NSTYPE:
         return ns->kind;
     case NS_GET_OWNER_UID: {

@@ -44,6 +44,11 @@ static bool slot_free(const struct pid_slot *slot)
     return !slot || (!slot->task && !slot->process && !slot->pgrp && !slot->session);
 }
 
+bool pid_in_use(struct pid_table *table, int32_t pid)
+{
+    return !slot_free(pid_slot(table, pid));
+}
+
 int32_t pid_allocate_exact(struct pid_table *table, int32_t pid)
 {
     if (pid <= 0 || pid >= PID_MAX)

@@ -6,9 +6,11 @@
 #define KERNEL_PID_H
 
 #include "platform/base/compiler.h"
+#include <stdbool.h>
 #include <stdint.h>
 
 struct pgrp;
+struct pid_numbers;
 struct pid_table;
 struct process;
 struct session;
@@ -21,6 +23,8 @@ struct pid_slot {
     struct process *process; // process with this id, until it is reaped
     struct pgrp *pgrp;       // group with this id, while it has members
     struct session *session; // session with this id, while it has members
+    // In other namespaces, until the number is given out again; referenced. kernel/pid_ns.c
+    struct pid_numbers *numbers;
 };
 
 NODISCARD int pid_table_create(struct pid_table **out);
@@ -34,6 +38,7 @@ int32_t pid_allocate_exact(struct pid_table *table, int32_t pid);
 
 // The slot of a number, or NULL when nothing ever had it.
 struct pid_slot *pid_slot(struct pid_table *table, int32_t pid);
+bool pid_in_use(struct pid_table *table, int32_t pid);
 // The first number from `from` on whose slot has a task; 0 when there is none.
 int32_t pid_next_task(struct pid_table *table, int32_t from);
 // The number handed out last (for /proc/loadavg).

@@ -1,6 +1,7 @@
 #include "kernel/pidfd.h"
 #include "kernel/cred.h"
 #include "kernel/fd.h"
+#include "kernel/pid_ns.h"
 #include "kernel/proc/proc.h"
 #include "kernel/process.h"
 #include "kernel/signal_internal.h"
@@ -104,6 +105,7 @@ int64_t sys_pidfd_open(struct task *task, int32_t pid, uint32_t flags)
 {
     if (flags & ~(uint32_t)LINUX_O_NONBLOCK || pid <= 0)
         return -LINUX_EINVAL;
+    pid = pid_arg(task, pid);
     struct process *p = process_find(task->kernel, pid);
     if (!p) {
         struct task *thread = task_find(task->kernel, pid);

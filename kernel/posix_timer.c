@@ -3,6 +3,7 @@
 #include "kernel/posix_timer.h"
 #include "kernel/clock_read.h"
 #include "kernel/cpu_clock.h"
+#include "kernel/pid_ns.h"
 #include "kernel/process.h"
 #include "kernel/signal_internal.h"
 #include "kernel/syscall_handlers.h"
@@ -226,7 +227,7 @@ static int check_event(struct task *task, const struct linux_sigevent *e, struct
     case LINUX_SIGEV_NONE:
         return 0;
     case LINUX_SIGEV_THREAD_ID | LINUX_SIGEV_SIGNAL:
-        *thread = task_find(task->kernel, e->tid);
+        *thread = task_find(task->kernel, pid_arg(task, e->tid));
         if (!*thread || (*thread)->process != task->process) {
             task_put(*thread);
             *thread = NULL;

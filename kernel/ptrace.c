@@ -1,6 +1,7 @@
 // ptrace(2): the tracer's side.
 #include "kernel/ptrace.h"
 #include "kernel/mm.h"
+#include "kernel/pid_ns.h"
 #include "kernel/process.h"
 #include "kernel/ptrace_regs.h"
 #include "kernel/signal_internal.h"
@@ -473,7 +474,8 @@ int64_t sys_ptrace(struct task *task, int64_t request, int64_t pid, uint64_t add
 {
     if (request == LINUX_PTRACE_TRACEME)
         return trace_me(task);
-    struct task *child = pid > 0 && pid <= INT32_MAX ? task_find(task->kernel, (int32_t)pid) : NULL;
+    struct task *child =
+        pid > 0 && pid <= INT32_MAX ? task_find(task->kernel, pid_arg(task, (int32_t)pid)) : NULL;
     if (!child)
         return -LINUX_ESRCH;
     struct request rq = {.nr = request, .addr = addr, .data = data};

@@ -1,6 +1,7 @@
 // wait4 and waitid: which child changed state, and the end of zombies.
 #include "kernel/cred.h"
 #include "kernel/group.h"
+#include "kernel/pid_ns.h"
 #include "kernel/pidfd.h"
 #include "kernel/process.h"
 #include "kernel/syscall_handlers.h"
@@ -230,10 +231,10 @@ int64_t sys_wait4(struct task *task, int32_t pid, uaddr_t status, uint32_t optio
     struct wait_request rq = {.type = LINUX_P_ALL, .options = options | LINUX_WEXITED};
     if (pid > 0) {
         rq.type = LINUX_P_PID;
-        rq.id = pid;
+        rq.id = pid_arg(task, pid);
     } else if (pid != -1) {
         rq.type = LINUX_P_PGID;
-        rq.id = pid ? -pid : own_pgid(task);
+        rq.id = pid ? pid_arg(task, -pid) : own_pgid(task);
     }
     struct wait_result r;
     int result = wait_child(task, &rq, &r);
@@ -241,7 +242,7 @@ int64_t sys_wait4(struct task *task, int32_t pid, uaddr_t status, uint32_t optio
         return result;
     if ((status && user_put(task, status, &r.status)) || put_rusage(task, rusage, &r))
         return -LINUX_EFAULT;
-    return r.pid;
+    return pid_seen(task, r.pid);
 }
 
 static int waitid_request(struct task *task, int32_t idtype, int32_t id, struct wait_request *rq)
@@ -286,7 +287,8 @@ static int put_info(struct task *task, uaddr_t addr, const struct wait_result *r
         int32_t status = r->code == LINUX_CLD_CONTINUED ? LINUX_SIGCONT
                          : above                        ? r->status >> 8
                                                         : r->status & 0x7f;
-        child = (struct wait_info_child){r->pid, r->uid, status};
+        child = (struct wait_info_child){pid_seen(task, r->pid), cred_show_uid(task->cred, r->uid),
+                                         status};
     }
     int err = user_put(task, addr, &info);
     return err ? err : user_put(task, addr + CHILD_OFFSET, &child);
@@ -301,6 +303,8 @@ int64_t sys_waitid(struct task *task, int32_t idtype, int32_t id, uaddr_t info, 
         !(options & states))
         return -LINUX_EINVAL;
     struct wait_request rq = {.type = idtype, .id = id, .options = options};
+    if (id > 0 && (idtype == LINUX_P_PID || idtype == LINUX_P_PGID))
+        rq.id = pid_arg(task, id);
     int result = waitid_request(task, idtype, id, &rq);
     if (result)
         return result;

@@ -6,6 +6,7 @@
 #include "kernel/itimer.h"
 #include "kernel/mm.h"
 #include "kernel/pid.h"
+#include "kernel/pid_ns.h"
 #include "kernel/process.h"
 #include "kernel/syscall_handlers.h"
 #include "kernel/task_internal.h"
@@ -111,9 +112,9 @@ static int64_t change_limit(struct task *task, struct task *target, int32_t reso
 
 int64_t sys_prlimit64(struct task *task, int32_t pid, int32_t resource, uaddr_t new, uaddr_t old)
 {
-    if (pid == 0 || pid == task->pid)
+    if (pid == 0 || pid == task->own_pid)
         return change_limit(task, task, resource, new, old);
-    struct task *target = task_find(task->kernel, pid);
+    struct task *target = task_find(task->kernel, pid_arg(task, pid));
     if (!target)
         return -LINUX_ESRCH;
     int64_t result =

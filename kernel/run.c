@@ -148,7 +148,7 @@ void task_thread(struct task *task)
     task->host_fault.poke = &task->cpu.poke;
     host_fault_set_thread(&task->host_fault);
     if (task->set_child_tid) {
-        int32_t tid = task->pid;
+        int32_t tid = task->own_pid;
         (void)!user_put(task, task->set_child_tid, &tid);
     }
     // A signal may have come before there was a thread to take it.

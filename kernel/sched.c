@@ -4,6 +4,7 @@
 #include "kernel/cred.h"
 #include "kernel/group.h"
 #include "kernel/pid.h"
+#include "kernel/pid_ns.h"
 #include "kernel/process.h"
 #include "kernel/syscall_handlers.h"
 #include "kernel/task_internal.h"
@@ -25,7 +26,7 @@ enum {
 // The task a pid names, referenced; 0 is the caller.
 static int find_any(struct task *task, int32_t pid, struct task **out)
 {
-    *out = pid ? task_find(task->kernel, pid) : task_get(task);
+    *out = pid ? task_find(task->kernel, pid_arg(task, pid)) : task_get(task);
     return *out ? 0 : -LINUX_ESRCH;
 }
 
@@ -330,8 +331,10 @@ static int for_each(struct task *task, int32_t which, int32_t who, struct prio_r
     struct kernel *kernel = task->kernel;
     if (which < LINUX_PRIO_PROCESS || which > LINUX_PRIO_USER)
         return -LINUX_EINVAL;
+    uint32_t uid = who ? cred_uid(task->cred, (uint32_t)who) : task->cred->uid;
+    if (which != LINUX_PRIO_USER)
+        who = pid_arg(task, who);
     lock_acquire(&kernel->tasklist);
-    uint32_t uid = who ? (uint32_t)who : task->cred->uid;
     if (!who)
         who = which == LINUX_PRIO_PROCESS ? task->pid : task->process->pgrp->pgid;
     for (int32_t pid = 1; (pid = pid_next_task(kernel->pids, pid)) != 0; pid++) {

@@ -289,7 +289,7 @@ static int64_t attach_locked(struct task *task, struct seccomp_filter *f, uint32
     struct task *other = all ? cannot_follow(task) : NULL;
     if (other) {
         f->previous = NULL;
-        return flags & LINUX_SECCOMP_FILTER_FLAG_TSYNC_ESRCH ? -LINUX_ESRCH : other->pid;
+        return flags & LINUX_SECCOMP_FILTER_FLAG_TSYNC_ESRCH ? -LINUX_ESRCH : other->own_pid;
     }
     filter_get(f->previous);
     give(task, filter_get(f));

@@ -1,6 +1,7 @@
 // System calls on signals.
 #include "kernel/group.h"
 #include "kernel/pid.h"
+#include "kernel/pid_ns.h"
 #include "kernel/process.h"
 #include "kernel/signal.h"
 #include "kernel/signal_internal.h"
@@ -168,6 +169,7 @@ int64_t sys_rt_sigtimedwait(struct task *task, uaddr_t set, uaddr_t info, uaddr_
     int signo = wait_for_set(task, wanted & ~SIGNAL_UNBLOCKABLE, deadline, &got);
     if (signo > 0 && info) {
         struct linux_siginfo out;
+        signal_info_seen(task, &got);
         signal_info_to_guest(&got, &out);
         if (user_put(task, info, &out))
             return -LINUX_EFAULT;
@@ -224,11 +226,24 @@ static bool may_signal(struct task *task, struct task *target, int32_t sig)
     return allowed;
 }
 
+// The first process of a namespace gets from inside only what it has a handler for.
+static bool spared(const struct task *task, struct task *target, int32_t sig)
+{
+    struct process *p = target->process;
+    const struct pid_ns *ns = target->pid_ns;
+    if (!ns || ns != task->pid_ns || target->own_tgid != 1)
+        return false;
+    lock_acquire(&p->lock);
+    bool handled = signal_action(p, sig).handler > LINUX_SIG_IGN;
+    lock_release(&p->lock);
+    return !handled;
+}
+
 int signal_kill(struct task *task, struct task *target, const struct siginfo *info, int32_t sig)
 {
     if (!may_signal(task, target, sig))
         return -LINUX_EPERM;
-    return sig ? signal_send_process(target, info) : 0;
+    return sig && !spared(task, target, sig) ? signal_send_process(target, info) : 0;
 }
 
 static int check_member(void *context, struct task *leader, struct pgrp *pgrp)
@@ -238,7 +253,7 @@ static int check_member(void *context, struct task *leader, struct pgrp *pgrp)
 
 static int64_t kill_group(struct task *task, int32_t pgid, const struct siginfo *info, int32_t sig)
 {
-    struct pgrp *pgrp = pgid ? pgrp_find(task->kernel, pgid) : task_pgrp_get(task);
+    struct pgrp *pgrp = pgid ? pgrp_find(task->kernel, pid_arg(task, pgid)) : task_pgrp_get(task);
     if (!pgrp)
         return -LINUX_ESRCH;
     struct kill_check check;
@@ -261,7 +276,8 @@ static int64_t kill_all(struct task *task, const struct siginfo *info, int32_t s
     lock_acquire(&kernel->tasklist);
     for (int32_t pid = 2; (pid = pid_next_task(kernel->pids, pid)) != 0; pid++) {
         struct process *p = pid_slot(kernel->pids, pid)->process;
-        if (!p || p == task->process)
+        if (!p || p == task->process || !pid_ns_within(p->leader->pid_ns, task->pid_ns) ||
+            p == pid_ns_reaper(kernel, task->pid_ns))
             continue;
         count++;
         int err = check_target(&check, p->leader, p->session);
@@ -286,7 +302,7 @@ int64_t sys_kill(struct task *task, int32_t pid, int32_t sig)
         return -LINUX_ESRCH;
     if (pid <= 0)
         return kill_group(task, -pid, &info, sig);
-    struct process *p = process_find(task->kernel, pid);
+    struct process *p = process_find(task->kernel, pid_arg(task, pid));
     if (!p)
         return -LINUX_ESRCH;
     struct task *target = process_leader_get(p);
@@ -301,13 +317,13 @@ int64_t sys_kill(struct task *task, int32_t pid, int32_t sig)
 static int64_t kill_thread(struct task *task, int32_t tgid, int32_t tid, int32_t sig,
                            const struct siginfo *info)
 {
-    struct task *target = task_find(task->kernel, tid);
+    struct task *target = task_find(task->kernel, pid_arg(task, tid));
     if (!target)
         return -LINUX_ESRCH;
     int64_t result = -LINUX_ESRCH;
-    if (tgid <= 0 || target->tgid == tgid) {
+    if (tgid <= 0 || target->tgid == pid_arg(task, tgid)) {
         result = may_signal(task, target, sig) ? 0 : -LINUX_EPERM;
-        if (!result && sig)
+        if (!result && sig && !spared(task, target, sig))
             result = signal_send_thread(target, info);
     }
     task_put(target);
@@ -358,11 +374,11 @@ int64_t sys_rt_sigqueueinfo(struct task *task, int32_t tgid, int32_t sig, uaddr_
     int err = signal_info_from_guest(task, info, sig, &in);
     if (err)
         return err;
-    if (signal_info_pretends(&in) && tgid != task->tgid)
+    if (signal_info_pretends(&in) && tgid != task->own_tgid)
         return -LINUX_EPERM;
     if (sig < 0 || sig > LINUX_NSIG)
         return -LINUX_EINVAL;
-    struct process *p = process_find(task->kernel, tgid);
+    struct process *p = process_find(task->kernel, pid_arg(task, tgid));
     struct task *target = p ? process_leader_get(p) : NULL;
     if (p)
         process_put(p);
@@ -382,7 +398,7 @@ int64_t sys_rt_tgsigqueueinfo(struct task *task, int32_t tgid, int32_t tid, int3
         return err;
     if (tgid <= 0 || tid <= 0 || sig < 0 || sig > LINUX_NSIG)
         return -LINUX_EINVAL;
-    if (signal_info_pretends(&in) && tid != task->pid)
+    if (signal_info_pretends(&in) && tid != task->own_pid)
         return -LINUX_EPERM;
     return kill_thread(task, tgid, tid, sig, &in);
 }

@@ -4,6 +4,7 @@
 //     higher addresses   frame record {x29, x30}: lets unwinders cross the signal
 //                        rt_sigframe: siginfo, ucontext, sigcontext with its records
 //     sp at the handler
+#include "kernel/pid_ns.h"
 #include "kernel/process.h"
 #include "kernel/signal.h"
 #include "kernel/signal_internal.h"
@@ -58,6 +59,14 @@ static enum info_layout info_layout(const struct siginfo *info)
     default:
         return LAYOUT_RT;
     }
+}
+
+void signal_info_seen(struct task *task, struct siginfo *info)
+{
+    if (info->raw || info->pid <= 0)
+        return;
+    info->pid = pid_seen(task, info->pid);
+    info->uid = cred_show_uid(task->cred, info->uid);
 }
 
 void signal_info_to_guest(const struct siginfo *info, struct linux_siginfo *out)
@@ -150,6 +159,7 @@ bool signal_frame_build(struct task *task, const struct siginfo *info,
         struct siginfo shown = *info;
         if (!(action->flags & LINUX_SA_EXPOSE_TAGBITS))
             shown.addr = cpu_untag(shown.addr);
+        signal_info_seen(task, &shown);
         signal_info_to_guest(&shown, &u.frame.info);
     }
     u.frame.uc.stack = (struct linux_stack){.sp = task->altstack_sp,

@@ -121,6 +121,8 @@ NODISCARD int signal_altstack_set(struct task *task, const struct linux_stack *s
 // Builds the frame and points the CPU at the handler. False: the stack cannot take it.
 bool signal_frame_build(struct task *task, const struct siginfo *info,
                         const struct linux_sigaction *action, uint64_t mask);
+// The sender as `task` knows it: numbers of its own namespaces.
+void signal_info_seen(struct task *task, struct siginfo *info);
 void signal_info_to_guest(const struct siginfo *info, struct linux_siginfo *out);
 
 #endif

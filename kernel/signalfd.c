@@ -81,6 +81,7 @@ static ssize_t signalfd_read(struct file *file, struct iter *it, uint64_t *pos)
             signo = it->nonblock ? -LINUX_EAGAIN : wait_and_take(task, s, &info);
         if (signo < 0)
             return signo;
+        signal_info_seen(task, &info);
         struct linux_signalfd_siginfo out = to_guest(&info);
         int err = iter_put(it, &out, sizeof out);
         if (err)

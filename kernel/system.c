@@ -8,6 +8,7 @@
 #include "kernel/task.h"
 #include "kernel/task_internal.h"
 #include "kernel/version.h"
+#include "kernel/wait.h"
 #include "platform/abi/linux_errno.h"
 #include "platform/clock.h"
 #include "platform/random.h"
@@ -125,6 +126,62 @@ int64_t sys_reboot(struct task *task, int32_t magic1, int32_t magic2, uint32_t c
         lock_release(&kernel->tasklist);
         return 0;
     }
+    default:
+        return -LINUX_EINVAL;
+    }
+}
+
+// Until there is something in the log, which there never is.
+static int wait_for_ever(struct task *task)
+{
+    int err;
+    do
+        err = task_wait(task, WAIT_FOREVER, WAIT_INTERRUPTIBLE);
+    while (!err);
+    return err;
+}
+
+// The log of the kernel, in which nothing is ever written: what ish has to say goes to its own log,
+// not to the guest.
+int64_t sys_syslog(struct task *task, int32_t type, uaddr_t buf, int32_t len)
+{
+    enum {
+        CLOSE,
+        OPEN,
+        READ,
+        READ_ALL,
+        READ_CLEAR,
+        CLEAR,
+        CONSOLE_OFF,
+        CONSOLE_ON,
+        CONSOLE_LEVEL,
+        SIZE_UNREAD,
+        SIZE_BUFFER
+    };
+    enum { BUFFER_SIZE = 1 << 17, LEVEL_MAX = 8 };
+    if (type != READ_ALL && type != SIZE_BUFFER && !task_capable(task, LINUX_CAP_SYSLOG) &&
+        !task_capable(task, LINUX_CAP_SYS_ADMIN))
+        return -LINUX_EPERM;
+    switch (type) {
+    case READ:
+    case READ_ALL:
+    case READ_CLEAR:
+        if (!buf || len < 0)
+            return -LINUX_EINVAL;
+        if (type == READ && len > 0)
+            return wait_for_ever(task);
+        return 0;
+    case CONSOLE_LEVEL:
+        return len < 1 || len > LEVEL_MAX ? -LINUX_EINVAL : 0;
+    case SIZE_BUFFER:
+        return BUFFER_SIZE;
+    case CLOSE:
+    case OPEN:
+    case CLEAR:
+    case CONSOLE_OFF:
+    case CONSOLE_ON:
+    case SIZE_UNREAD:
+        return 0;
     default:
         return -LINUX_EINVAL;
     }

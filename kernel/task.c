@@ -5,6 +5,7 @@
 #include "kernel/fd.h"
 #include "kernel/mm.h"
 #include "kernel/pid.h"
+#include "kernel/pid_ns.h"
 #include "kernel/process.h"
 #include "kernel/seccomp.h"
 #include "kernel/signal_internal.h"
@@ -89,6 +90,7 @@ void task_put(struct task *task)
         return;
     seccomp_filter_put(atomic_load_explicit(&task->seccomp, memory_order_relaxed));
     cred_put(task->cred);
+    pid_ns_put(task->pid_ns);
     process_put(task->process);
     cond_destroy(&task->wake_cond);
     lock_destroy(&task->wake_lock);

@@ -22,6 +22,7 @@
 struct fd_table;
 struct mm;
 struct namespaces;
+struct pid_ns;
 struct process;
 struct pgrp;
 struct seccomp_filter;
@@ -71,6 +72,10 @@ struct task {
 
     int32_t pid;  // thread id; changes only in exec of a thread that is not the leader (tasklist)
     int32_t tgid; // immutable: process id
+    // Where it was born and what it is called there; NULL and the same without namespaces. The
+    // namespace is referenced; the numbers change as `pid` does.
+    struct pid_ns *pid_ns;
+    int32_t own_pid, own_tgid;
 
     // Guarded by kernel->tasklist.
     struct task *parent, *real_parent; // of a leader: the task that made it, or its heir
@@ -132,6 +137,7 @@ struct task {
     int32_t mce_policy;            // PR_MCE_KILL_*; memory does not fail here
     int32_t nice;
     int32_t sched_policy, sched_priority;            // of any thread: guarded by tasklist
+    int32_t ioprio;                                  // the same
     uint64_t start_ns, start_boot_ns;                // monotonic, boottime; immutable
     uint64_t timer_slack_ns, default_timer_slack_ns; // the default: what it was born with
     uint32_t syscall_count;                          // see usage_sampled()

@@ -1,6 +1,7 @@
 // System V message queues.
 #include "kernel/ipc/ipc.h"
 #include "kernel/kernel.h"
+#include "kernel/pid_ns.h"
 #include "kernel/syscall_handlers.h"
 #include "kernel/task.h"
 #include "kernel/wait.h"
@@ -284,6 +285,8 @@ static int64_t queue_stat(struct task *task, int32_t id, int32_t cmd, uaddr_t bu
     lock_release(&ipc->lock);
     if (result < 0)
         return result;
+    ds.lspid = pid_seen(task, ds.lspid);
+    ds.lrpid = pid_seen(task, ds.lrpid);
     int err = user_put(task, buf, &ds);
     return err ? err : result;
 }

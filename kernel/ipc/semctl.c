@@ -1,6 +1,7 @@
 // semctl(2).
 #include "kernel/ipc/sem.h"
 #include "kernel/kernel.h"
+#include "kernel/pid_ns.h"
 #include "kernel/syscall_handlers.h"
 #include "kernel/task.h"
 #include "platform/abi/linux_errno.h"
@@ -120,7 +121,7 @@ static int64_t one_value(struct task *task, int32_t id, int32_t n, int32_t cmd, 
         result = ask_one(&set->sems[n], cmd);
     }
     lock_release(&task_ipc(task)->lock);
-    return result;
+    return cmd == LINUX_SEM_GETPID && result > 0 ? pid_seen(task, (int32_t)result) : result;
 }
 
 // The number of semaphores of a set, which never changes.

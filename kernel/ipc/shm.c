@@ -7,6 +7,7 @@
 #include "kernel/ipc/ipc.h"
 #include "kernel/kernel.h"
 #include "kernel/mm.h"
+#include "kernel/pid_ns.h"
 #include "kernel/syscall_handlers.h"
 #include "kernel/task.h"
 #include "platform/abi/capability.h"
@@ -391,6 +392,8 @@ static int64_t segment_stat(struct task *task, int32_t id, int32_t cmd, uaddr_t 
     lock_release(&ipc->lock);
     if (result < 0)
         return result;
+    ds.cpid = pid_seen(task, ds.cpid);
+    ds.lpid = pid_seen(task, ds.lpid);
     int err = user_put(task, buf, &ds);
     return err ? err : result;
 }

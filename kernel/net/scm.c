@@ -2,6 +2,7 @@
 #include "kernel/file.h"
 #include "kernel/net/net.h"
 #include "kernel/net/socket_internal.h"
+#include "kernel/pid_ns.h"
 #include "kernel/task.h"
 #include "platform/abi/capability.h"
 #include "platform/abi/fs.h"
@@ -48,6 +49,10 @@ static int add_creds(struct message *m, const uint8_t *data, size_t len)
     struct linux_ucred u;
     memcpy(&u, data, sizeof u);
     const struct cred *c = m->task->cred;
+    // What is carried are the machine's ids; the receiver names them as it knows them.
+    u.pid = pid_arg(m->task, u.pid);
+    u.uid = cred_uid(c, u.uid);
+    u.gid = cred_gid(c, u.gid);
     bool pid = u.pid == m->task->tgid || cred_capable(c, LINUX_CAP_SYS_ADMIN);
     bool uid = u.uid == c->uid || u.uid == c->euid || u.uid == c->suid ||
                cred_capable(c, LINUX_CAP_SETUID);
@@ -146,13 +151,23 @@ static void emit_rights(struct emitter *e)
         emit(e, LINUX_SOL_SOCKET, LINUX_SCM_RIGHTS, fds, n * sizeof fds[0]);
 }
 
+struct linux_ucred scm_creds_seen(struct task *task, struct linux_ucred c)
+{
+    c.pid = pid_seen(task, c.pid);
+    c.uid = cred_show_uid(task->cred, c.uid);
+    c.gid = cred_show_gid(task->cred, c.gid);
+    return c;
+}
+
 int64_t scm_emit(struct message *m, bool pass_cred, uaddr_t addr, uint64_t room)
 {
     struct emitter e = {.m = m, .addr = addr, .room = room};
     if (pass_cred) {
         const struct linux_ucred nobody = {0, 65534, 65534};
-        emit(&e, LINUX_SOL_SOCKET, LINUX_SCM_CREDENTIALS, m->has_creds ? &m->creds : &nobody,
-             sizeof m->creds);
+        struct linux_ucred creds = m->has_creds ? m->creds : nobody;
+        if (m->has_creds && m->task)
+            creds = scm_creds_seen(m->task, creds);
+        emit(&e, LINUX_SOL_SOCKET, LINUX_SCM_CREDENTIALS, &creds, sizeof creds);
     }
     if (m->rights)
         emit_rights(&e);

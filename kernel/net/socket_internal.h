@@ -24,6 +24,8 @@ NODISCARD int sock_addr_put(struct task *task, uaddr_t addr, uaddr_t len_addr,
 // creds. emit: rights, credentials and m->control go to `addr`, at most `room` bytes; installs the
 // descriptors. Returns the bytes used; adds LINUX_MSG_CTRUNC to m->out_flags.
 NODISCARD int scm_parse(struct message *m);
+// The sender as `task` knows it.
+struct linux_ucred scm_creds_seen(struct task *task, struct linux_ucred c);
 int64_t scm_emit(struct message *m, bool pass_cred, uaddr_t addr, uint64_t room);
 
 // The interface questions of netdevice(7) (kernel/net/net_ioctl.c). -LINUX_ENOTTY for others.

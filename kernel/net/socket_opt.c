@@ -305,6 +305,12 @@ int64_t sys_getsockopt(struct task *task, int32_t fd, int32_t level, int32_t opt
     void *value = err ? NULL : calloc(1, SOCKET_OPTION_MAX);
     if (!err)
         err = value ? get_option(ref.socket, level, optname, value, &len) : -LINUX_ENOMEM;
+    struct linux_ucred creds;
+    if (!err && level == LINUX_SOL_SOCKET && optname == LINUX_SO_PEERCRED && len == sizeof creds) {
+        memcpy(&creds, value, sizeof creds);
+        creds = scm_creds_seen(task, creds);
+        memcpy(value, &creds, sizeof creds);
+    }
     if (!err)
         err = user_write(task, optval, value, len);
     if (!err)

@@ -13,16 +13,18 @@
 #include <stdint.h>
 
 struct kernel;
+struct pid_ns;
 struct task;
 struct proc_entry;
 
 struct proc_node {
     const struct proc_entry *entry;
     struct kernel *kernel;
-    int32_t tid;       // of a task's node, else 0
-    uint64_t start_ns; // of that task: tells a later one with the same number
-    int32_t number;    // descriptor, CPU
-    bool setting;      // below /proc/sys: even root has no more than the owner's rights
+    struct pid_ns *pid_ns; // whose numbers the tree shows; the file system holds it
+    int32_t tid;           // of a task's node, else 0
+    uint64_t start_ns;     // of that task: tells a later one with the same number
+    int32_t number;        // descriptor, CPU
+    bool setting;          // below /proc/sys: even root has no more than the owner's rights
 };
 
 // The text of a file under construction.
@@ -83,7 +85,7 @@ const struct proc_node *proc_node_of(const struct inode *inode);
 
 // A file system whose root is `root`. `magic` is what statfs says.
 NODISCARD int proc_super_create(struct kernel *kernel, const struct proc_entry *root,
-                                uint32_t magic, struct super **out);
+                                uint32_t magic, struct pid_ns *pid_ns, struct super **out);
 
 // --- Tables of other files -----------------------------------------------------------------------
 
@@ -142,12 +144,13 @@ int proc_show_newline(struct proc_text *t, const struct proc_node *node, struct 
 
 // What only tasklist gives, copied at once.
 struct proc_task_info {
-    int32_t ppid, pgid, sid, tracer; // tracer: 0: none
+    int32_t pid, tgid, ppid, pgid, sid; // as the reader knows them
+    int32_t tracer;                     // the same; 0: none
     unsigned threads;
     int32_t exit_signal, exit_status;
     uint64_t children_user_ns, children_system_ns, children_min_faults, children_maj_faults;
 };
-void proc_task_info(struct task *task, struct proc_task_info *out);
+void proc_task_info(struct task *task, struct task *reader, struct proc_task_info *out);
 char proc_state_letter(struct task *task);
 
 #endif

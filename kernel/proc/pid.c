@@ -3,6 +3,7 @@
 #include "kernel/fd.h"
 #include "kernel/group.h"
 #include "kernel/mm.h"
+#include "kernel/pid_ns.h"
 #include "kernel/proc/node.h"
 #include "kernel/process.h"
 #include "kernel/task.h"
@@ -12,15 +13,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-void proc_task_info(struct task *task, struct proc_task_info *out)
+void proc_task_info(struct task *task, struct task *reader, struct proc_task_info *out)
 {
     struct process *p = task->process;
+    struct kernel *kernel = task->kernel;
+    const struct pid_ns *ns = reader ? reader->pid_ns : NULL;
     *out = (struct proc_task_info){.ppid = process_parent_pid(p)};
     lock_acquire(&task->kernel->tasklist);
-    out->pgid = p->pgrp ? p->pgrp->pgid : 0;
-    out->sid = p->session ? p->session->sid : 0;
+    out->pid = pid_shown_locked(kernel, ns, task->pid);
+    out->tgid = pid_shown_locked(kernel, ns, task->tgid);
+    out->ppid = pid_shown_locked(kernel, ns, out->ppid);
+    out->pgid = p->pgrp ? pid_shown_locked(kernel, ns, p->pgrp->pgid) : 0;
+    out->sid = p->session ? pid_shown_locked(kernel, ns, p->session->sid) : 0;
     out->threads = p->live_threads;
-    out->tracer = task->ptrace.tracer ? task->ptrace.tracer->pid : 0;
+    out->tracer = task->ptrace.tracer ? pid_shown_locked(kernel, ns, task->ptrace.tracer->pid) : 0;
     out->exit_signal = task->exit_signal;
     out->exit_status = task->exit_status;
     out->children_user_ns = p->children.user_ns;
@@ -298,7 +304,8 @@ static int lookup_thread(const struct proc_node *dir, const char *name, const st
     long tid = strtol(name, &end, 10);
     if (name[0] < '1' || name[0] > '9' || *end || tid > INT32_MAX)
         return -LINUX_ENOENT;
-    struct task *leader = proc_task_get(dir), *task = task_find(dir->kernel, (int32_t)tid);
+    int32_t id = pid_ns_of(dir->kernel, dir->pid_ns, (int32_t)tid);
+    struct task *leader = proc_task_get(dir), *task = task_find(dir->kernel, id);
     int err = -LINUX_ENOENT;
     if (leader && task && task->process == leader->process) {
         child->entry = &proc_thread_dir;
@@ -327,7 +334,7 @@ static bool next_thread(const struct proc_node *dir, int64_t *key, char name[PRO
     child->entry = &proc_thread_dir;
     child->tid = task->pid;
     child->start_ns = task->start_ns;
-    snprintf(name, PROC_NAME_MAX, "%d", task->pid);
+    snprintf(name, PROC_NAME_MAX, "%d", pid_ns_shown(dir->kernel, dir->pid_ns, task->pid));
     task_put(task);
     return true;
 }

@@ -94,7 +94,7 @@ int proc_show_stat(struct proc_text *t, struct task *task, struct task *reader)
     char comm[16];
     uint64_t tty;
     int32_t foreground;
-    proc_task_info(task, &info);
+    proc_task_info(task, reader, &info);
     get_signals(task, &sigs);
     get_memory(task, &memory, &layout);
     task_comm_get(task, comm);
@@ -102,7 +102,7 @@ int proc_show_stat(struct proc_text *t, struct task *task, struct task *reader)
     // Addresses are for those who could read the memory itself.
     if (!reader || !proc_may_access(reader->cred, reader, task))
         memset(&layout, 0, sizeof layout);
-    proc_printf(t, "%d (%s) %c %d %d %d %llu %d %u", task->pid, comm, proc_state_letter(task),
+    proc_printf(t, "%d (%s) %c %d %d %d %llu %d %u", info.pid, comm, proc_state_letter(task),
                 info.ppid, info.pgid, info.sid, (unsigned long long)tty, foreground, 0x400000u);
     show_times(t, task, &info);
     proc_printf(t, " %d %d %u 0", PRIORITY_NORMAL + task->nice, task->nice, info.threads);
@@ -160,7 +160,7 @@ static const char *state_name(char letter)
 static void show_identity(struct proc_text *t, struct task *task, struct task *reader)
 {
     struct proc_task_info info;
-    proc_task_info(task, &info);
+    proc_task_info(task, reader, &info);
     char comm[16], state = proc_state_letter(task);
     task_comm_get(task, comm);
     proc_printf(t, "Name:\t%s\n", comm);
@@ -173,7 +173,7 @@ static void show_identity(struct proc_text *t, struct task *task, struct task *r
         proc_printf(t, "Umask:\t%04o\n", umask);
     }
     proc_printf(t, "State:\t%c (%s)\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t%d\n",
-                state, state_name(state), task->tgid, task->pid, info.ppid, info.tracer);
+                state, state_name(state), info.tgid, info.pid, info.ppid, info.tracer);
     const struct cred *c = task_cred_get(task);
     struct fd_table *files = task_files_get(task);
     const struct user_ns *ns = reader ? reader->cred->user_ns : NULL;
@@ -186,7 +186,7 @@ static void show_identity(struct proc_text *t, struct task *task, struct task *r
     proc_printf(t, "FDSize:\t%u\nGroups:\t", files ? fd_table_size(files) : 0);
     for (uint32_t i = 0; c && i < c->group_count; i++)
         proc_printf(t, "%u ", user_ns_show(ns, ID_GID, c->groups[i]));
-    proc_printf(t, "\nNStgid:\t%d\nNSpid:\t%d\nNSpgid:\t%d\nNSsid:\t%d\n", task->tgid, task->pid,
+    proc_printf(t, "\nNStgid:\t%d\nNSpid:\t%d\nNSpgid:\t%d\nNSsid:\t%d\n", info.tgid, info.pid,
                 info.pgid, info.sid);
     if (files)
         fd_table_put(files, NULL);
@@ -228,12 +228,12 @@ static void show_memory(struct proc_text *t, struct task *task)
     proc_printf(t, "CoreDumping:\t0\nTHP_enabled:\t0\n");
 }
 
-static void show_signals(struct proc_text *t, struct task *task)
+static void show_signals(struct proc_text *t, struct task *task, struct task *reader)
 {
     struct signal_sets s;
     struct proc_task_info info;
     get_signals(task, &s);
-    proc_task_info(task, &info);
+    proc_task_info(task, reader, &info);
     proc_printf(t, "Threads:\t%u\nSigQ:\t%u/%llu\n", info.threads, s.queued,
                 (unsigned long long)s.queue_limit);
     proc_printf(t, "SigPnd:\t%016llx\nShdPnd:\t%016llx\nSigBlk:\t%016llx\n",
@@ -266,7 +266,7 @@ int proc_show_status(struct proc_text *t, struct task *task, struct task *reader
     (void)reader;
     show_identity(t, task, reader);
     show_memory(t, task);
-    show_signals(t, task);
+    show_signals(t, task, reader);
     show_rights(t, task);
     unsigned cpus = task->kernel->cpu_count;
     uint64_t mask = cpus < 64 ? (1ull << cpus) - 1 : UINT64_MAX;

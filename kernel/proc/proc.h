@@ -9,11 +9,12 @@
 
 struct file;
 struct kernel;
+struct pid_ns;
 struct super;
 struct task;
 
 // Each makes a super with one reference, for vfs_mount().
-NODISCARD int procfs_create(struct kernel *kernel, struct super **out);
+NODISCARD int procfs_create(struct kernel *kernel, struct pid_ns *pid_ns, struct super **out);
 NODISCARD int sysfs_create(struct kernel *kernel, struct super **out);
 
 // The leader of the process whose directory /proc/PID `file` is, referenced. EBADF: it is none.

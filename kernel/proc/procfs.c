@@ -1,4 +1,5 @@
 // The file system over the tables: inodes, directories, links, and text made on demand.
+#include "kernel/pid_ns.h"
 #include "kernel/proc/node.h"
 #include "kernel/proc/proc.h"
 #include "kernel/process.h"
@@ -446,28 +447,40 @@ static const struct inode_ops setting_file_ops = {
 
 // --- The file system -----------------------------------------------------------------------------
 
+struct proc_super {
+    uint32_t magic;
+    struct pid_ns *pid_ns; // referenced
+};
+
 static int proc_statfs(struct super *s, struct vfs_statfs *out)
 {
-    *out =
-        (struct vfs_statfs){.type = (uint64_t)(uintptr_t)s->private, .bsize = 4096, .namelen = 255};
+    const struct proc_super *private = s->private;
+    *out = (struct vfs_statfs){.type = private->magic, .bsize = 4096, .namelen = 255};
     return 0;
 }
 
 static void proc_destroy(struct super *s)
 {
+    struct proc_super *private = s->private;
     inode_put(s->root);
+    pid_ns_put(private->pid_ns);
+    free(private);
 }
 
 static const struct super_ops proc_super_ops = {.destroy = proc_destroy, .statfs = proc_statfs};
 
 int proc_super_create(struct kernel *kernel, const struct proc_entry *root, uint32_t magic,
-                      struct super **out)
+                      struct pid_ns *pid_ns, struct super **out)
 {
-    struct super *super = super_create(&proc_super_ops, kernel->vfs, (void *)(uintptr_t)magic);
-    if (!super)
+    struct proc_super *private = malloc(sizeof *private);
+    struct super *super = private ? super_create(&proc_super_ops, kernel->vfs, private) : NULL;
+    if (!super) {
+        free(private);
         return -LINUX_ENOMEM;
+    }
+    *private = (struct proc_super){magic, pid_ns_get(pid_ns)};
     super->flags |= SUPER_NO_DCACHE | SUPER_FIXED_NAMES;
-    const struct proc_node node = {.entry = root, .kernel = kernel, .number = -1};
+    const struct proc_node node = {.entry = root, .kernel = kernel, .pid_ns = pid_ns, .number = -1};
     super->root = make_inode(super, &node, 1);
     if (!super->root) {
         super_put(super);

@@ -1,4 +1,5 @@
 // The top of /proc: what is there beside the processes, and the processes.
+#include "kernel/pid_ns.h"
 #include "kernel/proc/node.h"
 #include "kernel/proc/proc.h"
 #include "kernel/task.h"
@@ -9,19 +10,16 @@
 static ssize_t self_link(const struct proc_node *node, const struct vfs_caller *c, char *buf,
                          size_t size)
 {
-    (void)node;
-    if (!c->task)
-        return -LINUX_ENOENT;
-    return snprintf(buf, size, "%d", c->task->tgid);
+    int32_t pid = c->task ? pid_ns_shown(node->kernel, node->pid_ns, c->task->tgid) : 0;
+    return pid ? snprintf(buf, size, "%d", pid) : -LINUX_ENOENT;
 }
 
 static ssize_t thread_self_link(const struct proc_node *node, const struct vfs_caller *c, char *buf,
                                 size_t size)
 {
-    (void)node;
-    if (!c->task)
-        return -LINUX_ENOENT;
-    return snprintf(buf, size, "%d/task/%d", c->task->tgid, c->task->pid);
+    int32_t pid = c->task ? pid_ns_shown(node->kernel, node->pid_ns, c->task->tgid) : 0;
+    int32_t tid = c->task ? pid_ns_shown(node->kernel, node->pid_ns, c->task->pid) : 0;
+    return pid && tid ? snprintf(buf, size, "%d/task/%d", pid, tid) : -LINUX_ENOENT;
 }
 
 static ssize_t mounts_link(const struct proc_node *node, const struct vfs_caller *c, char *buf,
@@ -52,6 +50,7 @@ static int lookup_process(const struct proc_node *dir, const char *name, const s
 {
     (void)c;
     int32_t id = parse_id(name);
+    id = id > 0 ? pid_ns_of(dir->kernel, dir->pid_ns, id) : 0;
     struct task *task = id > 0 ? task_find(dir->kernel, id) : NULL;
     if (!task)
         return -LINUX_ENOENT;
@@ -66,13 +65,18 @@ static bool next_process(const struct proc_node *dir, int64_t *key, char name[PR
                          struct proc_node *child)
 {
     struct task *task = task_next_process(dir->kernel, (int32_t)(*key < 0 ? 0 : *key));
+    while (task && !pid_ns_within(task->pid_ns, dir->pid_ns)) {
+        int32_t after = task->tgid;
+        task_put(task);
+        task = task_next_process(dir->kernel, after);
+    }
     if (!task)
         return false;
     *key = task->tgid;
     child->entry = &proc_process_dir;
     child->tid = task->tgid;
     child->start_ns = task->start_ns;
-    snprintf(name, PROC_NAME_MAX, "%d", task->tgid);
+    snprintf(name, PROC_NAME_MAX, "%d", pid_ns_shown(dir->kernel, dir->pid_ns, task->tgid));
     task_put(task);
     return true;
 }
@@ -108,7 +112,7 @@ static const struct proc_entry root = {
     .next = next_process,
 };
 
-int procfs_create(struct kernel *kernel, struct super **out)
+int procfs_create(struct kernel *kernel, struct pid_ns *pid_ns, struct super **out)
 {
-    return proc_super_create(kernel, &root, LINUX_PROC_SUPER_MAGIC, out);
+    return proc_super_create(kernel, &root, LINUX_PROC_SUPER_MAGIC, pid_ns, out);
 }

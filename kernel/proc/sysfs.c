@@ -127,5 +127,5 @@ static const struct proc_entry root = {
 
 int sysfs_create(struct kernel *kernel, struct super **out)
 {
-    return proc_super_create(kernel, &root, LINUX_SYSFS_MAGIC, out);
+    return proc_super_create(kernel, &root, LINUX_SYSFS_MAGIC, NULL, out);
 }

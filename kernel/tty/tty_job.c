@@ -1,5 +1,6 @@
 // Job control: which session a terminal controls, which group is in the foreground, who may use it.
 // Authority: credentials(7), ioctl_tty(2), setpgid(2), POSIX.1 chapter 11.
+#include "kernel/pid_ns.h"
 #include "kernel/process.h"
 #include "kernel/syscall_handlers.h"
 #include "kernel/task.h"
@@ -289,6 +290,7 @@ static int get_foreground(struct tty *tty, struct task *task, uint64_t arg, bool
     tty_lock(tty);
     int32_t pgid = tty->foreground ? tty->foreground->pgid : 0;
     lock_release(&tty->lock);
+    pgid = pid_seen(task, pgid);
     return user_put(task, arg, &pgid);
 }
 
@@ -299,7 +301,10 @@ static int get_session(struct tty *tty, struct task *task, uint64_t arg, bool ne
     tty_lock(tty);
     int32_t sid = tty->session ? tty->session->sid : 0;
     lock_release(&tty->lock);
-    return sid ? user_put(task, arg, &sid) : -LINUX_ENOTTY;
+    if (!sid)
+        return -LINUX_ENOTTY;
+    sid = pid_seen(task, sid);
+    return user_put(task, arg, &sid);
 }
 
 static int set_foreground(struct tty *tty, struct task *task, uint64_t arg)
@@ -314,7 +319,7 @@ static int set_foreground(struct tty *tty, struct task *task, uint64_t arg)
         return -LINUX_EINVAL;
     bool own = controls(tty, task);
     struct session *session = task_session_get(task);
-    struct pgrp *pgrp = pgrp_find(task->kernel, pgid), *old = NULL;
+    struct pgrp *pgrp = pgrp_find(task->kernel, pid_arg(task, pgid)), *old = NULL;
     tty_lock(tty);
     if (tty->session != session || !own)
         err = -LINUX_ENOTTY;

@@ -21,6 +21,7 @@ enum {
     LINUX_CAP_SYS_NICE = 23,
     LINUX_CAP_SYS_TIME = 25,
     LINUX_CAP_SYS_TTY_CONFIG = 26,
+    LINUX_CAP_SYSLOG = 34,
     LINUX_CAP_LAST = 40,
 };
 #define LINUX_CAP_FULL ((1ull << (LINUX_CAP_LAST + 1)) - 1)

@@ -2,6 +2,7 @@
 #include "kernel/anon.h"
 #include "kernel/boot.h"
 #include "kernel/net/net.h"
+#include "kernel/pid_ns.h"
 #include "kernel/pipe.h"
 #include "kernel/signal.h"
 #include "kernel/user.h"
@@ -63,7 +64,7 @@ struct task *stub_task_create(struct kernel *kernel, struct task *share)
     ISH_ASSERT(s && fs);
     struct task *task = &s->task;
     task->kernel = kernel;
-    task->pid = task->tgid = 1;
+    task->pid = task->tgid = task->own_pid = task->own_tgid = 1;
     task->cred = cred_create_root();
     lock_init(&task->lock, LOCK_RANK_TASK_WAIT);
     lock_init(&task->wake_lock, LOCK_RANK_TASK_WAIT);
@@ -99,6 +100,18 @@ struct task *task_find(struct kernel *kernel, int32_t tid)
 {
     (void)kernel, (void)tid;
     return NULL;
+}
+
+int32_t pid_ns_of(struct kernel *kernel, const struct pid_ns *ns, int32_t number)
+{
+    (void)kernel, (void)ns;
+    return number;
+}
+
+int32_t pid_ns_shown(struct kernel *kernel, const struct pid_ns *ns, int32_t pid)
+{
+    (void)kernel, (void)ns;
+    return pid;
 }
 
 void task_put(struct task *task)
