@@ -35,7 +35,7 @@ LANES = {
     "big": Lane("tiny", npm=NPM_BIG),
     "python": Lane("base", ("python3", "libpython3.11-testsuite", "sqlite3", "xz-utils"),
                    suites=("bookworm",)),
-    "ns": Lane("base", ("bubblewrap",)),
+    "ns": Lane("base", ("bubblewrap", "mount")),
     # Programs that write code as they run.
     "jit": Lane("base", ("luajit", "pypy3", "nodejs"), suites=("bookworm",)),
     "c": Lane("base", ("gcc", "g++", "gfortran", "tcc", "libc6-dev", "make", "git")),
