@@ -206,7 +206,14 @@ static void body(void)
     IN_CHILD("user", user());
 }
 
+static int has_namespaces(void)
+{
+    return !unshare(CLONE_NEWPID | CLONE_NEWUSER | CLONE_NEWNS) &&
+           !mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
+}
+
 int main(void)
 {
+    probe_needs(has_namespaces, "namespaces of one's own");
     return run_as_child(body);
 }
