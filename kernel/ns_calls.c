@@ -208,14 +208,10 @@ static int enter_all(struct task *task, struct task *target, uint64_t flags, str
 
 static int enter_of_pidfd(struct task *task, int32_t fd, uint64_t flags, struct change *c)
 {
-    struct process *process;
-    int err = pidfd_process(task, fd, &process);
+    struct task *target;
+    int err = pidfd_leader(task, fd, &target);
     if (err)
-        return -LINUX_EINVAL; // some other kind of file
-    struct task *target = process_leader_get(process);
-    process_put(process);
-    if (!target)
-        return -LINUX_ESRCH;
+        return err == -LINUX_EBADF ? -LINUX_EINVAL : err; // some other kind of file
     err = !flags || flags & ~NAMESPACES ? -LINUX_EINVAL : enter_all(task, target, flags, c);
     task_put(target);
     return err;

@@ -91,6 +91,17 @@ int pidfd_process(struct task *task, int32_t fd, struct process **out)
     return err;
 }
 
+int pidfd_leader(struct task *task, int32_t fd, struct task **out)
+{
+    struct process *p;
+    int err = pidfd_process(task, fd, &p);
+    if (err)
+        return err;
+    *out = process_leader_get(p);
+    process_put(p);
+    return *out ? 0 : -LINUX_ESRCH;
+}
+
 bool pidfd_nonblocking(struct task *task, int32_t fd)
 {
     struct file *file = fd_get_io(task, fd);
@@ -120,13 +131,9 @@ int64_t sys_pidfd_open(struct task *task, int32_t pid, uint32_t flags)
 // The process a descriptor stands for: a pidfd, or the directory /proc/PID.
 static int signalled_task(struct task *task, int32_t fd, struct task **out)
 {
-    struct process *p;
-    int err = pidfd_process(task, fd, &p);
-    if (!err) {
-        *out = process_leader_get(p);
-        process_put(p);
-        return *out ? 0 : -LINUX_ESRCH;
-    }
+    int err = pidfd_leader(task, fd, out);
+    if (err != -LINUX_EBADF)
+        return err;
     struct file *file = fd_get_io(task, fd);
     if (!file)
         return -LINUX_EBADF;
@@ -162,14 +169,10 @@ int64_t sys_pidfd_getfd(struct task *task, int32_t pidfd, int32_t targetfd, uint
 {
     if (flags)
         return -LINUX_EINVAL;
-    struct process *p;
-    int err = pidfd_process(task, pidfd, &p);
+    struct task *target;
+    int err = pidfd_leader(task, pidfd, &target);
     if (err)
         return err;
-    struct task *target = process_leader_get(p);
-    process_put(p);
-    if (!target)
-        return -LINUX_ESRCH;
     bool allowed = task_may_trace(task, target);
     struct fd_table *files = allowed ? task_files_get(target) : NULL;
     struct file *file = NULL;

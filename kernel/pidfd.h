@@ -24,6 +24,8 @@ void pidfd_cancel(struct task *task, struct pidfd_reservation *r); // harmless w
 
 // The process a pidfd names, referenced. -LINUX_EBADF.
 NODISCARD int pidfd_process(struct task *task, int32_t fd, struct process **out);
+// The first thread of that process, referenced. -LINUX_ESRCH: it was waited for.
+NODISCARD int pidfd_leader(struct task *task, int32_t fd, struct task **out);
 bool pidfd_nonblocking(struct task *task, int32_t fd);
 
 #endif

@@ -142,14 +142,10 @@ static int64_t advise_all(struct mm *mm, const struct remote_vec *vec, uint64_t 
 
 static int hinted_mm(struct task *task, int32_t pidfd, struct mm **out)
 {
-    struct process *process;
-    int err = pidfd_process(task, pidfd, &process);
+    struct task *target;
+    int err = pidfd_leader(task, pidfd, &target);
     if (err)
         return err;
-    struct task *target = process_leader_get(process);
-    process_put(process);
-    if (!target)
-        return -LINUX_ESRCH;
     *out = NULL;
     if (!task_may_trace(task, target) || !task_capable(task, LINUX_CAP_SYS_NICE))
         err = -LINUX_EPERM;
