@@ -137,7 +137,8 @@ static struct aio_context *context_find(struct task *task, uint64_t id)
 
 // --- Contexts ------------------------------------------------------------------------------------
 
-static int context_create(struct task *task, uint32_t room, struct aio_context **out)
+// Only its id: others may end it at once.
+static int context_create(struct task *task, uint32_t room, uint64_t *id)
 {
     struct aio_contexts *all = contexts_of(task);
     struct aio_context *c = calloc(1, sizeof *c);
@@ -151,7 +152,8 @@ static int context_create(struct task *task, uint32_t room, struct aio_context *
         free(c);
         return (int)page;
     }
-    *c = (struct aio_context){.id = (uint64_t)page, .refs = 1, .room = room};
+    *id = (uint64_t)page;
+    *c = (struct aio_context){.id = *id, .refs = 1, .room = room};
     list_init(&c->events);
     wait_queue_init(&c->queue);
     lock_acquire(&all->lock);
@@ -161,12 +163,10 @@ static int context_create(struct task *task, uint32_t room, struct aio_context *
         list_add_tail(&all->list, &c->link);
     }
     lock_release(&all->lock);
-    if (fits) {
-        *out = c;
+    if (fits)
         return 0;
-    }
     context_free(c);
-    int err = mm_unmap(task->mm, (uint64_t)page, AIO_PAGE);
+    int err = mm_unmap(task->mm, *id, AIO_PAGE);
     return err ? err : -LINUX_EAGAIN;
 }
 
@@ -208,11 +208,9 @@ int64_t sys_io_setup(struct task *task, uint32_t nr_events, uaddr_t ctxp)
         return -LINUX_EINVAL;
     if (nr_events > AIO_MAX_EVENTS)
         return -LINUX_EAGAIN;
-    struct aio_context *c;
-    int err = context_create(task, nr_events, &c);
+    int err = context_create(task, nr_events, &id);
     if (err)
         return err;
-    id = c->id;
     if (!user_put(task, ctxp, &id))
         return 0;
     err = context_end(task, id);
