@@ -64,6 +64,18 @@ struct mount *mount_alloc(struct vfs *vfs, struct super *super, struct dentry *r
     return m;
 }
 
+struct mount *mount_of_super(struct vfs *vfs, struct super *super, const char *source,
+                             const char *type, unsigned flags)
+{
+    struct dentry *root = dentry_create_root(inode_get(super->root));
+    struct mount *m = root ? mount_alloc(vfs, super, root, source, type, flags) : NULL;
+    if (!m) {
+        dentry_put(root);
+        super_put(super);
+    }
+    return m;
+}
+
 struct mount *mount_clone(struct mount *m, struct dentry *root)
 {
     struct mount *copy = mount_alloc(m->vfs, m->super, root, m->source, m->type,
@@ -283,14 +295,10 @@ bool mount_kinds_fit(const struct dentry *root, const struct path *at)
 int vfs_mount(struct vfs *vfs, const struct path *at, struct super *super, const char *source,
               const char *type, unsigned flags)
 {
-    struct dentry *root = dentry_create_root(inode_get(super->root));
-    struct mount *m = root ? mount_alloc(vfs, super, root, source, type, flags) : NULL;
-    if (!m) {
-        dentry_put(root);
-        super_put(super);
+    struct mount *m = mount_of_super(vfs, super, source, type, flags);
+    if (!m)
         return -LINUX_ENOMEM;
-    }
-    int err = mount_kinds_fit(root, at) ? mount_attach(vfs, m, at) : -LINUX_ENOTDIR;
+    int err = mount_kinds_fit(m->root, at) ? mount_attach(vfs, m, at) : -LINUX_ENOTDIR;
     if (err)
         mount_put(m);
     return err;

@@ -407,13 +407,9 @@ int vfs_pivot_root(struct mnt_ns *ns, const struct path *root, const struct path
 int vfs_detached_mount(struct vfs *vfs, struct super *super, const char *source, const char *type,
                        unsigned flags, struct path *out)
 {
-    struct dentry *root = dentry_create_root(inode_get(super->root));
-    struct mount *m = root ? mount_alloc(vfs, super, root, source, type, flags) : NULL;
-    if (!m) {
-        dentry_put(root);
-        super_put(super);
+    struct mount *m = mount_of_super(vfs, super, source, type, flags);
+    if (!m)
         return -LINUX_ENOMEM;
-    }
     lock_acquire(&vfs->mount_lock);
     m->id = vfs->next_mount_id++;
     list_add_tail(&vfs->mounts, &m->link);

@@ -102,11 +102,15 @@ struct mnt_ns {
 };
 enum { MOUNTS_MAX = 20000 }; // in one namespace
 
-// What the files of mounts share. The mount lock is held, but for mount_alloc and mounts_release.
+// What the files of mounts share. The mount lock is held, but for mount_alloc, mount_of_super and
+// mounts_release.
 //
 // A mount without a place. NULL without memory.
 struct mount *mount_alloc(struct vfs *vfs, struct super *super, struct dentry *root,
                           const char *source, const char *type, unsigned flags);
+// The same for the whole of a super, whose reference it takes, also when there is no memory.
+struct mount *mount_of_super(struct vfs *vfs, struct super *super, const char *source,
+                             const char *type, unsigned flags);
 // A second view of `m` from `root` on, alike in every respect but its place. NULL without memory.
 struct mount *mount_clone(struct mount *m, struct dentry *root);
 // Puts a mount that is not in the list on `at`, in the namespace of at->mnt.
