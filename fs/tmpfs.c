@@ -403,8 +403,12 @@ static ssize_t tmpfs_readlink(struct inode *inode, const struct vfs_caller *c, c
                               size_t size)
 {
     (void)c;
-    const struct tmpfs_node *node = inode->private;
+    struct tmpfs_node *node = inode->private;
     size_t len = strlen(node->target);
+    lock_acquire(&node->lock);
+    if (node->atime <= node->mtime || node->atime <= node->ctime)
+        node->atime = now(); // as relatime has it: once after a change
+    lock_release(&node->lock);
     memcpy(buf, node->target, len < size ? len : size);
     return (ssize_t)len;
 }
