@@ -1,5 +1,6 @@
 #include "fs/fakefs/side.h"
 #include "fs/hostfs.h"
+#include "fs/vfs_core.h"
 #include "platform/abi/linux_errno.h"
 #include "platform/host_errno.h"
 #include "platform/host_file.h"
@@ -137,7 +138,7 @@ static void close_side(struct side *side)
 {
     if (!side->mounted)
         return;
-    vfs_detached_done(&side->caller.root);
+    mount_detached_done(&side->caller.root);
     path_put(&side->caller.root);
 }
 
