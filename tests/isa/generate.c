@@ -66,6 +66,16 @@ static bool is_later(const struct a64_row_info *row)
     return false;
 }
 
+// Whether `name` is in a list with commas.
+static bool listed(const char *list, const char *name)
+{
+    size_t n = strlen(name);
+    for (const char *at = list; (at = strstr(at, name)); at++)
+        if ((at == list || at[-1] == ',') && (at[n] == ',' || !at[n]))
+            return true;
+    return false;
+}
+
 static bool chosen(const struct generator_choice *c, const struct a64_row_info *row)
 {
     if (excluded(row->name) || (is_later(row) && !c->later))
@@ -74,7 +84,7 @@ static bool chosen(const struct generator_choice *c, const struct a64_row_info *
         return false;
     if (c->modes && (!(row->is & A64_IS_FP) || row->is & A64_IS_SYS))
         return false;
-    return !c->only || !strcmp(c->only, row->name) || !strcmp(c->only, row->section);
+    return !c->only || listed(c->only, row->name) || listed(c->only, row->section);
 }
 
 bool generator_init(struct generator *g, uint64_t seed, const struct generator_choice *choice)
@@ -97,7 +107,7 @@ bool generator_init(struct generator *g, uint64_t seed, const struct generator_c
         g->eligible[r] = true;
         g->rows[g->row_count++] = (enum a64_row)r;
     }
-    words_init(&g->words, g->eligible, seed);
+    words_init(&g->words, g->eligible, !choice->only, seed);
     return g->row_count > 0;
 }
 

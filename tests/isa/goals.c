@@ -21,10 +21,19 @@ static void cursor_free(struct goal_cursor *c)
     free(c->tries);
 }
 
-void goals_init(struct goals *go, uint32_t want)
+void goals_init(struct goals *go, uint32_t want, const char *variants)
 {
     memset(go, 0, sizeof *go);
     go->want = want;
+    if (variants && !(go->only = calloc(variant_count + 1, sizeof *go->only)))
+        abort();
+    for (char *end; variants && *variants; variants = *end ? end + 1 : end) {
+        unsigned long n = strtoul(variants, &end, 10);
+        if (end == variants)
+            break;
+        if (n < variant_count)
+            go->only[n] = true;
+    }
     cursor_init(&go->row, A64_ROW_COUNT);
     cursor_init(&go->plain, GADGET_COUNT);
     cursor_init(&go->reload, GADGET_COUNT);
@@ -39,6 +48,7 @@ void goals_free(struct goals *go)
     cursor_free(&go->reload);
     cursor_free(&go->variant);
     cursor_free(&go->mode);
+    free(go->only);
 }
 
 // --- What is wanted ------------------------------------------------------------------------------
@@ -52,7 +62,7 @@ static bool want_row(const struct goals *go, const struct generator *g, const st
                      unsigned r)
 {
     const struct coverage_row *n = &v->row[r];
-    return go->want && g->eligible[r] &&
+    return go->want && !go->only && g->eligible[r] &&
            (n->alone < go->want || (is_memory((enum a64_row)r) && n->faults < FAULTS));
 }
 
@@ -66,14 +76,15 @@ static bool reachable(const struct generator *g, unsigned gadget)
 static bool want_plain(const struct goals *go, const struct generator *g, const struct coverage *v,
                        unsigned gadget)
 {
-    return reachable(g, gadget) && v->plain[gadget].done < go->want;
+    return !go->only && reachable(g, gadget) && v->plain[gadget].done < go->want;
 }
 
 static bool want_reload(const struct goals *go, const struct generator *g, const struct coverage *v,
                         unsigned gadget)
 {
     const struct gadget_entry *e = &dispatch_gadgets()[gadget];
-    return reachable(g, gadget) && e->plain != e->reload && v->reload[gadget].done < go->want;
+    return !go->only && reachable(g, gadget) && e->plain != e->reload &&
+           v->reload[gadget].done < go->want;
 }
 
 // A fault has to stop a variant exactly at the instruction that it is of: at each that can fault.
@@ -99,7 +110,7 @@ static bool reachable_variant(const struct generator *g, unsigned variant)
 static bool want_variant(const struct goals *go, const struct generator *g,
                          const struct coverage *v, unsigned variant)
 {
-    if (!reachable_variant(g, variant))
+    if (!reachable_variant(g, variant) || (go->only && !go->only[variant]))
         return false;
     return v->variant[variant].done < go->want || want_variant_fault(g, v, variant);
 }
@@ -231,7 +242,8 @@ static int report_gadgets(const struct goals *go, const struct generator *g,
             reached +=
                 !plain + (dispatch_gadgets()[n].plain != dispatch_gadgets()[n].reload && !reload);
         // Those two are run by words that are no instruction, and behind every block.
-        if (g->words.of_gadget[n].count || n == GADGET_UNDEFINED || n == GADGET_FALLTHROUGH)
+        if (g->words.of_gadget[n].count || !g->words.whole || n == GADGET_UNDEFINED ||
+            n == GADGET_FALLTHROUGH)
             continue;
         dead += !a64_gadget_of_host[n];
         printf("# gadget %s: no word leads to it%s\n", a64_gadget_names[n],

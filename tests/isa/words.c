@@ -158,15 +158,16 @@ static void keep_sample(struct samples *s, enum a64_row row, uint32_t word, bool
     s->row[place] = (uint16_t)row;
 }
 
-void words_init(struct words *w, const bool *eligible, uint64_t seed)
+void words_init(struct words *w, const bool *eligible, bool others, uint64_t seed)
 {
     enum { TRIES = 4000 };
     w->of_gadget = calloc(GADGET_COUNT, sizeof *w->of_gadget);
     w->general = calloc(A64_ROW_COUNT, 1);
+    w->whole = others;
     if (!w->of_gadget || !w->general)
         abort();
     for (int r = 1; r < A64_ROW_COUNT; r++) {
-        for (int i = 0; i < TRIES; i++) {
+        for (int i = 0; i < TRIES && (others || eligible[r]); i++) {
             uint32_t word;
             if (!words_random(&seed, (enum a64_row)r, &word))
                 continue;
