@@ -394,13 +394,14 @@ static bool is_pin(uint32_t reg)
 }
 
 // What a register of a sequence begins as: an address if it is or may become one.
-static void give_role(struct generator *g, struct test_case *t, uint32_t reg, bool base, bool write)
+static void give_role(struct generator *g, struct test_case *t, uint32_t reg, bool base, bool index,
+                      bool write)
 {
     if (reg == 31)
         return;
-    if (chance(g, base ? 95 : write ? 0 : 50))
+    if (chance(g, base ? 95 : index ? 10 : write ? 0 : 50))
         t->base |= 1u << reg;
-    else if (chance(g, 40))
+    else if (chance(g, index ? 90 : 40))
         t->index |= 1u << reg & ~t->base;
 }
 
@@ -427,8 +428,10 @@ static bool bind_operands(struct generator *g, struct sequence *q, unsigned samp
             continue;
         bool write = info->w_mask >> k & 1;
         bool base = memory && reg == words_get(*word, words_field(row, "rn"));
+        struct a64_field rm = words_field(row, "rm");
+        bool index = memory && rm.width && reg == words_get(*word, rm);
         if (!(*written >> reg & 1))
-            give_role(g, q->t, reg, base, write);
+            give_role(g, q->t, reg, base, index, write);
         now |= write && reg != 31 ? 1u << reg : 0;
     }
     *written |= now;
@@ -528,7 +531,9 @@ bool generate_variant(struct generator *g, struct test_case *t, unsigned variant
     q.keeps_sp = true;
     const struct variant_item *items = variant_items[variant];
     unsigned n = variant_lengths[variant];
-    unsigned tail = more && chance(g, 80) ? 3 + (unsigned)(rnd(g) % 7) : 0;
+    unsigned tail = more && chance(g, 80) ? 3 + (unsigned)(rnd(g) % 8) : 0;
+    if (tail > ISA_WORDS_MAX - PAD_WORDS - n)
+        tail = ISA_WORDS_MAX - PAD_WORDS - n;
     for (unsigned i = 0; i < n; i++)
         if (a64_gadget_info[items[i].gadget].layout == A64_TARGET && !i)
             pad_case(&q);

@@ -11,8 +11,9 @@ struct goal_cursor {
 };
 
 struct goals {
-    uint32_t want; // executions of each row, gadget and variant
-    bool *only;    // by variant: those wanted, and nothing else; NULL: everything is
+    uint32_t want;        // executions of each row, gadget and variant
+    bool *only;           // by variant: those wanted, and nothing else; NULL: everything is
+    uint64_t *impossible; // by row: what no word of it has, as possible_bit() counts
     struct goal_cursor row, plain, reload, variant, mode;
 };
 

@@ -9,9 +9,11 @@ struct a64_field words_field(enum a64_row row, const char *name)
 {
     const struct a64_field *fields;
     size_t n = a64_row_fields(row, &fields);
-    for (size_t i = 0; i < n; i++)
-        if (fields[i].name[0] == name[0] && !strcmp(fields[i].name, name))
+    for (size_t i = 0; i < n; i++) {
+        const char *mine = fields[i].name;
+        if (mine[0] == name[0] && mine[1] == name[1] && !strcmp(mine, name))
             return fields[i];
+    }
     return (struct a64_field){"", 0, 0};
 }
 
