@@ -2,7 +2,7 @@
 """Shows that the tests of instructions notice wrong ones: breaks one line of an op body, of what bodies
 are made of, of a table row or of a variant at a time (mutate.py), and expects a test to fail.
 
-mutants.py [--count N] [--seed N] [--work DIR] [--slice N] [--index N] [--long]
+mutants.py [--count N] [--seed N] [--work DIR] [--slice N] [--again] [--index N] [--long]
 
 Every mutant is linked over one build of the sources as they are: only the gadgets that the broken line
 can concern are compiled anew. A mutant whose object code is the same is no mutant, and is not counted;
@@ -11,8 +11,9 @@ that meets the unit tests, llvm-mc, longer runs, and with --long those of `make 
 must pass without the mutant.
 
 DIR/ledger-SEED keeps the verdicts, and a later call goes on behind them; --slice ends a call after N
-mutants, --index judges one again. known/mutants.txt says of survivors why they are none that a test
-could see. Exit status 0: at least 97 % were killed, and no survivor is unexplained.
+mutants, --again judges the survivors again first, --index judges one alone. known/mutants.txt has what
+people found out about survivors: some do the same for every input, which object code does not show;
+they are not counted either. Exit status 0: at least 97 % were killed, and no survivor is unexplained.
 """
 
 import argparse
@@ -577,7 +578,10 @@ def judge_one(tree, judge, picker, known, index):
     by = judge.verdict(m, why is not None or not judge.long)
     if not by and isinstance(m, TableMutant) and m.same_table(judge):
         return "same", "table", m
-    return ("killed", by, m) if by else ("explained", why, m) if why else ("SURVIVED", "", m)
+    if by or not why:
+        return ("killed", by, m) if by else ("SURVIVED", "", m)
+    what, _, why = why.partition(": ")
+    return {"same": "reviewed", "missed": "explained"}[what], why, m
 
 
 def main():
@@ -587,6 +591,7 @@ def main():
     parser.add_argument("--slice", type=int, default=1 << 30)
     parser.add_argument("--index", type=int)
     parser.add_argument("--long", action="store_true")
+    parser.add_argument("--again", action="store_true")
     parser.add_argument("--work")
     args = parser.parse_args()
     work = args.work or tempfile.mkdtemp(prefix="ish-mutants-")
@@ -595,12 +600,22 @@ def main():
     judge.long = args.long
     picker = mutate.Picker(tree.tree, args.seed, tree.macros(), tree.variant_lines)
     Mutant.chunks = mutate.Chunks(tree.tree)
-    if args.index is not None:
-        verdict, by, m = judge_one(tree, judge, picker, known, args.index)
-        print(f"{verdict} {by} {m.name()}\n# rows: {' '.join(m.rows)}")
-        return 0
     ledger = os.path.join(work, f"ledger-{args.seed}")
     lines = read(ledger).split("\n")[:-1] if os.path.exists(ledger) else []
+
+    def judge_line(index):
+        began = cpu_seconds()
+        verdict, by, m = judge_one(tree, judge, picker, known, index)
+        line = f"{index} {verdict} {cpu_seconds() - began:.1f} {by} | {m.name()}"
+        print(line, flush=True)
+        return line
+    if args.index is not None:
+        judge_line(args.index)
+        return 0
+    for i, line in enumerate(lines):
+        if args.again and line.split()[1] in ("SURVIVED", "explained", "reviewed"):
+            lines[i] = judge_line(i)
+    write(ledger, "".join(line + "\n" for line in lines))
     count = {}
     for line in lines:
         count[line.split()[1]] = count.get(line.split()[1], 0) + 1
@@ -612,16 +627,13 @@ def main():
     for index in range(len(lines), 1 << 30):
         if judged() >= until:
             break
-        began = cpu_seconds()
-        verdict, by, m = judge_one(tree, judge, picker, known, index)
-        count[verdict] = count.get(verdict, 0) + 1
-        line = f"{index} {verdict} {cpu_seconds() - began:.1f} {by} | {m.name()}"
-        print(line, flush=True)
+        line = judge_line(index)
+        count[line.split()[1]] = count.get(line.split()[1], 0) + 1
         with open(ledger, "a", encoding="utf-8") as f:
             f.write(line + "\n")
     total, killed = judged(), count.get("killed", 0)
     print(f"# {count.get('same', 0)} with the same object code or table and {count.get('refused', 0)} that do "
-          f"not compile are not counted; {count.get('explained', 0)} survivors are explained")
+          f"not compile are not counted, nor {count.get('reviewed', 0)} that people found to do the same")
     good = killed * 100 >= 97 * total and not count.get("SURVIVED")
     print(f"{'ok' if good else 'not ok'} 1 - {killed} of {total} mutants were killed\n1..1")
     if not args.work:
