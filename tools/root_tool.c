@@ -38,13 +38,28 @@ static void complain(const struct root_tool *tool, const char *what, const char 
     exit(EXIT_USAGE);
 }
 
+// The option that takes a value: 0 when `arg` is not it, otherwise how many arguments it is.
+static int take_value(struct root_tool *tool, const char *arg, char *next)
+{
+    const size_t len = tool->value_option ? strlen(tool->value_option) : 0;
+    if (len == 0 || strncmp(arg, tool->value_option, len) != 0 || (arg[len] && arg[len] != '='))
+        return 0;
+    tool->value = arg[len] ? arg + len + 1 : next;
+    if (!tool->value)
+        complain(tool, "no value for ", arg);
+    return arg[len] ? 1 : 2;
+}
+
 int root_tool_start(struct root_tool *tool, int argc, char **argv, int least, int most)
 {
     int count = 0;
     bool options = true;
     for (int i = 1; i < argc; i++) {
         const char *arg = argv[i];
-        if (options && strcmp(arg, "--") == 0) {
+        int taken = options ? take_value(tool, arg, argv[i + 1]) : 0;
+        if (taken > 0) {
+            i += taken - 1;
+        } else if (options && strcmp(arg, "--") == 0) {
             options = false;
         } else if (options && (strcmp(arg, "--help") == 0 || strcmp(arg, "-h") == 0)) {
             fputs(tool->usage, stdout);

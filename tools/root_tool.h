@@ -13,7 +13,9 @@ struct root_tool {
     // A letterless option that is allowed, "--repair", and whether it was given; or NULL.
     const char *option;
     bool option_given;
-    bool terminal; // progress is shown
+    const char *value_option; // one that takes a value, "--image" (also "--image=NAME"); or NULL
+    const char *value;        // the last one given
+    bool terminal;            // progress is shown
     uint64_t shown_ns;
     unsigned width; // of what is shown
 };
