@@ -135,6 +135,7 @@ struct task {
     uint32_t personality;
     struct vfork_done *vfork_done; // told when we exec or exit
     int32_t mce_policy;            // PR_MCE_KILL_*; memory does not fail here
+    uint32_t memory_policy;        // kernel/numa.c
     int32_t nice;
     int32_t sched_policy, sched_priority;            // of any thread: guarded by tasklist
     int32_t ioprio;                                  // the same
