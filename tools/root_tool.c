@@ -89,16 +89,16 @@ void root_tool_clear(struct root_tool *tool)
     tool->width = 0;
 }
 
-bool root_tool_step(void *ctx, uint64_t bytes, uint64_t total, uint64_t entries)
+int root_tool_progress(void *ctx, uint64_t bytes, uint64_t total, uint64_t entries)
 {
     struct root_tool *tool = ctx;
     if (cancelled())
-        return false;
+        return 1;
     if (!tool->terminal)
-        return true;
+        return 0;
     uint64_t now = clock_monotonic_ns();
     if (now - tool->shown_ns < REDRAW_NS)
-        return true;
+        return 0;
     tool->shown_ns = now;
     int n;
     if (total > 0)
@@ -107,7 +107,13 @@ bool root_tool_step(void *ctx, uint64_t bytes, uint64_t total, uint64_t entries)
         n = fprintf(stderr, "\r%" PRIu64 " MiB  %" PRIu64 " entries", bytes >> 20, entries);
     if (n > (int)tool->width)
         tool->width = (unsigned)n;
-    return true;
+    return 0;
+}
+
+void root_tool_report(void *tool, const char *line)
+{
+    root_tool_clear(tool);
+    printf("%s\n", line);
 }
 
 int root_tool_end(struct root_tool *tool, int status)

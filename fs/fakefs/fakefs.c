@@ -583,7 +583,7 @@ static int prepare_database(const struct root_dir *r, struct db *db, const struc
     bool copy = false;
     int err = root_is_copy(r, db, &copy);
     if (!err && copy)
-        err = root_rebuild(r, db, log);
+        err = root_rebuild(r, db, log, NULL);
     if (!err && db_rename_count(db) > RENAME_LOG_MAX)
         err = root_compact(db);
     return err;

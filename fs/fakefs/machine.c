@@ -67,6 +67,15 @@ int machine_start_host(struct machine *m, const char *dir, char why[FAKEFS_WHY_M
     return err;
 }
 
+int machine_start_empty(struct machine *m)
+{
+    struct super *super = NULL;
+    int err = make_parts(m);
+    if (!err)
+        err = tmpfs_create(m->vfs, 0, 0755, &super);
+    return mount_root(m, super, "none", "tmpfs", err);
+}
+
 void machine_stop(struct machine *m)
 {
     path_put(&m->caller.root);
