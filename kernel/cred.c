@@ -1,5 +1,6 @@
 // Credentials: copies, the rules of set*id, capabilities, execve.
 #include "kernel/cred.h"
+#include "kernel/keys.h"
 #include "kernel/process.h"
 #include "kernel/task.h"
 #include "platform/abi/linux_errno.h"
@@ -57,6 +58,8 @@ void cred_commit(struct task *task, struct cred *cred)
 {
     const struct cred *old = task->cred;
     bool changed = identity_changed(old, cred);
+    if (task->thread_keyring && (old->fsuid != cred->fsuid || old->fsgid != cred->fsgid))
+        keys_owner_changed(task, cred);
     lock_acquire(&task->lock);
     task->cred = cred;
     lock_release(&task->lock);

@@ -4,6 +4,7 @@
 #include "kernel/cred.h"
 #include "kernel/fd.h"
 #include "kernel/futex.h"
+#include "kernel/keys.h"
 #include "kernel/posix_timer.h"
 #include "kernel/process.h"
 #include "kernel/rlimit.h"
@@ -372,6 +373,7 @@ int exec_install(struct task *task, struct exec_image *image)
     atomic_store_explicit(&p->membarrier, 0, memory_order_relaxed);
     fd_table_close_on_exec(task->files, task);
     cred_commit(task, image->cred);
+    keys_exec(task);
     return 0;
 }
 
