@@ -1,6 +1,7 @@
 // execve: everything that can fail is done beside the running program; then the other threads end
 // and the new one takes its place.
 #include "kernel/exec.h"
+#include "fs/landlock.h"
 #include "kernel/cred.h"
 #include "kernel/fd.h"
 #include "kernel/futex.h"
@@ -42,6 +43,8 @@ int exec_open(const struct vfs_caller *c, const struct path *base, const char *n
         err = -LINUX_EACCES;
     else
         err = vfs_permission(c, &p, LINUX_X_OK);
+    if (!err)
+        err = landlock_check(c, &p, LANDLOCK_EXECUTE | LANDLOCK_READ_FILE);
     if (!err) {
         // Execute permission is enough to run a file: the read is the kernel's own.
         struct vfs_caller own = *c;
