@@ -83,7 +83,7 @@ int unix_getname(struct socket *s, bool peer, struct sock_addr *out);
 void unix_name_put(struct unix_name *name); // harmless with NULL
 void unix_name_release(struct unix_sock *u, struct unix_name *name, struct path *bound);
 // The socket bound to `addr`, referenced: -LINUX_ECONNREFUSED, -LINUX_EPROTOTYPE, or what the walk
-// gives.
+// gives; *out is NULL then.
 NODISCARD int unix_find(struct task *task, const struct sock_addr *addr, int32_t type,
                         struct unix_sock **out);
 

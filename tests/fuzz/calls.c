@@ -90,20 +90,26 @@ static int64_t call(uint64_t number, const uint64_t args[6], bool shares)
     return (int64_t)x0;
 }
 
-// Calls after which a thread, or the whole round, can do little more.
-static bool is_grave(const char *name)
+// One in how many times a call is made where others always are: after some a thread or the whole
+// round can do little more, some take long.
+static unsigned rarity(const char *name)
 {
+    static const char *const fatal[] = {"exit", "exit_group", "rt_sigreturn"};
     static const char *const grave[] = {
-        "exit",      "exit_group",    "execve",    "execveat", "rt_sigreturn", "seccomp",
-        "chroot",    "setuid",        "setresuid", "setreuid", "capset",       "reboot",
-        "setrlimit", "prlimit64",     "kill",      "clone",    "clone3",       "munlockall",
-        "unshare",   "close_range",   "setfsuid",  "vhangup",  "pivot_root",   "umount2",
-        "setns",     "rt_sigsuspend", "tkill",     "tgkill",   "ptrace"};
+        "execve",  "execveat", "seccomp",       "chroot",    "setuid",     "setresuid", "setreuid",
+        "capset",  "reboot",   "setrlimit",     "prlimit64", "kill",       "clone",     "clone3",
+        "unshare", "setfsuid", "close_range",   "vhangup",   "pivot_root", "umount2",   "setns",
+        "tkill",   "tgkill",   "rt_sigsuspend", "ptrace",    "sync",       "syncfs",    "fsync",
+    };
+    for (size_t i = 0; i < sizeof fatal / sizeof *fatal; i++) {
+        if (!strcmp(name, fatal[i]))
+            return 150;
+    }
     for (size_t i = 0; i < sizeof grave / sizeof *grave; i++) {
         if (!strcmp(name, grave[i]))
-            return true;
+            return 8;
     }
-    return false;
+    return 1;
 }
 
 static const struct fuzz_row *choose(struct fuzz_thread *t)
@@ -115,7 +121,7 @@ static const struct fuzz_row *choose(struct fuzz_thread *t)
             return row;
         if (!row->implemented && !fuzz_one_in(t, 10))
             continue;
-        if (is_grave(row->name) && !fuzz_one_in(t, 8))
+        if (!fuzz_one_in(t, rarity(row->name)))
             continue;
         return row;
     }
@@ -378,6 +384,8 @@ static bool end_everybody(void)
     }
 }
 
+static unsigned ends[128]; // how rounds ended: by which signal, 0: by exit
+
 // Waits until the process of a round ended by itself, or its time is over.
 static void wait_round(pid_t pid)
 {
@@ -388,12 +396,16 @@ static void wait_round(pid_t pid)
     while (now_ms() < deadline) {
         const struct timespec step = {0, 50000000};
         pid_t gone;
-        while ((gone = waitpid(-1, NULL, WNOHANG | __WALL)) > 0) {
-            if (gone == pid)
+        int status;
+        while ((gone = waitpid(-1, &status, WNOHANG | __WALL)) > 0) {
+            if (gone == pid) {
+                ends[WTERMSIG(status)]++;
                 return;
+            }
         }
         sigtimedwait(&child, NULL, &step);
     }
+    ends[SIGKILL]++;
 }
 
 static bool run_round(uint64_t round)
@@ -452,6 +464,12 @@ static void summarize(uint64_t rounds)
     }
     printf("# %llu rounds, %llu calls, %u of %u numbers called, %u succeeded at times\n",
            (unsigned long long)rounds, calls, numbers, fuzz_table_size, good);
+    printf("# rounds ended by signals (0: exit):");
+    for (unsigned i = 0; i < 128; i++) {
+        if (ends[i])
+            printf(" %u: %u", i, ends[i]);
+    }
+    printf("\n");
     if (getenv("FUZZ_NUMBERS")) {
         for (unsigned i = 0; i < fuzz_table_size; i++) {
             int nr = fuzz_table[i].number;
