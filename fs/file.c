@@ -49,8 +49,10 @@ void file_put(struct file *file)
         watch->released(watch, file);
     if (file->ops && file->ops->release)
         file->ops->release(file);
-    if (file->counted_writer)
+    if (file->counted_writer) {
         inode_remove_writer(file->inode);
+        mount_remove_writer(file->path.mnt);
+    }
     path_put(&file->path);
     inode_put(file->inode);
     cred_put(file->cred);

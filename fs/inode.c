@@ -162,6 +162,12 @@ struct super *super_create(const struct super_ops *ops, struct vfs *vfs, void *p
     return s;
 }
 
+struct super *super_get(struct super *s)
+{
+    atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
+    return s;
+}
+
 void super_put(struct super *s)
 {
     if (!s || atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1)

@@ -12,15 +12,24 @@ struct mount *mount_get(struct mount *m)
     return m;
 }
 
-void mount_put(struct mount *m)
+static void put_unused(struct mount *m)
 {
-    if (!m || atomic_fetch_sub_explicit(&m->refs, 1, memory_order_acq_rel) != 1)
+    if (atomic_fetch_sub_explicit(&m->refs, 1, memory_order_acq_rel) != 1)
         return;
     dentry_put(m->root);
     super_put(m->super);
     free(m->source);
     free(m->type);
     free(m);
+}
+
+void mount_put(struct mount *m)
+{
+    if (!m)
+        return;
+    if (UNLIKELY(atomic_load_explicit(&m->expiring, memory_order_relaxed)))
+        atomic_store_explicit(&m->expiring, false, memory_order_relaxed);
+    put_unused(m);
 }
 
 void path_get(const struct path *p)
@@ -83,7 +92,7 @@ struct mount *mount_clone(struct mount *m, struct dentry *root)
     if (!copy)
         return NULL;
     dentry_get(root);
-    atomic_fetch_add_explicit(&m->super->refs, 1, memory_order_relaxed);
+    super_get(m->super);
     copy->locked = m->locked;
     copy->fixed_flags = m->fixed_flags;
     copy->peers = m->peers;
@@ -373,6 +382,32 @@ int vfs_umount(struct vfs *vfs, const struct path *at, bool lazy)
     return err;
 }
 
+int vfs_umount_expired(struct vfs *vfs, struct path *at)
+{
+    struct list removed;
+    list_init(&removed);
+    struct mount *m = at->mnt;
+    bool whole = at->dentry == m->root;
+    dentry_put(at->dentry);
+    lock_acquire(&vfs->mount_lock);
+    int err = 0;
+    if (!whole || m->locked || !m->ns)
+        err = -LINUX_EINVAL;
+    else if (!m->parent || atomic_load(&m->refs) > 2)
+        err = -LINUX_EBUSY;
+    else if (!atomic_exchange_explicit(&m->expiring, true, memory_order_relaxed))
+        err = -LINUX_EAGAIN;
+    if (!err) {
+        share_remove(m, &removed);
+        mount_remove_tree(m, &removed);
+    }
+    lock_release(&vfs->mount_lock);
+    mounts_release(&removed);
+    put_unused(m);
+    *at = (struct path){NULL, NULL};
+    return err;
+}
+
 void vfs_root(struct vfs *vfs, struct path *out)
 {
     mnt_ns_root(vfs->initial_ns, out);
@@ -383,9 +418,65 @@ const struct user_ns *vfs_mount_owner(const struct path *p)
     return p->mnt->super ? p->mnt->super->owner : NULL;
 }
 
+struct super *vfs_mount_super(const struct path *p)
+{
+    return p->mnt->super ? super_get(p->mnt->super) : NULL;
+}
+
+const char *vfs_mount_type(const struct path *p)
+{
+    return p->mnt->type;
+}
+
+int vfs_mount_id(const struct path *p)
+{
+    return p->mnt->id;
+}
+
+bool vfs_is_mount_root(const struct path *p)
+{
+    return p->dentry == p->mnt->root;
+}
+
 unsigned vfs_mount_flags(const struct path *p)
 {
-    return atomic_load_explicit(&p->mnt->flags, memory_order_relaxed);
+    const struct mount *m = p->mnt;
+    unsigned flags = atomic_load_explicit(&m->flags, memory_order_relaxed);
+    if (m->super && UNLIKELY(atomic_load_explicit(&m->super->rdonly, memory_order_relaxed)))
+        flags |= MOUNT_RDONLY;
+    return flags;
+}
+
+// Who becomes a writer looks at the flags after it was counted; who makes a mount read-only looks
+// at the count after it has set the flag. One of the two sees the other.
+int mount_add_writer(struct mount *m)
+{
+    atomic_fetch_add(&m->writers, 1);
+    if (!(atomic_load(&m->flags) & MOUNT_RDONLY) && !(m->super && atomic_load(&m->super->rdonly)))
+        return 0;
+    mount_remove_writer(m);
+    return -LINUX_EROFS;
+}
+
+void mount_remove_writer(struct mount *m)
+{
+    atomic_fetch_sub(&m->writers, 1);
+}
+
+int vfs_super_set_rdonly(struct super *super, bool rdonly)
+{
+    struct vfs *vfs = super->vfs;
+    struct mount *m;
+    int err = 0;
+    lock_acquire(&vfs->mount_lock);
+    bool was = atomic_exchange(&super->rdonly, rdonly);
+    list_for_each (m, &vfs->mounts, link)
+        if (rdonly && m->super == super && atomic_load(&m->writers))
+            err = -LINUX_EBUSY;
+    if (err)
+        atomic_store(&super->rdonly, was);
+    lock_release(&vfs->mount_lock);
+    return err;
 }
 
 void mount_cross(struct vfs *vfs, struct path *p)
@@ -462,24 +553,31 @@ void vfs_each_mount(struct mnt_ns *ns, const struct path *root,
 {
     struct mount_snapshot *all;
     size_t count = snapshot_mounts(ns->vfs, ns, &all);
-    char *text = malloc(2 * (size_t)LINUX_PATH_MAX);
+    char *text = malloc(3 * (size_t)LINUX_PATH_MAX);
     for (size_t i = 0; i < count; i++) {
-        char *point = text, *subtree = text + LINUX_PATH_MAX;
+        const struct mount *m = all[i].mount;
+        char *point = text, *subtree = text + LINUX_PATH_MAX, *options = subtree + LINUX_PATH_MAX;
         if (text && path_name(&all[i].at, root, point, LINUX_PATH_MAX) > 0 &&
-            dentry_name(ns->vfs, all[i].mount->root, subtree, LINUX_PATH_MAX) > 0)
+            dentry_name(ns->vfs, m->root, subtree, LINUX_PATH_MAX) > 0) {
+            *options = 0;
+            if (m->super->ops->show_options)
+                m->super->ops->show_options(m->super, options, LINUX_PATH_MAX);
             each(ctx, &(struct vfs_mount_info){
-                          .id = all[i].mount->id,
+                          .id = m->id,
                           .parent_id = all[i].parent_id,
-                          .dev = all[i].mount->super->dev,
-                          .source = all[i].mount->source,
-                          .type = all[i].mount->type,
+                          .dev = m->super->dev,
+                          .source = m->source,
+                          .type = m->type,
                           .point = point,
                           .subtree = subtree,
-                          .flags = vfs_mount_flags(&all[i].at),
+                          .flags = atomic_load_explicit(&m->flags, memory_order_relaxed),
+                          .super_rdonly = atomic_load(&m->super->rdonly),
+                          .options = options,
                           .peers = all[i].peers,
                           .master = all[i].master,
                           .unbindable = all[i].unbindable,
                       });
+        }
         path_put(&all[i].at);
         mount_put(all[i].mount);
     }

@@ -255,10 +255,15 @@ static bool has_unbindable(const struct mount *top)
     return false;
 }
 
+static bool is_detached(const struct mount *m)
+{
+    return !m->ns && !m->parent && !list_empty(&m->link);
+}
+
 static int check_move(struct mnt_ns *ns, const struct path *from, const struct path *to)
 {
     struct mount *m = from->mnt;
-    bool detached = !m->ns && !m->parent && !list_empty(&m->link);
+    bool detached = is_detached(m);
     if (!mount_in(to, ns) || from->dentry != m->root || (!detached && !mount_in(from, ns)))
         return -LINUX_EINVAL;
     if (!detached && (!m->parent || m->locked || m->parent->peers))
@@ -295,42 +300,95 @@ int vfs_move_mount(struct mnt_ns *ns, const struct path *from, const struct path
 
 // --- Flags and sharing ---------------------------------------------------------------------------
 
-static int set_flags(struct mount *top, unsigned mask, unsigned flags, bool recursive)
+static bool is_meant(const struct mount *m, const struct mount *top, bool recursive)
+{
+    return m == top || (recursive && mount_is_below(m, top));
+}
+
+static int check_flags(struct mount *top, unsigned mask, unsigned flags, bool recursive)
 {
     struct mount *m;
     list_for_each (m, &top->vfs->mounts, link)
-        if ((m == top || (recursive && mount_is_below(m, top))) && m->fixed_flags & mask & ~flags)
+        if (is_meant(m, top, recursive) && m->fixed_flags & mask & ~flags)
             return -LINUX_EPERM;
-    list_for_each (m, &top->vfs->mounts, link) {
-        if (m != top && !(recursive && mount_is_below(m, top)))
-            continue;
-        uint32_t old = atomic_load_explicit(&m->flags, memory_order_relaxed);
-        atomic_store_explicit(&m->flags, (old & ~mask) | (flags & mask), memory_order_relaxed);
-    }
     return 0;
 }
 
-int vfs_set_mount_flags(struct mnt_ns *ns, const struct path *at, unsigned mask, unsigned flags,
-                        bool recursive)
+// -LINUX_EBUSY, and nothing has changed, when one of them has writers and was to become read-only.
+static int set_flags(struct mount *top, unsigned mask, unsigned flags, bool recursive)
 {
+    struct mount *m, *busy = NULL;
+    list_for_each (m, &top->vfs->mounts, link) {
+        if (!is_meant(m, top, recursive))
+            continue;
+        uint32_t old = atomic_load_explicit(&m->flags, memory_order_relaxed);
+        m->old_flags = old;
+        atomic_store(&m->flags, (old & ~mask) | (flags & mask));
+        if (flags & mask & ~old & MOUNT_RDONLY && atomic_load(&m->writers)) {
+            busy = m;
+            break;
+        }
+    }
+    if (!busy)
+        return 0;
+    list_for_each (m, &top->vfs->mounts, link) {
+        if (is_meant(m, top, recursive))
+            atomic_store(&m->flags, m->old_flags);
+        if (m == busy)
+            break;
+    }
+    return -LINUX_EBUSY;
+}
+
+static void set_sharing(struct mount *top, enum vfs_share kind, bool recursive)
+{
+    struct mount *m;
+    list_for_each (m, &top->vfs->mounts, link)
+        if (is_meant(m, top, recursive))
+            share_set(m, kind);
+}
+
+int vfs_set_mount_flags(struct mnt_ns *ns, const struct path *at, unsigned mask, unsigned flags,
+                        const enum vfs_share *share, bool recursive)
+{
+    struct mount *m = at->mnt;
     lock_acquire(&ns->vfs->mount_lock);
-    bool detached = !at->mnt->ns && !at->mnt->parent;
-    int err = at->dentry != at->mnt->root || (!mount_in(at, ns) && !detached)
-                  ? -LINUX_EINVAL
-                  : set_flags(at->mnt, mask, flags, recursive);
+    int err = -LINUX_EINVAL;
+    if (at->dentry == m->root && (mount_in(at, ns) || is_detached(m)))
+        err = check_flags(m, mask, flags, recursive);
+    if (!err)
+        err = set_flags(m, mask, flags, recursive);
+    if (!err && share)
+        set_sharing(m, *share, recursive);
     lock_release(&ns->vfs->mount_lock);
     return err;
 }
 
 int vfs_set_sharing(struct mnt_ns *ns, const struct path *at, enum vfs_share kind, bool recursive)
 {
-    struct mount *top = at->mnt, *m;
+    struct mount *top = at->mnt;
     lock_acquire(&ns->vfs->mount_lock);
     int err = at->dentry == top->root && mount_in(at, ns) ? 0 : -LINUX_EINVAL;
+    if (!err)
+        set_sharing(top, kind, recursive);
+    lock_release(&ns->vfs->mount_lock);
+    return err;
+}
+
+int vfs_join_sharing(struct mnt_ns *ns, const struct path *from, const struct path *to)
+{
+    struct mount *f = from->mnt, *t = to->mnt;
+    lock_acquire(&ns->vfs->mount_lock);
+    int err = -LINUX_EINVAL;
+    if (!mount_in(from, ns) || !mount_in(to, ns))
+        err = f->ns && t->ns ? -LINUX_EPERM : -LINUX_EINVAL;
+    else if (from->dentry == f->root && to->dentry == t->root && f->super == t->super &&
+             dentry_is_below(ns->vfs, t->root, f->root) && !t->peers && !t->master &&
+             (f->peers || f->master) && !uncovers(&(struct path){f, t->root}))
+        err = 0;
     if (!err) {
-        list_for_each (m, &ns->vfs->mounts, link)
-            if (m == top || (recursive && mount_is_below(m, top)))
-                share_set(m, kind);
+        t->peers = f->peers;
+        t->master = f->master;
     }
     lock_release(&ns->vfs->mount_lock);
     return err;
@@ -435,7 +493,7 @@ int vfs_detached_copy(struct mnt_ns *ns, const struct path *from, bool recursive
     return err;
 }
 
-void vfs_detached_done(const struct path *p)
+void mount_detached_done(const struct path *p)
 {
     struct vfs *vfs = p->mnt->vfs;
     struct list removed;

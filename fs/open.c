@@ -54,7 +54,12 @@ static int count_writer(struct file *file)
     if (!LINUX_S_ISREG(inode->type) ||
         (atomic_load(&file->flags) & LINUX_O_ACCMODE) == LINUX_O_RDONLY)
         return 0;
-    int err = inode_add_writer(inode);
+    int err = mount_add_writer(file->path.mnt);
+    if (err)
+        return err;
+    err = inode_add_writer(inode);
+    if (err)
+        mount_remove_writer(file->path.mnt);
     file->counted_writer = !err;
     return err;
 }
@@ -121,6 +126,24 @@ int vfs_open_path(const struct vfs_caller *c, const struct path *p, unsigned fla
     return open_resolved(c, p, flags & ~(unsigned)(LINUX_O_CREAT | LINUX_O_EXCL), false, out);
 }
 
+static void detached_release(struct file *file)
+{
+    mount_detached_done(&file->path);
+}
+
+static const struct file_ops detached_file_ops = {.release = detached_release};
+
+int vfs_open_detached(const struct vfs_caller *c, struct path *p, struct file **out)
+{
+    int err = open_resolved(c, p, LINUX_O_PATH, false, out);
+    if (err)
+        mount_detached_done(p);
+    else
+        (*out)->ops = &detached_file_ops;
+    path_put(p);
+    return err;
+}
+
 int vfs_unnamed_path(struct vfs *vfs, struct inode *inode, const char *name, struct path *out)
 {
     struct dentry *d = dentry_create_anonymous(inode_get(inode), name);
@@ -143,6 +166,7 @@ int vfs_open_inode(struct vfs *vfs, struct inode *inode, unsigned flags, const s
     // The maker's own descriptor of an object without a name keeps nobody from running it.
     if (!err && (*out)->counted_writer) {
         inode_remove_writer(inode);
+        mount_remove_writer((*out)->path.mnt);
         (*out)->counted_writer = false;
     }
     return err;

@@ -315,8 +315,8 @@ int path_walk(const struct vfs_caller *c, const struct path *base, const char *n
     if (!err && flags & WALK_DIRECTORY && !LINUX_S_ISDIR(w.cur.dentry->inode->type))
         err = -LINUX_ENOTDIR;
     if (!err) {
-        path_get(&w.cur);
         *out = w.cur;
+        w.cur = (struct path){NULL, NULL};
     }
     walk_end(&w);
     return err;

@@ -4,6 +4,7 @@
 #include "platform/abi/fs.h"
 #include "platform/abi/linux_errno.h"
 #include "platform/clock.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -402,8 +403,12 @@ static ssize_t tmpfs_readlink(struct inode *inode, const struct vfs_caller *c, c
                               size_t size)
 {
     (void)c;
-    const struct tmpfs_node *node = inode->private;
+    struct tmpfs_node *node = inode->private;
     size_t len = strlen(node->target);
+    lock_acquire(&node->lock);
+    if (node->atime <= node->mtime || node->atime <= node->ctime)
+        node->atime = now(); // as relatime has it: once after a change
+    lock_release(&node->lock);
     memcpy(buf, node->target, len < size ? len : size);
     return (ssize_t)len;
 }
@@ -580,6 +585,36 @@ static int tmpfs_statfs(struct super *s, struct vfs_statfs *out)
     return 0;
 }
 
+static uint64_t pages_of(uint64_t bytes)
+{
+    return bytes / FRAME_SIZE + (bytes % FRAME_SIZE != 0);
+}
+
+static uint64_t half_of_memory(const struct tmpfs *fs)
+{
+    return frame_pool_limit(fs->vfs->frames) / FRAME_SIZE / 2;
+}
+
+static void tmpfs_show_options(struct super *s, char *buf, size_t size)
+{
+    struct tmpfs *fs = s->private;
+    const struct tmpfs_options *o = &fs->shown;
+    uint64_t pages = atomic_load(&fs->page_limit), nodes = atomic_load(&fs->node_limit);
+    char sized[32] = "", limited[40] = "", mode[16] = "", uid[24] = "", gid[24] = "";
+    if (pages && pages != half_of_memory(fs))
+        snprintf(sized, sizeof sized, ",size=%lluk",
+                 (unsigned long long)(pages * (FRAME_SIZE / 1024)));
+    if (nodes != NODE_LIMIT)
+        snprintf(limited, sizeof limited, ",nr_inodes=%llu", (unsigned long long)nodes);
+    if (o->set & TMPFS_MODE && o->mode != 01777)
+        snprintf(mode, sizeof mode, ",mode=%03o", o->mode);
+    if (o->uid)
+        snprintf(uid, sizeof uid, ",uid=%u", o->uid);
+    if (o->gid)
+        snprintf(gid, sizeof gid, ",gid=%u", o->gid);
+    snprintf(buf, size, "%s%s%s%s%s", sized, limited, mode, uid, gid);
+}
+
 static int tmpfs_sync(struct super *s)
 {
     (void)s;
@@ -610,9 +645,10 @@ static const struct super_ops tmpfs_super_ops = {
     .destroy = tmpfs_destroy,
     .statfs = tmpfs_statfs,
     .sync = tmpfs_sync,
+    .show_options = tmpfs_show_options,
 };
 
-int tmpfs_create(struct vfs *vfs, uint64_t size_limit, uint32_t root_mode, struct super **out)
+int tmpfs_create_with(struct vfs *vfs, const struct tmpfs_options *options, struct super **out)
 {
     struct tmpfs *fs = calloc(1, sizeof *fs);
     struct super *s = fs ? super_create(&tmpfs_super_ops, vfs, fs) : NULL;
@@ -621,18 +657,46 @@ int tmpfs_create(struct vfs *vfs, uint64_t size_limit, uint32_t root_mode, struc
         return -LINUX_ENOMEM;
     }
     fs->vfs = vfs;
-    fs->page_limit = (size_limit + FRAME_SIZE - 1) / FRAME_SIZE;
-    fs->node_limit = NODE_LIMIT;
+    fs->shown = *options;
+    fs->page_limit = options->set & TMPFS_SIZE ? pages_of(options->size) : half_of_memory(fs);
+    fs->node_limit = options->set & TMPFS_NODES && options->nodes ? options->nodes : NODE_LIMIT;
     atomic_init(&fs->next_ino, 1);
     lock_init(&fs->lock, LOCK_RANK_HOST_TABLE);
     list_init(&fs->all);
-    int err = node_create(s, LINUX_S_IFDIR | (root_mode & LINUX_S_IALLPERM), 0, 0, 0, &s->root);
+    uint32_t mode = options->set & TMPFS_MODE ? options->mode & LINUX_S_IALLPERM : 01777;
+    int err = node_create(s, LINUX_S_IFDIR | mode, options->uid, options->gid, 0, &s->root);
     if (err) {
         super_put(s);
         return err;
     }
     *out = s;
     return 0;
+}
+
+int tmpfs_create(struct vfs *vfs, uint64_t size_limit, uint32_t root_mode, struct super **out)
+{
+    const struct tmpfs_options options = {
+        .set = TMPFS_MODE | TMPFS_SIZE, .size = size_limit, .mode = root_mode};
+    return tmpfs_create_with(vfs, &options, out);
+}
+
+const char *tmpfs_reconfigure(struct super *super, const struct tmpfs_options *options)
+{
+    struct tmpfs *fs = super->private;
+    uint64_t pages = pages_of(options->size);
+    if (options->set & TMPFS_SIZE && pages) {
+        if (!atomic_load(&fs->page_limit))
+            return "Cannot retroactively limit size";
+        if (pages < atomic_load(&fs->pages))
+            return "Too small a size for current use";
+    }
+    if (options->set & TMPFS_NODES && options->nodes && options->nodes < atomic_load(&fs->nodes))
+        return "Too few inodes for current use";
+    if (options->set & TMPFS_SIZE)
+        atomic_store(&fs->page_limit, pages);
+    if (options->set & TMPFS_NODES)
+        atomic_store(&fs->node_limit, options->nodes ? options->nodes : NODE_LIMIT);
+    return NULL;
 }
 
 // clang-format off

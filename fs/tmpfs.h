@@ -7,7 +7,8 @@
 
 struct tmpfs {
     struct vfs *vfs;
-    uint64_t page_limit, node_limit; // 0: none
+    _Atomic uint64_t page_limit, node_limit; // page_limit 0: none
+    struct tmpfs_options shown;              // at the start; immutable
     _Atomic uint64_t pages, nodes;
     _Atomic uint64_t next_ino;
     struct lock lock; // rank host_table

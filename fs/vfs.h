@@ -220,6 +220,9 @@ NODISCARD int vfs_mount(struct vfs *vfs, const struct path *at, struct super *su
 NODISCARD int vfs_bind(struct vfs *vfs, const struct path *from, const struct path *at,
                        unsigned flags, bool recursive);
 NODISCARD int vfs_umount(struct vfs *vfs, const struct path *at, bool lazy);
+// MNT_EXPIRE: -LINUX_EAGAIN the first time, gone the second if nobody has used it in between.
+// Consumes the references of `at`.
+NODISCARD int vfs_umount_expired(struct vfs *vfs, struct path *at);
 
 // --- Mount namespaces (fs/mount_ns.c) ------------------------------------------------------------
 // Every mount of a namespace is copied when another is made of it; a task's root and directory are
@@ -237,13 +240,16 @@ NODISCARD int mnt_ns_copy(struct mnt_ns *from, struct user_ns *owner, uint32_t i
                           struct path *const *places, unsigned count, struct mnt_ns **out);
 // mount(2) with MS_MOVE: the mount whose root is `from` goes to `to`.
 NODISCARD int vfs_move_mount(struct mnt_ns *ns, const struct path *from, const struct path *to);
-// Sets the flags of `mask` (MOUNT_*) of the mount at `at`, or of all below it too. -LINUX_EPERM for
-// a flag that came from a namespace with more rights.
-NODISCARD int vfs_set_mount_flags(struct mnt_ns *ns, const struct path *at, unsigned mask,
-                                  unsigned flags, bool recursive);
 enum vfs_share { SHARE_PRIVATE, SHARE_SLAVE, SHARE_SHARED, SHARE_UNBINDABLE };
+// Sets the flags of `mask` (MOUNT_*) of the mount at `at`, or of all below it too, and how they
+// share unless that is NULL: all of it or nothing. -LINUX_EPERM for a flag that came from a
+// namespace with more rights, -LINUX_EBUSY for MOUNT_RDONLY while files are open for writing.
+NODISCARD int vfs_set_mount_flags(struct mnt_ns *ns, const struct path *at, unsigned mask,
+                                  unsigned flags, const enum vfs_share *share, bool recursive);
 NODISCARD int vfs_set_sharing(struct mnt_ns *ns, const struct path *at, enum vfs_share kind,
                               bool recursive);
+// The mount at `to` joins the groups of the one at `from`. The caller has CAP_SYS_ADMIN in `ns`.
+NODISCARD int vfs_join_sharing(struct mnt_ns *ns, const struct path *from, const struct path *to);
 // The mount at `new_root` becomes the root of the tree, the old one goes to `put_old`; `root` is
 // the caller's. Who had the old root as its own is for the caller to move.
 NODISCARD int vfs_pivot_root(struct mnt_ns *ns, const struct path *root,
@@ -253,14 +259,21 @@ NODISCARD int vfs_detached_mount(struct vfs *vfs, struct super *super, const cha
                                  const char *type, unsigned flags, struct path *out);
 NODISCARD int vfs_detached_copy(struct mnt_ns *ns, const struct path *from, bool recursive,
                                 struct path *out);
-// The last user of a detached tree is gone; harmless when it found a place.
-void vfs_detached_done(const struct path *p);
+// Opens the top of a detached tree as O_PATH does; `p` is consumed, also on failure. With the last
+// reference to the file goes the tree, unless it has found a place.
+NODISCARD int vfs_open_detached(const struct vfs_caller *c, struct path *p, struct file **out);
 
 // sync(2): every mounted file system, one after the other.
 void vfs_sync(struct vfs *vfs);
 void vfs_root(struct vfs *vfs, struct path *out);            // of the initial namespace; referenced
 const struct user_ns *vfs_mount_owner(const struct path *p); // of the file system
-unsigned vfs_mount_flags(const struct path *p);              // MOUNT_*, e.g. MOUNT_NOEXEC for exec
+struct super *vfs_mount_super(const struct path *p);         // referenced
+const char *vfs_mount_type(const struct path *p);            // borrowed
+int vfs_mount_id(const struct path *p);                      // 0: in no tree
+bool vfs_is_mount_root(const struct path *p);
+unsigned vfs_mount_flags(const struct path *p); // MOUNT_*, with MOUNT_RDONLY of the file system
+// The file system itself: -LINUX_EBUSY while files are open for writing through any mount of it.
+NODISCARD int vfs_super_set_rdonly(struct super *super, bool rdonly);
 // Calls `each` for every mount in order, without locks held; text fields are copies.
 struct vfs_mount_info {
     int id, parent_id;
@@ -268,7 +281,9 @@ struct vfs_mount_info {
     const char *source, *type, *point; // point: absolute name below `root`
     const char *subtree;               // the part of the file system that is mounted: "/"
     unsigned flags;
-    int peers, master; // groups it shares with; 0: none
+    bool super_rdonly;
+    const char *options; // of the file system: "", or ",size=64k,mode=755"
+    int peers, master;   // groups it shares with; 0: none
     bool unbindable;
 };
 void vfs_each_mount(struct mnt_ns *ns, const struct path *root,
@@ -282,6 +297,8 @@ struct super_ops {
     void (*destroy)(struct super *s);
     int (*statfs)(struct super *s, struct vfs_statfs *out);
     int (*sync)(struct super *s);
+    // What /proc/mounts shows beyond the flags, each option after a comma. Optional.
+    void (*show_options)(struct super *s, char *buf, size_t size);
 };
 
 struct super {
@@ -291,7 +308,8 @@ struct super {
     uint64_t dev;       // st_dev of its inodes (a number of ours)
     struct inode *root; // referenced
     void *private;
-    unsigned flags;          // SUPER_*
+    unsigned flags; // SUPER_*
+    _Atomic bool rdonly;
     struct user_ns *owner;   // who mounted it; referenced; NULL: the initial namespace
     struct lock rename_lock; // renames across directories, one at a time
 };
@@ -439,6 +457,7 @@ void inode_unmap_writable(struct inode *inode);
 NODISCARD int inode_refuse_writable_maps(struct inode *inode);
 
 struct super *super_create(const struct super_ops *ops, struct vfs *vfs, void *private);
+struct super *super_get(struct super *s);
 void super_put(struct super *s);
 
 // --- Open files ----------------------------------------------------------------------------------
@@ -568,6 +587,17 @@ void vfs_lock_release_owner(struct inode *inode, const void *owner);
 // Each makes a super with one reference, to be given to vfs_mount.
 NODISCARD int tmpfs_create(struct vfs *vfs, uint64_t size_limit, uint32_t root_mode,
                            struct super **out);
+// The same with everything that can be said. Of what is not in `set` there is a default: half of
+// the memory for the size.
+struct tmpfs_options {
+    enum { TMPFS_SIZE = 1, TMPFS_NODES = 2, TMPFS_MODE = 4, TMPFS_UID = 8, TMPFS_GID = 16 } set;
+    uint64_t size, nodes; // bytes, objects; 0: no limit
+    uint32_t mode, uid, gid;
+};
+NODISCARD int tmpfs_create_with(struct vfs *vfs, const struct tmpfs_options *options,
+                                struct super **out);
+// New limits. NULL, or what is wrong with them.
+const char *tmpfs_reconfigure(struct super *super, const struct tmpfs_options *options);
 // devfs holds null zero full random urandom; other layers add their devices.
 NODISCARD int devfs_create(struct vfs *vfs, struct super **out);
 // Character and block devices by number: `open` sets file->ops and private. Registered at boot.

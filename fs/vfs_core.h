@@ -71,13 +71,15 @@ int dentry_name(struct vfs *vfs, struct dentry *d, char *buf, size_t size);
 // --- Mounts (fs/mount.c) -------------------------------------------------------------------------
 struct mount {
     _Atomic uint32_t refs;
+    _Atomic bool expiring; // nobody has used it since umount2 with MNT_EXPIRE
     // Immutable.
     int id;
     struct vfs *vfs;
     struct super *super;
     struct dentry *root;
     char *source, *type;
-    _Atomic uint32_t flags; // MOUNT_*
+    _Atomic uint32_t flags;   // MOUNT_*
+    _Atomic uint32_t writers; // files open for writing through it
     // Guarded by vfs->mount_lock; NULL when detached, and for the root.
     struct mount *parent;
     struct dentry *point;
@@ -91,6 +93,7 @@ struct mount {
     struct path was_at; // of one taken out: to be put
     struct mount *copy; // of this mount, while a tree is being copied
     bool marked;        // during one operation
+    uint32_t old_flags; // the same
 };
 
 // A mount namespace: a tree of mounts (fs/mount_ns.c).
@@ -165,6 +168,11 @@ static inline bool mount_in(const struct path *p, const struct mnt_ns *ns)
 {
     return p->mnt->ns == ns;
 }
+// Files that are open for writing keep a mount from becoming read-only. -LINUX_EROFS.
+NODISCARD int mount_add_writer(struct mount *m);
+void mount_remove_writer(struct mount *m);
+// The last user of a detached tree is gone; harmless when it found a place.
+void mount_detached_done(const struct path *p);
 struct mount *mount_get(struct mount *m);
 void mount_put(struct mount *m);
 // Replaces `p` by the root of what is mounted on it, as often as something is.

@@ -118,7 +118,7 @@ static int mount_dev(const struct vfs_caller *c, struct kernel *kernel)
     if (!err)
         err = populate_dev(c);
     if (!err)
-        err = tmpfs_create(kernel->vfs, 0, 01777, &super);
+        err = tmpfs_create_with(kernel->vfs, &(struct tmpfs_options){.set = 0}, &super);
     if (!err)
         err = mount_if_there(c, kernel, "/dev/shm", super, "tmpfs", MOUNT_NOSUID | MOUNT_NODEV);
     if (!err && kernel->ttys)

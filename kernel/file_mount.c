@@ -70,17 +70,26 @@ static int mount_new(struct task *task, const struct path *at, uint64_t flags,
 {
     if (!args->type)
         return -LINUX_EINVAL;
-    int err = mount_type_check(args->type);
+    struct mount_options options;
+    int err = mount_options_init(&options, args->type, false, NULL);
     if (err)
         return err;
-    if (!mnt_ns_has(task->ns->mnt, at))
-        return -LINUX_EINVAL;
+    if (flags & LINUX_MS_RDONLY)
+        options.set_rdonly = options.rdonly = true;
+    if (args->source)
+        err = mount_options_set(task, &options, "source", args->source);
+    if (!err)
+        err = mount_options_parse(task, &options, args->options);
+    if (!err && !mnt_ns_has(task->ns->mnt, at))
+        err = -LINUX_EINVAL;
     struct super *super;
-    err = mount_type_create(task, args->type, args->options, &super);
-    if (err)
-        return err;
-    return vfs_mount(task->kernel->vfs, at, super, args->source ? args->source : "none", args->type,
-                     vfs_flags(flags));
+    if (!err)
+        err = mount_options_create(task, &options, &super);
+    if (!err)
+        err = vfs_mount(task->kernel->vfs, at, super, options.source ? options.source : "none",
+                        args->type, vfs_flags(flags));
+    mount_options_done(&options);
+    return err;
 }
 
 static int mount_bind(struct task *task, const struct vfs_caller *caller, const struct path *at,
@@ -128,20 +137,38 @@ static int mount_sharing(struct task *task, const struct path *at, uint64_t flag
                            flags & LINUX_MS_REC);
 }
 
-// Of the mount; of the file system too, whose owner must agree then. Its options stay.
+// Of the file system, whose owner must agree.
+static int reconfigure(struct task *task, const struct path *at, uint64_t flags,
+                       const struct mount_args *args)
+{
+    struct mount_options options;
+    int err = mount_options_init(&options, vfs_mount_type(at), true, NULL);
+    if (err)
+        return err;
+    options.set_rdonly = true;
+    options.rdonly = flags & LINUX_MS_RDONLY;
+    err = mount_options_parse(task, &options, args->options);
+    if (!err && !cred_capable_in(task->cred, vfs_mount_owner(at), LINUX_CAP_SYS_ADMIN))
+        err = -LINUX_EPERM;
+    struct super *super = err ? NULL : vfs_mount_super(at);
+    if (super) {
+        err = mount_options_reconfigure(&options, super);
+        super_put(super);
+    }
+    mount_options_done(&options);
+    return err;
+}
+
 static int mount_remount(struct task *task, const struct path *at, uint64_t flags,
                          const struct mount_args *args)
 {
     unsigned mask = MOUNT_FLAGS;
     if (!(flags & ATIMES))
         mask &= ~(unsigned)MOUNT_ATIMES;
-    if (!(flags & LINUX_MS_BIND)) {
-        if (args->options && *args->options)
-            return -LINUX_EINVAL;
-        if (!cred_capable_in(task->cred, vfs_mount_owner(at), LINUX_CAP_SYS_ADMIN))
-            return -LINUX_EPERM;
-    }
-    return vfs_set_mount_flags(task->ns->mnt, at, mask, vfs_flags(flags), false);
+    if (!vfs_is_mount_root(at) || !mnt_ns_has(task->ns->mnt, at))
+        return -LINUX_EINVAL;
+    int err = flags & LINUX_MS_BIND ? 0 : reconfigure(task, at, flags, args);
+    return err ? err : vfs_set_mount_flags(task->ns->mnt, at, mask, vfs_flags(flags), NULL, false);
 }
 
 static int mount_at(struct task *task, const struct vfs_caller *caller, const struct path *at,
@@ -198,10 +225,13 @@ int64_t sys_umount2(struct task *task, uaddr_t path, uint32_t flags)
         return err;
     if (!task_mnt_capable(task, LINUX_CAP_SYS_ADMIN))
         err = -LINUX_EPERM;
-    else if (flags & LINUX_MNT_EXPIRE || !mnt_ns_has(task->ns->mnt, &found))
+    else if (!mnt_ns_has(task->ns->mnt, &found))
         err = -LINUX_EINVAL;
     else if (flags & LINUX_MNT_FORCE && !task_capable(task, LINUX_CAP_SYS_ADMIN))
         err = -LINUX_EPERM;
+    else if (flags & LINUX_MNT_EXPIRE)
+        err = found.mnt == at.caller.root.mnt ? -LINUX_EINVAL
+                                              : vfs_umount_expired(task->kernel->vfs, &found);
     else
         err = vfs_umount(task->kernel->vfs, &found, flags & LINUX_MNT_DETACH);
     path_put(&found);

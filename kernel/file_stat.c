@@ -50,20 +50,35 @@ static int stat_descriptor(struct task *task, int32_t fd, struct vfs_stat *out)
     return err;
 }
 
-static int stat_at(struct task *task, int32_t dirfd, uaddr_t path, uint32_t flags,
-                   struct vfs_stat *out)
+// Where an object was found, for statx: id 0 when it is in no tree.
+struct stat_place {
+    int mount_id;
+    bool mount_root;
+};
+
+static void note_place(const struct path *p, struct stat_place *out)
 {
+    if (p->mnt)
+        *out = (struct stat_place){vfs_mount_id(p), vfs_is_mount_root(p)};
+}
+
+static int stat_at(struct task *task, int32_t dirfd, uaddr_t path, uint32_t flags,
+                   struct vfs_stat *out, struct stat_place *place)
+{
+    *place = (struct stat_place){0, false};
     struct file_at at;
     int err = file_at_begin(task, dirfd, path, flags & LINUX_AT_EMPTY_PATH, &at);
     if (err)
         return err;
     if (!at.name[0] && at.base.file) {
         err = file_getattr(task, at.base.file, out);
+        note_place(&at.base.file->path, place);
     } else {
         struct path found;
         err = file_at_walk(&at, file_at_flags(flags), &found);
         if (!err) {
             err = vfs_getattr(&at.caller, &found, out);
+            note_place(&found, place);
             path_put(&found);
         }
     }
@@ -89,7 +104,8 @@ int64_t sys_newfstatat(struct task *task, int32_t dirfd, uaddr_t path, uaddr_t b
     if (flags & ~(uint32_t)STAT_FLAGS)
         return -LINUX_EINVAL;
     struct vfs_stat st;
-    int err = stat_at(task, dirfd, path, flags, &st);
+    struct stat_place place;
+    int err = stat_at(task, dirfd, path, flags, &st, &place);
     return err ? err : put_stat(task, buf, &st);
 }
 
@@ -116,11 +132,15 @@ int64_t sys_statx(struct task *task, int32_t dirfd, uaddr_t path, uint32_t flags
         (flags & LINUX_AT_STATX_SYNC_TYPE) == LINUX_AT_STATX_SYNC_TYPE)
         return -LINUX_EINVAL;
     struct vfs_stat st;
-    int err = stat_at(task, dirfd, path, flags, &st);
+    struct stat_place place;
+    int err = stat_at(task, dirfd, path, flags, &st, &place);
     if (err)
         return err;
     struct linux_statx out = {
-        .stx_mask = LINUX_STATX_BASIC_STATS,
+        .stx_mask = LINUX_STATX_BASIC_STATS | LINUX_STATX_MNT_ID,
+        .stx_attributes = place.mount_root ? LINUX_STATX_ATTR_MOUNT_ROOT : 0,
+        .stx_attributes_mask = LINUX_STATX_ATTR_MOUNT_ROOT,
+        .stx_mnt_id = (uint64_t)place.mount_id,
         .stx_blksize = st.blksize,
         .stx_nlink = st.nlink,
         .stx_uid = cred_show_uid(task->cred, st.uid),

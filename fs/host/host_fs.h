@@ -124,6 +124,7 @@ struct host_node {
     unsigned place_users; // places held
     bool renaming;        // the host's names and `names` do not agree just now
     char *target;         // symlink: its text, once read
+    bool target_read;     // and the host's access time of it says so
     uint32_t host_mode;
     bool fresh;  // `attr` is what a lookup just saw
     bool linked; // has, or once had, more than one name: `names` may not be all

@@ -270,6 +270,7 @@ void host_attr_changed(struct host_node *node)
     struct host_fs *fs = node->fs;
     lock_acquire(&fs->node_lock);
     node->fresh = false;
+    node->target_read = false;
     lock_release(&fs->node_lock);
 }
 

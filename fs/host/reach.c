@@ -554,7 +554,9 @@ int host_node_readlink(struct host_node *node, char *buf, size_t size, size_t *l
 {
     struct host_fs *fs = node->fs;
     lock_acquire(&fs->node_lock);
-    const char *known = node->target; // never changes once it is there
+    // Never changes once it is there. But the first reading after a change of the object is the
+    // host's, which moves the access time then (relatime), and only then.
+    const char *known = node->target_read ? node->target : NULL;
     lock_release(&fs->node_lock);
     if (known) {
         *len = strlen(known);
@@ -579,6 +581,8 @@ int host_node_readlink(struct host_node *node, char *buf, size_t size, size_t *l
         node->target = copy;
         copy = NULL;
     }
+    node->target_read = node->target != NULL;
+    node->fresh = false;
     lock_release(&fs->node_lock);
     free(copy);
     return 0;

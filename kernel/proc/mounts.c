@@ -50,15 +50,15 @@ static void show_mount(void *ctx, const struct vfs_mount_info *info)
             proc_printf(t, " unbindable");
         proc_printf(t, " - %s ", info->type);
         append_escaped(t, info->source);
-        proc_printf(t, " %s\n", info->flags & MOUNT_RDONLY ? "ro" : "rw");
+        proc_printf(t, " %s%s\n", info->super_rdonly ? "ro" : "rw", info->options);
         return;
     }
     append_escaped(t, info->source);
     proc_append(t, " ", 1);
     append_escaped(t, info->point);
     proc_printf(t, " %s ", info->type);
-    append_options(t, info->flags);
-    proc_printf(t, " 0 0\n");
+    append_options(t, info->flags | (info->super_rdonly ? (unsigned)MOUNT_RDONLY : 0));
+    proc_printf(t, "%s 0 0\n", info->options);
 }
 
 static int show_all(struct proc_text *t, struct task *task, bool info)

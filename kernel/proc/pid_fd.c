@@ -104,7 +104,8 @@ static int show_fdinfo(struct proc_text *t, const struct proc_node *node, struct
     uint32_t flags = file_flags(file) | (cloexec ? (uint32_t)LINUX_O_CLOEXEC : 0);
     bool positioned = file->ops->seek;
     proc_printf(t, "pos:\t%llu\nflags:\t0%o\nmnt_id:\t%d\nino:\t%llu\n",
-                (unsigned long long)(positioned ? file->pos : 0), flags, 0,
+                (unsigned long long)(positioned ? file->pos : 0), flags,
+                file->path.mnt ? vfs_mount_id(&file->path) : 0,
                 (unsigned long long)(file->inode ? file->inode->ino : 1));
     if (file->ops->show_fdinfo) {
         char *more = malloc(MORE_MAX);

@@ -31,6 +31,7 @@ struct m_node {
     unsigned char *data;
     size_t size;
     dev_t rdev;
+    unsigned crossed; // a symlink: walks that led through it
 };
 
 struct m_cred {
@@ -92,7 +93,7 @@ struct m_walk {
     bool slash; // the path ended in one
 };
 
-static inline int m_step_symlink(const struct m_node *link, char rest[512], unsigned *links)
+static inline int m_step_symlink(struct m_node *link, char rest[512], unsigned *links)
 {
     char all[512];
     if (++*links > M_LINKS)
@@ -100,6 +101,7 @@ static inline int m_step_symlink(const struct m_node *link, char rest[512], unsi
     if (snprintf(all, sizeof all, "%s%s", link->target, rest) >= (int)sizeof all)
         return M_SKIP;
     memcpy(rest, all, sizeof all);
+    link->crossed++;
     return 0;
 }
 

@@ -198,6 +198,31 @@ static void test_xattr(struct tap *t, struct env *e)
     path_put(&p);
 }
 
+static bool follow(const struct vfs_caller *c, const char *name)
+{
+    struct path p;
+    if (path_walk(c, NULL, name, 0, &p))
+        return false;
+    path_put(&p);
+    return true;
+}
+
+static void test_link_times(struct tap *t, struct env *e)
+{
+    const struct vfs_caller *r = &e->root;
+    const struct vfs_setattr set = {.mask = ATTR_ATIME | ATTR_MTIME, .atime = 5, .mtime = 7};
+    struct vfs_stat st, first, second;
+    struct path p;
+    ISH_ASSERT(!env_mkdir(r, "/lt", 0755) && !vfs_symlink(r, ".", NULL, "/lt/ln"));
+    ISH_ASSERT(!path_walk(r, NULL, "/lt/ln", 0, &p) && !vfs_setattr(r, &p, &set, false));
+    path_put(&p);
+    CHECK(t, !env_stat(r, "/lt/ln", &st) && st.atime == 5, "a symlink that is named is not read");
+    ISH_ASSERT(follow(r, "/lt/ln/.") && !env_stat(r, "/lt/ln", &first));
+    ISH_ASSERT(follow(r, "/lt/ln/.") && !env_stat(r, "/lt/ln", &second));
+    CHECK(t, first.atime > first.mtime && second.atime == first.atime,
+          "one that is followed is, which shows the first time after a change");
+}
+
 int main(void)
 {
     struct tap t = {0, 0};
@@ -213,6 +238,7 @@ int main(void)
     test_limit(&t, &e);
     test_readdir(&t, &e);
     test_xattr(&t, &e);
+    test_link_times(&t, &e);
     env_stop(&e);
     return tap_finish(&t);
 }
