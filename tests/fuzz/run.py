@@ -103,6 +103,7 @@ class Run:
         self.log = log
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         stderr=log, text=True, errors="replace",
+                                        env=dict(os.environ, UBSAN_OPTIONS="print_stacktrace=1"),
                                         preexec_fn=own_network if isolated else None)
         self.lines, self.seen = [], {}
         self.reader = threading.Thread(target=self.read)
