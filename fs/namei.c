@@ -226,8 +226,8 @@ static int remove_entry(const struct vfs_caller *c, struct dentry *dir, struct d
     const struct inode_ops *ops = dir->inode->ops;
     if (want_dir ? !ops->rmdir : !ops->unlink)
         return -LINUX_EPERM;
-    if (atomic_load_explicit(&d->mounts, memory_order_acquire) > 0)
-        return -LINUX_EBUSY;
+    if (atomic_load_explicit(&d->mounts, memory_order_acquire) > 0 || d->inode == dir->inode)
+        return -LINUX_EBUSY; // mounted on here, or by the host onto something in it
     if (want_dir) {
         dentry_prune(c->vfs, d);
         lock_acquire_nested(&d->inode->lock);
@@ -295,11 +295,16 @@ static int remove_at(const struct vfs_caller *c, const struct path *base, const 
     if (!err) {
         struct inode *dir = w.cur.dentry->inode;
         bool locks = dir->ops->unlink || dir->ops->rmdir;
+        bool alone = want_dir && dir->super->flags & SUPER_NO_DCACHE; // as lock_dirs in rename.c
+        if (alone)
+            lock_acquire(&dir->super->rename_lock);
         if (locks)
             lock_acquire(&dir->lock);
         err = remove_locked(&w, want_dir, &victim);
         if (locks)
             lock_release(&dir->lock);
+        if (alone)
+            lock_release(&dir->super->rename_lock);
     }
     dentry_put(victim);
     walk_end(&w);

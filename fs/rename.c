@@ -14,14 +14,18 @@ struct renaming {
 
 // An ancestor is locked before what is below it, which is the order rmdir has; directories that are
 // not related go by address. Renames across directories are one at a time, so nothing else decides.
+// Where names change behind our back, a directory may have several entries, and what they say of
+// who is above whom may be out of date: there, whoever locks two directories is the only one.
 static void lock_dirs(struct renaming *r) NO_TSA
 {
     struct dentry *a = r->from.cur.dentry, *b = r->to.cur.dentry;
-    if (a == b) {
+    bool one = a->inode == b->inode;
+    if (!one || a->super->flags & SUPER_NO_DCACHE)
+        lock_acquire(&a->super->rename_lock);
+    if (one) {
         lock_acquire(&a->inode->lock);
         return;
     }
-    lock_acquire(&a->super->rename_lock);
     bool swap = dentry_is_below(r->c->vfs, a, b);
     if (!swap && !dentry_is_below(r->c->vfs, b, a))
         swap = (uintptr_t)b < (uintptr_t)a;
@@ -32,11 +36,12 @@ static void lock_dirs(struct renaming *r) NO_TSA
 static void unlock_dirs(struct renaming *r) NO_TSA
 {
     struct dentry *a = r->from.cur.dentry, *b = r->to.cur.dentry;
+    bool one = a->inode == b->inode;
     lock_release(&a->inode->lock);
-    if (a == b)
-        return;
-    lock_release(&b->inode->lock);
-    lock_release(&a->super->rename_lock);
+    if (!one)
+        lock_release(&b->inode->lock);
+    if (!one || a->super->flags & SUPER_NO_DCACHE)
+        lock_release(&a->super->rename_lock);
 }
 
 static int find_entries(struct renaming *r)
@@ -70,11 +75,19 @@ static int check_slashes(const struct renaming *r)
     return 0;
 }
 
+// Is `dir` the directory `d`, by another entry perhaps, or below it?
+static bool is_in(const struct renaming *r, struct dentry *dir, struct dentry *d)
+{
+    return dir->inode == d->inode || dentry_is_below(r->c->vfs, dir, d);
+}
+
 static int check_loops(const struct renaming *r)
 {
-    if (dentry_is_below(r->c->vfs, r->to.cur.dentry, r->source))
+    if (is_in(r, r->to.cur.dentry, r->source) || r->from.cur.dentry->inode == r->source->inode)
         return -LINUX_EINVAL; // into itself
-    if (r->target->inode && dentry_is_below(r->c->vfs, r->from.cur.dentry, r->target))
+    if (r->target->inode && r->to.cur.dentry->inode == r->target->inode)
+        return -LINUX_EBUSY;
+    if (r->target->inode && is_in(r, r->from.cur.dentry, r->target))
         return r->flags & LINUX_RENAME_EXCHANGE ? -LINUX_EINVAL : -LINUX_ENOTEMPTY;
     return 0;
 }

@@ -24,6 +24,7 @@ enum {
     VMA_DONTDUMP = 1 << 6,
     VMA_MAP_SHARED = 1 << 7, // mapped MAP_SHARED: shown as such even where it cannot be written
     VMA_DONTEXPAND = 1 << 8,
+    VMA_SECRET = 1 << 9, // nobody else looks into it (memfd_secret)
 };
 
 enum {

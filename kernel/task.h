@@ -129,9 +129,9 @@ struct task {
     int32_t syscall_nr;  // in a system call that may be restarted: its number, else -1
     uint64_t syscall_x0; // x0 at entry, for restarts
     struct restart_block restart;
-    struct sem_undo_list *sem_undo; // kernel/ipc/sem.c; NULL: nothing to undo
-    bool exiting;                   // leave the main loop with exit_status
-    struct trace_line *trace;       // strace line under construction, or NULL
+    _Atomic(struct sem_undo_list *) sem_undo; // kernel/ipc/sem.c; NULL: nothing to undo
+    bool exiting;                             // leave the main loop with exit_status
+    struct trace_line *trace;                 // strace line under construction, or NULL
     uint32_t personality;
     struct vfork_done *vfork_done; // told when we exec or exit
     int32_t mce_policy;            // PR_MCE_KILL_*; memory does not fail here

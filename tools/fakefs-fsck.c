@@ -1,5 +1,5 @@
 // fakefs-fsck: checks the metadata of a root.
-#include "fs/fakefs/fsck.h"
+#include "include/ish/ish.h"
 #include "platform/abi/linux_errno.h"
 #include "tools/root_tool.h"
 #include <inttypes.h>
@@ -17,29 +17,26 @@ static const char usage[] =
     "      --repair  repair what can be repaired\n"
     "      --help    this text\n";
 
-static void report(void *ctx, bool fixed, const char *line)
-{
-    root_tool_clear(ctx);
-    printf("%s%s\n", line, fixed ? " (repaired)" : "");
-}
-
 int main(int argc, char **argv)
 {
+    char why[1024];
     struct root_tool tool = {.name = "fakefs-fsck", .usage = usage, .option = "--repair"};
     root_tool_start(&tool, argc, argv, 1, 1);
-    struct fsck f = {
-        .repair = tool.option_given, .report = report, .step = root_tool_step, .ctx = &tool};
-    int err = fsck_run(&f, argv[1]);
+    ish_work work = {.size = sizeof work,
+                     .context = &tool,
+                     .progress = root_tool_progress,
+                     .report = root_tool_report,
+                     .why = why,
+                     .why_size = sizeof why};
+    ish_root_state state = {.size = sizeof state};
+    int err = ish_root_check(&work, argv[1], tool.option_given, &state);
     root_tool_clear(&tool);
-    if (err == -LINUX_ECANCELED) {
+    if (err == -LINUX_ECANCELED)
         fprintf(stderr, "fakefs-fsck: cancelled\n");
-        return root_tool_end(&tool, EXIT_ERRORS);
-    }
     if (!err)
         printf("%" PRIu64 " objects, %" PRIu64 " with records, %" PRIu64
-               " records of removed ones; "
-               "%" PRIu64 " problems repaired, %" PRIu64 " left\n",
-               f.objects, f.rows - f.lost, f.lost, f.fixed, f.left);
-    int status = err || f.left ? EXIT_ERRORS : f.fixed ? EXIT_FIXED : 0;
+               " records of removed ones; %" PRIu64 " problems repaired, %" PRIu64 " left\n",
+               state.objects, state.rows - state.lost, state.lost, state.repaired, state.left);
+    int status = err || state.left ? EXIT_ERRORS : state.repaired ? EXIT_FIXED : 0;
     return root_tool_end(&tool, status);
 }

@@ -38,13 +38,28 @@ static void complain(const struct root_tool *tool, const char *what, const char 
     exit(EXIT_USAGE);
 }
 
+// The option that takes a value: 0 when `arg` is not it, otherwise how many arguments it is.
+static int take_value(struct root_tool *tool, const char *arg, char *next)
+{
+    const size_t len = tool->value_option ? strlen(tool->value_option) : 0;
+    if (len == 0 || strncmp(arg, tool->value_option, len) != 0 || (arg[len] && arg[len] != '='))
+        return 0;
+    tool->value = arg[len] ? arg + len + 1 : next;
+    if (!tool->value)
+        complain(tool, "no value for ", arg);
+    return arg[len] ? 1 : 2;
+}
+
 int root_tool_start(struct root_tool *tool, int argc, char **argv, int least, int most)
 {
     int count = 0;
     bool options = true;
     for (int i = 1; i < argc; i++) {
         const char *arg = argv[i];
-        if (options && strcmp(arg, "--") == 0) {
+        int taken = options ? take_value(tool, arg, argv[i + 1]) : 0;
+        if (taken > 0) {
+            i += taken - 1;
+        } else if (options && strcmp(arg, "--") == 0) {
             options = false;
         } else if (options && (strcmp(arg, "--help") == 0 || strcmp(arg, "-h") == 0)) {
             fputs(tool->usage, stdout);
@@ -74,16 +89,16 @@ void root_tool_clear(struct root_tool *tool)
     tool->width = 0;
 }
 
-bool root_tool_step(void *ctx, uint64_t bytes, uint64_t total, uint64_t entries)
+int root_tool_progress(void *ctx, uint64_t bytes, uint64_t total, uint64_t entries)
 {
     struct root_tool *tool = ctx;
     if (cancelled())
-        return false;
+        return 1;
     if (!tool->terminal)
-        return true;
+        return 0;
     uint64_t now = clock_monotonic_ns();
     if (now - tool->shown_ns < REDRAW_NS)
-        return true;
+        return 0;
     tool->shown_ns = now;
     int n;
     if (total > 0)
@@ -92,7 +107,13 @@ bool root_tool_step(void *ctx, uint64_t bytes, uint64_t total, uint64_t entries)
         n = fprintf(stderr, "\r%" PRIu64 " MiB  %" PRIu64 " entries", bytes >> 20, entries);
     if (n > (int)tool->width)
         tool->width = (unsigned)n;
-    return true;
+    return 0;
+}
+
+void root_tool_report(void *tool, const char *line)
+{
+    root_tool_clear(tool);
+    printf("%s\n", line);
 }
 
 int root_tool_end(struct root_tool *tool, int status)

@@ -1,5 +1,5 @@
 // unfakefsify: a root becomes a tar archive.
-#include "fs/fakefs/archive.h"
+#include "include/ish/ish.h"
 #include "platform/abi/fs.h"
 #include "platform/host_errno.h"
 #include "platform/host_file.h"
@@ -24,35 +24,35 @@ static bool ends_with(const char *name, const char *end)
     return n > m && strcmp(name + n - m, end) == 0;
 }
 
-static enum archive_compression compression_of(const char *name)
+static enum ish_compression compression_of(const char *name)
 {
     if (ends_with(name, ".gz") || ends_with(name, ".tgz"))
-        return ARCHIVE_GZIP;
+        return ISH_GZIP;
     if (ends_with(name, ".xz") || ends_with(name, ".txz"))
-        return ARCHIVE_XZ;
-    return ends_with(name, ".zst") ? ARCHIVE_ZSTD : ARCHIVE_PLAIN;
+        return ISH_XZ;
+    return ends_with(name, ".zst") ? ISH_ZSTD : ISH_PLAIN;
 }
 
 // Writes TAR.partial and gives it its name.
-static int export_to_file(struct archive_job *job, const char *dir, const char *tar)
+static int export_to_file(ish_work *work, const char *dir, const char *tar)
 {
     char partial[LINUX_PATH_MAX];
     int n = snprintf(partial, sizeof partial, "%s.partial", tar);
     if (n < 0 || (size_t)n >= sizeof partial) {
-        snprintf(job->why, sizeof job->why, "the name of the archive is too long");
+        snprintf(work->why, work->why_size, "the name of the archive is too long");
         return -1;
     }
     int fd = host_open_path(partial, LINUX_O_WRONLY | LINUX_O_CREAT | LINUX_O_TRUNC, 0644);
     if (fd < 0) {
-        snprintf(job->why, sizeof job->why, "%.900s: %s", partial, errno_text(-fd));
+        snprintf(work->why, work->why_size, "%.900s: %s", partial, errno_text(-fd));
         return fd;
     }
-    int err = archive_export(job, dir, fd, compression_of(tar));
+    int err = ish_root_export(work, dir, fd, compression_of(tar));
     host_close(fd);
     if (!err) {
         err = host_rename_path(partial, tar);
         if (err)
-            snprintf(job->why, sizeof job->why, "%.900s: %s", tar, errno_text(-err));
+            snprintf(work->why, work->why_size, "%.900s: %s", tar, errno_text(-err));
     }
     if (err && host_remove_file_path(partial))
         fprintf(stderr, "unfakefsify: %s could not be removed\n", partial);
@@ -61,17 +61,22 @@ static int export_to_file(struct archive_job *job, const char *dir, const char *
 
 int main(int argc, char **argv)
 {
+    char why[1024];
     struct root_tool tool = {.name = "unfakefsify", .usage = usage};
     root_tool_start(&tool, argc, argv, 2, 2);
     const char *dir = argv[1], *tar = argv[2];
-    struct archive_job job = {.step = root_tool_step, .ctx = &tool};
-    int err = strcmp(tar, "-") == 0 ? archive_export(&job, dir, STDOUT_FILENO, ARCHIVE_PLAIN)
-                                    : export_to_file(&job, dir, tar);
+    ish_work work = {.size = sizeof work,
+                     .context = &tool,
+                     .progress = root_tool_progress,
+                     .why = why,
+                     .why_size = sizeof why};
+    int err = strcmp(tar, "-") == 0 ? ish_root_export(&work, dir, STDOUT_FILENO, ISH_PLAIN)
+                                    : export_to_file(&work, dir, tar);
     root_tool_clear(&tool);
     if (err)
-        fprintf(stderr, "unfakefsify: %s\n", job.why);
-    else if (job.skipped)
+        fprintf(stderr, "unfakefsify: %s\n", why);
+    else if (work.skipped)
         fprintf(stderr, "unfakefsify: %" PRIu64 " sockets have no place in an archive: left out\n",
-                job.skipped);
+                work.skipped);
     return root_tool_end(&tool, err ? EXIT_FAILED : 0);
 }

@@ -22,11 +22,20 @@ struct archive_job {
     char why[ARCHIVE_WHY_MAX]; // out: a sentence on failure
     uint64_t entries;          // out
     uint64_t skipped;          // out: entries or attributes that have no place there
+    // Of several container images in one archive, the one of this name; NULL: there is but one.
+    const char *image;
+    // out: what a container image says about running it, lines of "name value", to be freed; NULL
+    // for another archive. Nothing of it is done by anybody.
+    char *image_report;
 };
 
 // Reads a tar (any compression known to libarchive) and makes the root `root`, which must not exist
-// or be an empty folder. It is built as ROOT.partial; on failure nothing is left.
+// or be an empty folder. It is built as ROOT.partial; on failure nothing is left. An archive of a
+// container image (an OCI layout, `docker save`) makes the root that the image's layers amount to,
+// with the image's configuration beside it in ROOT/image.json.
 NODISCARD int archive_import(struct archive_job *job, int tar_fd, const char *root);
+// The same for an image that is a folder of the host.
+NODISCARD int archive_import_dir(struct archive_job *job, const char *dir, const char *root);
 
 // Makes a root of iSH (database of version 3) one of ours, in place; the old database is kept as
 // meta.db.ish3. `skipped`: recorded paths that lead to nothing. Cancelled or interrupted, the next

@@ -1,5 +1,6 @@
 #include "fs/fakefs/archive.h"
 #include "fs/fakefs/machine.h"
+#include "fs/fakefs/tree.h"
 #include "fs/sparse_map.h"
 #include "platform/abi/fs.h"
 #include "platform/abi/linux_errno.h"
@@ -280,149 +281,31 @@ static int put_object(struct export *ex, const struct path *p, const char *name)
 
 // --- The tree ------------------------------------------------------------------------------------
 
-// Names of one directory, sorted.
-struct names {
-    struct dir_sink sink;
-    char **name;
-    size_t count, room;
-    bool failed;
-};
-
-static bool collect(struct dir_sink *sink, const char *name, size_t name_len, uint64_t ino,
-                    uint8_t d_type, uint64_t next_pos)
+static int visit(void *ctx, const struct tree_visit *v)
 {
-    (void)ino, (void)d_type, (void)next_pos;
-    struct names *n = CONTAINER_OF(sink, struct names, sink);
-    if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
-        return true;
-    if (n->count == n->room) {
-        size_t room = n->room ? n->room * 2 : 64;
-        void *grown = realloc(n->name, room * sizeof *n->name);
-        n->failed = !grown;
-        if (n->failed)
-            return false;
-        n->name = grown;
-        n->room = room;
-    }
-    n->name[n->count] = strndup(name, name_len);
-    n->failed = !n->name[n->count];
-    if (!n->failed)
-        n->count++;
-    return !n->failed;
-}
-
-static void free_names(struct names *n)
-{
-    for (size_t i = 0; i < n->count; i++)
-        free(n->name[i]);
-    free(n->name);
-}
-
-static int list_dir(struct export *ex, const struct path *dir, const char *shown, struct names *n)
-{
-    *n = (struct names){.sink = {collect}};
-    struct file *file;
-    int err = vfs_open_path(&ex->m.caller, dir, LINUX_O_RDONLY | LINUX_O_DIRECTORY, &file);
-    if (err)
-        return fail_errno(ex, err, shown);
-    err = file_readdir(file, &n->sink);
-    file_put(file);
-    if (!err && n->failed)
-        err = -LINUX_ENOMEM;
-    if (err) {
-        free_names(n);
-        return fail_errno(ex, err, shown);
-    }
-    if (n->count > 0)
-        qsort(n->name, n->count, sizeof *n->name, compare_names);
-    return 0;
-}
-
-// A directory being walked; a list of them instead of recursion, because trees are deep.
-struct level {
-    struct level *up;
-    struct path dir;
-    struct names names;
-    size_t next;
-    char *prefix; // "" or "a/b/"
-};
-
-static int enter(struct export *ex, struct level **top, const struct path *dir, char *prefix)
-{
-    struct level *l = calloc(1, sizeof *l);
-    int err = l && prefix ? list_dir(ex, dir, prefix, &l->names)
-                          : fail_errno(ex, -LINUX_ENOMEM, "export");
-    if (err) {
-        free(l);
-        free(prefix);
-        return err;
-    }
-    path_get(dir);
-    l->dir = *dir;
-    l->prefix = prefix;
-    l->up = *top;
-    *top = l;
-    return 0;
-}
-
-static void leave(struct level **top)
-{
-    struct level *l = *top;
-    *top = l->up;
-    path_put(&l->dir);
-    free_names(&l->names);
-    free(l->prefix);
-    free(l);
-}
-
-static char *join(const char *prefix, const char *name, const char *end)
-{
-    size_t size = strlen(prefix) + strlen(name) + strlen(end) + 1;
-    char *s = malloc(size);
-    if (s)
-        snprintf(s, size, "%s%s%s", prefix, name, end);
-    return s;
-}
-
-static int put_child(struct export *ex, struct level **top, const char *name)
-{
-    struct level *l = *top;
-    struct path p;
-    char *shown = join(l->prefix, name, "");
-    if (!shown)
-        return fail_errno(ex, -LINUX_ENOMEM, name);
-    int err = path_walk(&ex->m.caller, &l->dir, name, 0, &p);
-    if (err) {
-        fail_errno(ex, err, shown);
-    } else {
-        bool is_dir = path_inode(&p)->type == LINUX_S_IFDIR;
-        char *entry = is_dir ? join(shown, "/", "") : NULL;
-        err = put_object(ex, &p, entry ? entry : shown);
-        free(entry);
-        if (!err && is_dir)
-            err = enter(ex, top, &p, join(l->prefix, name, "/"));
-        path_put(&p);
-    }
-    free(shown);
+    struct export *ex = ctx;
+    if (!v->is_dir)
+        return put_object(ex, v->path, v->name);
+    size_t size = strlen(v->name) + 3;
+    char *name = malloc(size);
+    if (!name)
+        return fail_errno(ex, -LINUX_ENOMEM, v->name);
+    snprintf(name, size, "%s/", v->name[0] ? v->name : ".");
+    int err = put_object(ex, v->path, name);
+    free(name);
     return err;
+}
+
+static int walk_failed(void *ctx, int err, const char *name)
+{
+    return fail_errno(ctx, err, name);
 }
 
 static int put_tree(struct export *ex)
 {
-    struct level *top = NULL;
-    const struct path *root = &ex->m.caller.root;
-    int err = put_object(ex, root, "./");
-    if (!err)
-        err = enter(ex, &top, root, strdup(""));
-    while (!err && top) {
-        if (top->next == top->names.count)
-            leave(&top);
-        else
-            err = put_child(ex, &top, top->names.name[top->next++]);
-    }
-    while (top)
-        leave(&top);
-    return err;
+    const struct tree_walk w = {
+        .caller = &ex->m.caller, .visit = visit, .failed = walk_failed, .ctx = ex};
+    return tree_walk(&w, &ex->m.caller.root);
 }
 
 // --- The whole -----------------------------------------------------------------------------------

@@ -583,7 +583,7 @@ static int prepare_database(const struct root_dir *r, struct db *db, const struc
     bool copy = false;
     int err = root_is_copy(r, db, &copy);
     if (!err && copy)
-        err = root_rebuild(r, db, log);
+        err = root_rebuild(r, db, log, NULL);
     if (!err && db_rename_count(db) > RENAME_LOG_MAX)
         err = root_compact(db);
     return err;
@@ -635,6 +635,8 @@ int fakefs_create(struct vfs *vfs, const char *root, const struct log *log,
     int err = root_dir_open(root, why, FAKEFS_WHY_MAX, &f->root);
     f->host.staging_fd = -1;
     struct super *s = err ? NULL : super_create(&fakefs_super_ops, vfs, &f->host);
+    if (s)
+        s->flags |= SUPER_HANDLES;
     if (!s) {
         root_dir_close(&f->root);
         free(f);

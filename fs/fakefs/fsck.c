@@ -268,7 +268,8 @@ static int check_database(struct check *c)
     if (!err && copy) {
         say(c, c->f->repair, "the root was copied: owners are to be found again by name");
         if (c->f->repair)
-            err = root_rebuild(&c->root, c->db, NULL);
+            err =
+                root_rebuild(&c->root, c->db, NULL, &(struct root_progress){c->f->step, c->f->ctx});
         else
             return -LINUX_EAGAIN; // nothing else can be said before that
     }

@@ -1,5 +1,4 @@
-#include "fs/fakefs/archive.h"
-#include "fs/fakefs/machine.h"
+#include "fs/fakefs/import.h"
 #include "fs/fakefs/root.h"
 #include "platform/abi/fs.h"
 #include "platform/abi/linux_errno.h"
@@ -14,27 +13,7 @@
 
 enum { BLOCK_SIZE = 64 * 1024 };
 
-// What waits until the end: a directory's mode and times change while it is being filled.
-struct late_dir {
-    char *name;
-    uint32_t mode, uid, gid;
-    int64_t mtime;
-};
-
-struct import {
-    struct archive_job *job;
-    struct archive *tar;
-    uint64_t total;
-    struct machine m;
-    struct late_dir *dirs;
-    size_t dir_count, dir_room;
-    // The directory of the last entry: the next one is usually there, too.
-    char parent_name[LINUX_PATH_MAX];
-    struct path parent;
-};
-
-static int fail(struct import *im, int err, const char *fmt, ...) PRINTF_LIKE(3, 4);
-static int fail(struct import *im, int err, const char *fmt, ...)
+int import_fail(struct import *im, int err, const char *fmt, ...)
 {
     va_list args;
     if (im->job->why[0])
@@ -45,16 +24,16 @@ static int fail(struct import *im, int err, const char *fmt, ...)
     return err;
 }
 
-static int fail_errno(struct import *im, int err, const char *name)
+int import_fail_errno(struct import *im, int err, const char *name)
 {
-    return fail(im, err, "%s: %s", name, errno_text(-err));
+    return import_fail(im, err, "%s: %s", name, errno_text(-err));
 }
 
-static int step(struct import *im)
+int import_step(struct import *im)
 {
-    uint64_t bytes = (uint64_t)archive_filter_bytes(im->tar, -1);
+    uint64_t bytes = im->position ? *im->position : (uint64_t)archive_filter_bytes(im->tar, -1);
     if (im->job->step && !im->job->step(im->job->ctx, bytes, im->total, im->job->entries))
-        return fail(im, -LINUX_ECANCELED, "cancelled");
+        return import_fail(im, -LINUX_ECANCELED, "cancelled");
     return 0;
 }
 
@@ -67,9 +46,9 @@ static int clean_name(struct import *im, const char *raw, char out[LINUX_PATH_MA
     for (const char *p = raw; *p;) {
         size_t len = strcspn(p, "/");
         if (len == 2 && p[0] == '.' && p[1] == '.')
-            return fail(im, -LINUX_EINVAL, "%s leads out of the root", raw);
+            return import_fail(im, -LINUX_EINVAL, "%s leads out of the root", raw);
         if (len > LINUX_NAME_MAX || at + len + 2 > LINUX_PATH_MAX)
-            return fail(im, -LINUX_ENAMETOOLONG, "%.100s...: the name is too long", raw);
+            return import_fail(im, -LINUX_ENAMETOOLONG, "%.100s...: the name is too long", raw);
         if (len > 0 && !(len == 1 && p[0] == '.')) {
             if (at > 0)
                 out[at++] = '/';
@@ -109,24 +88,25 @@ static void forget_parent(struct import *im)
 }
 
 // One component of a parent: a directory, made if it is missing. A symlink there is an error, not
-// a way.
+// a way; in a layer it leads to where it would in the finished root.
 static int enter(struct import *im, const char *name, const char *whole)
 {
     const struct vfs_caller *c = &im->m.caller;
+    const unsigned flags = im->layer ? WALK_FOLLOW : 0;
     struct path next;
-    int err = path_walk(c, &im->parent, name, 0, &next);
+    int err = path_walk(c, &im->parent, name, flags, &next);
     if (err == -LINUX_ENOENT) {
         err = vfs_mkdir(c, &im->parent, name, 0755);
         if (!err)
             err = path_walk(c, &im->parent, name, 0, &next);
     }
     if (err)
-        return fail_errno(im, err, whole);
+        return import_fail_errno(im, err, whole);
     uint32_t type = path_inode(&next)->type;
     if (type != LINUX_S_IFDIR) {
         path_put(&next);
-        return fail(im, -LINUX_ENOTDIR, "%s goes through %s, which is %s", whole, name,
-                    type == LINUX_S_IFLNK ? "a symlink" : "no directory");
+        return import_fail(im, -LINUX_ENOTDIR, "%s goes through %s, which is %s", whole, name,
+                           type == LINUX_S_IFLNK ? "a symlink" : "no directory");
     }
     forget_parent(im);
     im->parent = next;
@@ -184,16 +164,33 @@ static int remember_dir(struct import *im, const struct item *it)
         size_t room = im->dir_room ? im->dir_room * 2 : 256;
         void *grown = realloc(im->dirs, room * sizeof *im->dirs);
         if (!grown)
-            return fail_errno(im, -LINUX_ENOMEM, it->name);
+            return import_fail_errno(im, -LINUX_ENOMEM, it->name);
         im->dirs = grown;
         im->dir_room = room;
     }
     char *name = strdup(it->name);
     if (!name)
-        return fail_errno(im, -LINUX_ENOMEM, it->name);
+        return import_fail_errno(im, -LINUX_ENOMEM, it->name);
     im->dirs[im->dir_count++] =
         (struct late_dir){name, it->mode, it->uid, it->gid, entry_mtime(it->e)};
     return 0;
+}
+
+// The attributes of a directory are those of the last layer that has it.
+static int drop_xattrs(struct import *im, const struct path *p, const char *name)
+{
+    const struct vfs_caller *c = &im->m.caller;
+    ssize_t n = vfs_listxattr(c, p, NULL, 0);
+    char *list = n > 0 ? malloc((size_t)n) : NULL;
+    if (n > 0 && !list)
+        return import_fail_errno(im, -LINUX_ENOMEM, name);
+    if (n > 0)
+        n = vfs_listxattr(c, p, list, (size_t)n);
+    int err = n < 0 ? (int)n : 0;
+    for (size_t at = 0; !err && (ssize_t)at < n; at += strlen(list + at) + 1)
+        err = vfs_removexattr(c, p, list + at);
+    free(list);
+    return err ? import_fail_errno(im, err, name) : 0;
 }
 
 // Removes what an earlier entry of the archive put there, unless both are directories.
@@ -204,15 +201,19 @@ static int make_room(struct import *im, const struct item *it, bool *exists)
     *exists = false;
     int err = path_walk(c, &im->parent, it->last, 0, &old);
     if (err)
-        return err == -LINUX_ENOENT ? 0 : fail_errno(im, err, it->name);
+        return err == -LINUX_ENOENT ? 0 : import_fail_errno(im, err, it->name);
     bool is_dir = path_inode(&old)->type == LINUX_S_IFDIR;
-    path_put(&old);
     if (is_dir && it->type == LINUX_S_IFDIR) {
         *exists = true;
-        return 0;
+        err = im->layer ? drop_xattrs(im, &old, it->name) : 0;
+        path_put(&old);
+        return err;
     }
+    path_put(&old);
+    if (im->layer)
+        return layer_remove(im, &im->parent, it->last);
     err = is_dir ? vfs_rmdir(c, &im->parent, it->last) : vfs_unlink(c, &im->parent, it->last);
-    return err ? fail_errno(im, err, it->name) : 0;
+    return err ? import_fail_errno(im, err, it->name) : 0;
 }
 
 static int copy_data(struct import *im, const struct item *it, struct file *file)
@@ -226,15 +227,15 @@ static int copy_data(struct import *im, const struct item *it, struct file *file
         if (rc == ARCHIVE_EOF)
             break;
         if (rc != ARCHIVE_OK && rc != ARCHIVE_WARN)
-            return fail(im, -LINUX_EIO, "%s: %s", it->name, archive_error_string(im->tar));
+            return import_fail(im, -LINUX_EIO, "%s: %s", it->name, archive_error_string(im->tar));
         uint64_t pos = (uint64_t)offset;
         struct iter iter;
         iter_kernel(&iter, (void *)(uintptr_t)block, n);
         ssize_t put = n > 0 ? file_write(file, &iter, &pos) : 0;
         if (put < 0 || (size_t)put < n)
-            return fail_errno(im, put < 0 ? (int)put : -LINUX_ENOSPC, it->name);
+            return import_fail_errno(im, put < 0 ? (int)put : -LINUX_ENOSPC, it->name);
         size = pos > size ? pos : size;
-        int err = step(im);
+        int err = import_step(im);
         if (err)
             return err;
     }
@@ -242,7 +243,7 @@ static int copy_data(struct import *im, const struct item *it, struct file *file
     if (whole <= size)
         return 0;
     int err = file_truncate(&im->m.caller, file, whole); // ends in a hole
-    return err ? fail_errno(im, err, it->name) : 0;
+    return err ? import_fail_errno(im, err, it->name) : 0;
 }
 
 static int make_file(struct import *im, const struct item *it)
@@ -251,7 +252,7 @@ static int make_file(struct import *im, const struct item *it)
     int err = vfs_open(&it->caller, &im->parent, it->last,
                        LINUX_O_WRONLY | LINUX_O_CREAT | LINUX_O_EXCL, it->mode, 0, &file);
     if (err)
-        return fail_errno(im, err, it->name);
+        return import_fail_errno(im, err, it->name);
     err = copy_data(im, it, file);
     file_put(file);
     return err;
@@ -263,16 +264,18 @@ static int make_hardlink(struct import *im, const struct item *it, const char *t
     struct path old;
     int err = clean_name(im, target, name);
     if (!err)
-        err = path_walk(&im->m.caller, &im->m.caller.root, name, WALK_NO_SYMLINKS, &old);
+        err = path_walk(&im->m.caller, &im->m.caller.root, name, im->layer ? 0 : WALK_NO_SYMLINKS,
+                        &old);
     if (err)
-        return fail(im, err, "%s is a hard link to %s, which is not in the archive before it",
-                    it->name, target);
+        return import_fail(im, err,
+                           "%s is a hard link to %s, which is not in the archive before it",
+                           it->name, target);
     bool exists;
     err = make_room(im, it, &exists);
     if (!err) {
         err = vfs_link(&im->m.caller, &old, &im->parent, it->last);
         if (err)
-            fail_errno(im, err, it->name);
+            import_fail_errno(im, err, it->name);
     }
     path_put(&old);
     return err;
@@ -301,9 +304,9 @@ static int make_object(struct import *im, const struct item *it)
         err = vfs_mknod(c, &im->parent, it->last, it->type | it->mode, rdev);
         break;
     default:
-        return fail(im, -LINUX_EINVAL, "%s: unknown type %o", it->name, it->type);
+        return import_fail(im, -LINUX_EINVAL, "%s: unknown type %o", it->name, it->type);
     }
-    return err ? fail_errno(im, err, it->name) : 0;
+    return err ? import_fail_errno(im, err, it->name) : 0;
 }
 
 static int set_xattrs(struct import *im, const struct item *it, const struct path *p)
@@ -317,7 +320,7 @@ static int set_xattrs(struct import *im, const struct item *it, const struct pat
         if (err == -LINUX_EOPNOTSUPP || err == -LINUX_EPERM)
             im->job->skipped++; // ACLs, user.* of a symlink
         else if (err)
-            return fail_errno(im, err, it->name);
+            return import_fail_errno(im, err, it->name);
     }
     return 0;
 }
@@ -329,7 +332,7 @@ static int set_mtime(struct import *im, const struct path *p, int64_t mtime, con
     const struct vfs_setattr attr = {
         .mask = ATTR_ATIME | ATTR_MTIME, .atime = mtime, .mtime = mtime};
     int err = vfs_setattr(&im->m.caller, p, &attr, false);
-    return err ? fail_errno(im, err, name) : 0;
+    return err ? import_fail_errno(im, err, name) : 0;
 }
 
 static int finish_object(struct import *im, const struct item *it)
@@ -338,7 +341,7 @@ static int finish_object(struct import *im, const struct item *it)
     int err = it->name[0] ? path_walk(&im->m.caller, &im->parent, it->last, 0, &p)
                           : path_walk(&im->m.caller, NULL, "/", 0, &p);
     if (err)
-        return fail_errno(im, err, it->name);
+        return import_fail_errno(im, err, it->name);
     err = set_xattrs(im, it, &p);
     if (!err)
         err = it->type == LINUX_S_IFDIR ? remember_dir(im, it)
@@ -356,7 +359,7 @@ static int add_directory(struct import *im, struct item *it)
         if (!err && !exists) {
             err = vfs_mkdir(&im->m.caller, &im->parent, it->last, 0755);
             if (err)
-                fail_errno(im, err, it->name);
+                import_fail_errno(im, err, it->name);
         }
     }
     return err ? err : finish_object(im, it);
@@ -367,7 +370,7 @@ static int add_entry(struct import *im, struct archive_entry *e, struct cred *ow
     struct item it = {.e = e, .caller = im->m.caller};
     const char *raw = entry_name(e), *hardlink = entry_hardlink(e);
     if (!raw)
-        return fail(im, -LINUX_EILSEQ, "an entry has no readable name");
+        return import_fail(im, -LINUX_EILSEQ, "an entry has no readable name");
     int err = clean_name(im, raw, it.name);
     if (err)
         return err;
@@ -377,10 +380,15 @@ static int add_entry(struct import *im, struct archive_entry *e, struct cred *ow
     it.gid = owner->fsgid = (uint32_t)archive_entry_gid(e);
     it.caller.cred = owner;
     if (!it.name[0] && it.type != LINUX_S_IFDIR)
-        return fail(im, -LINUX_EINVAL, "the root itself is not a directory in the archive");
+        return import_fail(im, -LINUX_EINVAL, "the root itself is not a directory in the archive");
     if (it.name[0])
         err = find_parent(im, it.name, &it.last);
-    if (err)
+    bool hidden = false;
+    if (!err && im->layer && it.name[0])
+        err = layer_whiteout(im, it.name, it.last, &hidden);
+    if (!err && im->layer && it.name[0] && !hidden)
+        err = layer_note(im, it.last);
+    if (err || hidden)
         return err;
     if (hardlink)
         return make_hardlink(im, &it, hardlink);
@@ -395,37 +403,48 @@ static int add_entry(struct import *im, struct archive_entry *e, struct cred *ow
 
 // --- The whole -----------------------------------------------------------------------------------
 
-static int finish_dirs(struct import *im)
+// A later entry may have replaced one: then it is passed over.
+static int finish_dir(struct import *im, const struct late_dir *d)
+{
+    const unsigned flags = WALK_EMPTY | (im->layer ? 0 : WALK_NO_SYMLINKS);
+    struct path p;
+    int err = path_walk(&im->m.caller, &im->m.caller.root, d->name, flags, &p);
+    if (err == -LINUX_ENOENT || err == -LINUX_ELOOP || err == -LINUX_ENOTDIR)
+        return 0;
+    if (err)
+        return import_fail_errno(im, err, d->name);
+    const struct vfs_setattr attr = {
+        .mask = ATTR_MODE | ATTR_UID | ATTR_GID, .mode = d->mode, .uid = d->uid, .gid = d->gid};
+    if (path_inode(&p)->type == LINUX_S_IFDIR) {
+        err = vfs_setattr(&im->m.caller, &p, &attr, false);
+        if (err)
+            import_fail_errno(im, err, d->name);
+        else
+            err = set_mtime(im, &p, d->mtime, d->name);
+    }
+    path_put(&p);
+    return err;
+}
+
+static int finish_dirs(struct import *im, int err)
 {
     forget_parent(im);
     for (size_t i = 0; i < im->dir_count; i++) {
-        const struct late_dir *d = &im->dirs[i];
-        struct path p;
-        int err = path_walk(&im->m.caller, &im->m.caller.root, d->name,
-                            WALK_EMPTY | WALK_NO_SYMLINKS, &p);
-        if (err == -LINUX_ENOENT || err == -LINUX_ELOOP)
-            continue; // a later entry replaced it
-        if (err)
-            return fail_errno(im, err, d->name);
-        const struct vfs_setattr attr = {
-            .mask = ATTR_MODE | ATTR_UID | ATTR_GID, .mode = d->mode, .uid = d->uid, .gid = d->gid};
-        if (path_inode(&p)->type == LINUX_S_IFDIR) {
-            err = vfs_setattr(&im->m.caller, &p, &attr, false);
-            if (!err)
-                err = set_mtime(im, &p, d->mtime, d->name);
-        }
-        path_put(&p);
-        if (err)
-            return fail_errno(im, err, d->name);
+        if (!err)
+            err = finish_dir(im, &im->dirs[i]);
+        free(im->dirs[i].name);
     }
-    return 0;
+    free(im->dirs);
+    im->dirs = NULL;
+    im->dir_count = im->dir_room = 0;
+    return err;
 }
 
-static int read_entries(struct import *im)
+int import_entries(struct import *im)
 {
     struct cred *owner = cred_create_root();
     if (!owner)
-        return fail_errno(im, -LINUX_ENOMEM, "import");
+        return import_fail_errno(im, -LINUX_ENOMEM, "import");
     int err = 0;
     while (!err) {
         struct archive_entry *e;
@@ -433,91 +452,190 @@ static int read_entries(struct import *im)
         if (rc == ARCHIVE_EOF)
             break;
         if (rc != ARCHIVE_OK && rc != ARCHIVE_WARN) {
-            err = fail(im, -LINUX_EIO, "the archive cannot be read: %s",
-                       archive_error_string(im->tar));
+            err = import_fail(im, -LINUX_EIO, "%s cannot be read: %s",
+                              im->what ? im->what : "the archive", archive_error_string(im->tar));
             break;
         }
         im->job->entries++;
-        err = step(im);
+        err = import_step(im);
         if (!err)
             err = add_entry(im, e, owner);
     }
     cred_put(owner);
+    return finish_dirs(im, err);
+}
+
+struct archive *import_reader(void)
+{
+    struct archive *a = archive_read_new();
+    if (!a)
+        return NULL;
+    archive_read_support_filter_gzip(a);
+    archive_read_support_filter_bzip2(a);
+    archive_read_support_filter_xz(a);
+    archive_read_support_filter_lzma(a);
+    archive_read_support_filter_zstd(a);
+    archive_read_support_filter_lz4(a);
+    archive_read_support_filter_compress(a);
+    return a;
+}
+
+int import_begin(struct import *im, const char *partial)
+{
+    char why[FAKEFS_WHY_MAX];
+    int err = fakefs_format(partial, why);
+    if (!err)
+        err = machine_start(&im->m, partial, why);
+    if (err)
+        return import_fail(im, err, "%s", why);
+    fakefs_bulk_begin(path_inode(&im->m.caller.root)->super);
+    return 0;
+}
+
+int import_end(struct import *im, const char *partial, int err)
+{
+    forget_parent(im);
+    int flushed = fakefs_bulk_end(path_inode(&im->m.caller.root)->super);
+    if (!err && flushed)
+        err = import_fail_errno(im, flushed, partial);
+    machine_stop(&im->m);
     return err;
 }
 
+// --- The whole -----------------------------------------------------------------------------------
+
 static int open_archive(struct import *im, int tar_fd)
 {
-    im->tar = archive_read_new();
+    im->tar = import_reader();
     if (!im->tar)
-        return fail_errno(im, -LINUX_ENOMEM, "import");
-    archive_read_support_filter_gzip(im->tar);
-    archive_read_support_filter_bzip2(im->tar);
-    archive_read_support_filter_xz(im->tar);
-    archive_read_support_filter_lzma(im->tar);
-    archive_read_support_filter_zstd(im->tar);
-    archive_read_support_filter_lz4(im->tar);
-    archive_read_support_filter_compress(im->tar);
+        return import_fail_errno(im, -LINUX_ENOMEM, "import");
     archive_read_support_format_tar(im->tar);
     struct host_stat st;
     if (!host_fstat(tar_fd, &st) && LINUX_S_ISREG(st.mode))
         im->total = st.size;
     if (archive_read_open_fd(im->tar, tar_fd, BLOCK_SIZE) != ARCHIVE_OK)
-        return fail(im, -LINUX_EIO, "the archive cannot be read: %s",
-                    archive_error_string(im->tar));
+        return import_fail(im, -LINUX_EIO, "the archive cannot be read: %s",
+                           archive_error_string(im->tar));
     return 0;
 }
 
-static int fill_root(struct import *im, int tar_fd, const char *partial)
+static int fill_root(struct archive_job *job, int tar_fd, const char *partial,
+                     enum image_kind *image)
+{
+    struct import im = {.job = job};
+    int err = open_archive(&im, tar_fd);
+    if (!err)
+        err = import_begin(&im, partial);
+    if (!err) {
+        err = import_entries(&im);
+        if (!err)
+            *image = image_kind_of(&im.m.caller);
+        err = import_end(&im, partial, err);
+    }
+    if (im.tar)
+        archive_read_free(im.tar);
+    return err;
+}
+
+// What a root is made with beside it: names of the host.
+struct workplace {
+    const char *root;
+    char partial[LINUX_PATH_MAX], image[LINUX_PATH_MAX];
+};
+
+static int fail(struct archive_job *job, int err, const char *name)
+{
+    struct import im = {.job = job};
+    return import_fail_errno(&im, err, name);
+}
+
+static int workplace_open(struct workplace *w, struct archive_job *job, const char *root)
+{
+    job->why[0] = 0;
+    w->root = root;
+    int n = snprintf(w->partial, sizeof w->partial, "%s.partial", root);
+    int k = snprintf(w->image, sizeof w->image, "%s.image", root);
+    if (n < 0 || (size_t)n >= sizeof w->partial || k < 0 || (size_t)k >= sizeof w->image)
+        return fail(job, -LINUX_ENAMETOOLONG, root);
+    int err = root_check_absent(root);
+    if (err)
+        return fail(job, err, root);
+    err = host_remove_tree(w->partial); // of an import that was killed
+    if (err)
+        return fail(job, err, w->partial);
+    err = host_remove_tree(w->image);
+    return err ? fail(job, err, w->image) : 0;
+}
+
+// The root gets its name, or nothing stays.
+static int workplace_close(const struct workplace *w, struct archive_job *job, int err)
+{
+    if (!err) {
+        err = host_rename_path(w->partial, w->root);
+        if (err)
+            fail(job, err, w->root);
+    }
+    if (err && host_remove_tree(w->partial))
+        return fail(job, err, w->partial);
+    int left = host_remove_tree(w->image);
+    return err || !left ? err : fail(job, left, w->image);
+}
+
+// The archive was one of a container image, and is now, as files, the root `partial`: the image's
+// own root is made from those.
+static int import_unpacked(const struct workplace *w, struct archive_job *job)
 {
     char why[FAKEFS_WHY_MAX];
-    int err = open_archive(im, tar_fd);
+    struct machine m;
+    int err = host_rename_path(w->partial, w->image);
     if (err)
+        return fail(job, err, w->image);
+    err = machine_start(&m, w->image, why);
+    if (err) {
+        snprintf(job->why, sizeof job->why, "%s", why);
         return err;
-    err = fakefs_format(partial, why);
-    if (!err)
-        err = machine_start(&im->m, partial, why);
-    if (err)
-        return fail(im, err, "%s", why);
-    struct super *super = path_inode(&im->m.caller.root)->super;
-    fakefs_bulk_begin(super);
-    err = read_entries(im);
-    if (!err)
-        err = finish_dirs(im);
-    forget_parent(im);
-    int flushed = fakefs_bulk_end(super);
-    if (!err && flushed)
-        err = fail_errno(im, flushed, partial);
-    machine_stop(&im->m);
+    }
+    err = image_import(job, &m.caller, w->partial);
+    machine_stop(&m);
     return err;
+}
+
+static int refuse_image(struct archive_job *job, const char *what)
+{
+    struct import im = {.job = job};
+    return import_fail(&im, -LINUX_EINVAL, "%s is no container image", what);
 }
 
 int archive_import(struct archive_job *job, int tar_fd, const char *root)
 {
-    char partial[LINUX_PATH_MAX];
-    struct import im = {.job = job};
-    job->why[0] = 0;
-    int n = snprintf(partial, sizeof partial, "%s.partial", root);
-    if (n < 0 || (size_t)n >= sizeof partial)
-        return fail(&im, -LINUX_ENAMETOOLONG, "the name of the root is too long");
-    int err = root_check_absent(root);
+    enum image_kind image = IMAGE_NONE;
+    struct workplace w;
+    int err = workplace_open(&w, job, root);
     if (err)
-        return fail(&im, err, "%s: %s", root, errno_text(-err));
-    err = host_remove_tree(partial); // of an import that was killed
+        return err;
+    err = fill_root(job, tar_fd, w.partial, &image);
+    if (!err && image != IMAGE_NONE)
+        err = import_unpacked(&w, job);
+    else if (!err && job->image)
+        err = refuse_image(job, "the archive");
+    return workplace_close(&w, job, err);
+}
+
+int archive_import_dir(struct archive_job *job, const char *dir, const char *root)
+{
+    char why[FAKEFS_WHY_MAX];
+    struct workplace w;
+    struct machine m;
+    int err = workplace_open(&w, job, root);
     if (err)
-        return fail(&im, err, "%s: %s", partial, errno_text(-err));
-    err = fill_root(&im, tar_fd, partial);
-    if (im.tar)
-        archive_read_free(im.tar);
-    for (size_t i = 0; i < im.dir_count; i++)
-        free(im.dirs[i].name);
-    free(im.dirs);
-    if (!err) {
-        err = host_rename_path(partial, root);
-        if (err)
-            fail_errno(&im, err, root);
+        return err;
+    err = machine_start_host(&m, dir, why);
+    if (err) {
+        snprintf(job->why, sizeof job->why, "%s", why);
+        return err;
     }
-    if (err && host_remove_tree(partial))
-        return fail(&im, err, "%s could not be removed", partial);
-    return err;
+    err = image_kind_of(&m.caller) == IMAGE_NONE ? refuse_image(job, dir)
+                                                 : image_import(job, &m.caller, w.partial);
+    machine_stop(&m);
+    return workplace_close(&w, job, err);
 }

@@ -242,7 +242,13 @@ static int keep_copy(const struct root_dir *r, struct db *db)
     return n > 0 && (size_t)n < sizeof path ? db_copy_to(db, path) : -LINUX_ENAMETOOLONG;
 }
 
-int root_rebuild(const struct root_dir *r, struct db *db, const struct log *log)
+static bool go_on(const struct root_progress *progress, size_t done, size_t total)
+{
+    return !progress || !progress->step || progress->step(progress->ctx, done, total, done);
+}
+
+int root_rebuild(const struct root_dir *r, struct db *db, const struct log *log,
+                 const struct root_progress *progress)
 {
     struct rebuild b = {.root = r, .db = db};
     size_t lost = 0;
@@ -252,7 +258,7 @@ int root_rebuild(const struct root_dir *r, struct db *db, const struct log *log)
     if (!err)
         err = db_rekey_begin(db);
     for (size_t i = 0; !err && i < b.count; i++)
-        err = move_row(&b, &b.rows[i], &lost);
+        err = go_on(progress, i, b.count) ? move_row(&b, &b.rows[i], &lost) : -LINUX_ECANCELED;
     if (!err)
         err = root_identity_store(r, db);
     if (!err)

@@ -34,9 +34,15 @@ NODISCARD int root_identity_store(const struct root_dir *r, struct db *db);
 // Is the database the one of this tree, or do both come from elsewhere?
 NODISCARD int root_is_copy(const struct root_dir *r, struct db *db, bool *copy);
 
+// Told between pieces of long work; false cancels it. As in archive_job.
+struct root_progress {
+    bool (*step)(void *ctx, uint64_t bytes, uint64_t total, uint64_t entries);
+    void *ctx;
+};
 // Finds the objects of all rows again by their hints, after a copy (rebuild.c). The old database is
-// kept beside the new one.
-NODISCARD int root_rebuild(const struct root_dir *r, struct db *db, const struct log *log);
+// kept beside the new one. `progress` may be NULL; -LINUX_ECANCELED: nothing was changed.
+NODISCARD int root_rebuild(const struct root_dir *r, struct db *db, const struct log *log,
+                           const struct root_progress *progress);
 // The renames of directories that hints may not know of.
 struct root_renames {
     struct {

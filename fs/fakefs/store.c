@@ -396,8 +396,22 @@ int store_current_hint(struct store *s, uint64_t ino, char **text, size_t *len)
     return err;
 }
 
+// Attributes are read from the database, which in bulk mode may not have what was just set.
+static int settle_xattrs(struct store *s)
+{
+    if (!atomic_load_explicit(&s->bulk, memory_order_relaxed))
+        return 0;
+    lock_acquire(&s->queue_lock);
+    uint64_t seq = s->next_seq;
+    lock_release(&s->queue_lock);
+    return store_flush(s, seq);
+}
+
 ssize_t store_get_xattr(struct store *s, uint64_t ino, const char *name, void *buf, size_t size)
 {
+    int err = settle_xattrs(s);
+    if (err)
+        return err;
     lock_acquire(&s->db_lock);
     ssize_t n = db_get_xattr(s->db, ino, name, buf, size);
     lock_release(&s->db_lock);
@@ -406,6 +420,9 @@ ssize_t store_get_xattr(struct store *s, uint64_t ino, const char *name, void *b
 
 ssize_t store_list_xattr(struct store *s, uint64_t ino, char *buf, size_t size)
 {
+    int err = settle_xattrs(s);
+    if (err)
+        return err;
     lock_acquire(&s->db_lock);
     ssize_t n = db_list_xattr(s->db, ino, buf, size);
     lock_release(&s->db_lock);

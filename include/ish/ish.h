@@ -147,6 +147,69 @@ ISH_API void ish_terminal_hangup(ish_terminal *terminal);
 // No callback runs after it returns. Not from a callback.
 ISH_API void ish_terminal_release(ish_terminal *terminal);
 
+// --- Roots that do not run -----------------------------------------------------------------------
+// Work on files, without a kernel; a root is locked meanwhile (-EBUSY when somebody has it). These
+// functions are in a library of their own (ish_roots), which needs libarchive.
+
+typedef struct ish_work {
+    size_t size;   // sizeof(ish_work)
+    void *context; // of the callbacks, which come from the thread that called
+    // Between blocks of work. `total` is 0 when it is not known; `entries`: files so far. Anything
+    // but 0 cancels: -ECANCELED. May be NULL.
+    int (*progress)(void *context, uint64_t bytes, uint64_t total, uint64_t entries);
+    // One line for each thing worth telling. May be NULL.
+    void (*report)(void *context, const char *line);
+    // When the work fails, gets a sentence for the user. NULL: not wanted.
+    char *why;
+    size_t why_size;
+    uint64_t entries; // out
+    uint64_t skipped; // out: what had no place where it went
+} ish_work;
+
+// Makes the root `root`, which must not exist or be an empty folder, of an archive or a container
+// image: `source` is a path of the host, or NULL for what `descriptor` gives. `image`: which one of
+// several, or NULL. Reports what an image says about running it, in lines of "name value". After a
+// failure nothing is left.
+ISH_API int ish_root_import(ish_work *work, const char *source, int descriptor, const char *image,
+                            const char *root);
+enum ish_compression { ISH_PLAIN, ISH_GZIP, ISH_XZ, ISH_ZSTD };
+// Writes the root as a pax archive.
+ISH_API int ish_root_export(ish_work *work, const char *root, int descriptor,
+                            enum ish_compression compression);
+// Converts a root of iSH (version 3) where it is. Cancelled, the next one goes on.
+ISH_API int ish_root_convert(ish_work *work, const char *root);
+
+typedef struct ish_root_state {
+    size_t size;             // sizeof(ish_root_state)
+    uint64_t objects, rows;  // files; those that have something recorded
+    uint64_t lost;           // records of files that are gone
+    uint64_t repaired, left; // problems
+} ish_root_state;
+// Checks what is recorded for a root, and repairs it if asked. A root that was copied is told its
+// new files first. Reports each problem. 0: look at *out.
+ISH_API int ish_root_check(ish_work *work, const char *root, int repair, ish_root_state *out);
+
+// Places of files: `root` is a root, or NULL for the host.
+// Copies as cp -a does; `to` may be a directory, and "/." at the end of `from` means what is in it.
+// Existing files are replaced in one step. What the host has no place for (owners, devices, set-id
+// bits, attributes other than user's) is counted in `skipped`. -EINVAL unless one is a root.
+ISH_API int ish_root_copy(ish_work *work, const char *from_root, const char *from,
+                          const char *to_root, const char *to);
+// Gives the contents of a file piece by piece; anything but 0 ends it and is returned.
+ISH_API int ish_root_read(ish_work *work, const char *root, const char *path,
+                          int (*sink)(void *context, const void *data, size_t size));
+typedef struct ish_root_entry {
+    size_t size;        // sizeof(ish_root_entry)
+    const char *name;   // until the callback returns
+    const char *target; // of a symlink; else NULL
+    uint32_t mode, uid, gid, links;
+    uint64_t inode, device, bytes; // device: of a device node
+    int64_t modified;              // ns since 1970
+} ish_root_entry;
+// Gives what is in a directory, in the order of names, or the one thing that `path` is.
+ISH_API int ish_root_list(ish_work *work, const char *root, const char *path,
+                          int (*each)(void *context, const ish_root_entry *entry));
+
 #ifdef __cplusplus
 }
 #endif
