@@ -295,7 +295,8 @@ static int remove_at(const struct vfs_caller *c, const struct path *base, const 
     if (!err) {
         struct inode *dir = w.cur.dentry->inode;
         bool locks = dir->ops->unlink || dir->ops->rmdir;
-        bool alone = want_dir && dir->super->flags & SUPER_NO_DCACHE; // as lock_dirs in rename.c
+        // As lock_dirs in rename.c.
+        bool alone = locks && want_dir && dir->super->flags & SUPER_NO_DCACHE;
         if (alone)
             lock_acquire(&dir->super->rename_lock);
         if (locks)
