@@ -1,5 +1,4 @@
 // File handles, secret memory, and the calls about quotas and swap space. Runs as user 0.
-#define _GNU_SOURCE
 #include "probe.h"
 #include <fcntl.h>
 #include <sched.h>
@@ -176,7 +175,7 @@ static void secrets(void)
     show_call("private", p == MAP_FAILED ? -1 : 0);
     p = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     show_call("shared", p == MAP_FAILED ? -1 : 0);
-    strcpy(p, "hidden");
+    memcpy(p, "hidden", sizeof "hidden");
     SHOW("... holds", "%s", p);
     pipe(ends);
     show_call("written by a call", write(ends[1], p, 4));
