@@ -321,7 +321,8 @@ static int remove_at(const struct vfs_caller *c, const struct path *base, const 
         bool locks = dir->ops->unlink || dir->ops->rmdir;
         int refused = landlock_check(
             c, &w.cur, want_dir ? (uint32_t)LANDLOCK_REMOVE_DIR : (uint32_t)LANDLOCK_REMOVE_FILE);
-        bool alone = want_dir && dir->super->flags & SUPER_NO_DCACHE; // as lock_dirs in rename.c
+        // As lock_dirs in rename.c.
+        bool alone = locks && want_dir && dir->super->flags & SUPER_NO_DCACHE;
         if (alone)
             lock_acquire(&dir->super->rename_lock);
         if (locks)

@@ -479,6 +479,8 @@ static int64_t exec_at(struct task *task, int32_t dirfd, const char *path, uint3
     char *name = malloc(NAME_SIZE);
     task_caller(task, &c);
     err = name ? descriptor_name(name, NAME_SIZE, dirfd, path) : -LINUX_ENOMEM;
+    if (!err && base.path && !base.path->dentry)
+        err = -LINUX_EACCES; // AT_EMPTY_PATH on what is in no tree, hence no program
     if (!err)
         err = exec_open(&c, base.path, path, walk, &file);
     if (!err) {

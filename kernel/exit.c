@@ -445,10 +445,14 @@ static void end_of_init(struct task *task) NO_TSA
     struct pid_ns *ns = task->pid_ns;
     if (pid_ns_reaper(kernel, ns) != p)
         return;
-    if (ns)
+    if (ns) {
         ns->ending = true;
-    else
+        lock_acquire(&p->lock);
+        p->exit_status = ns->reboot ? ns->reboot : p->exit_status;
+        lock_release(&p->lock);
+    } else {
         kernel->init_ending = true;
+    }
     task_kill_ns(kernel, ns, p);
     struct list released;
     list_init(&released);

@@ -35,6 +35,7 @@ struct usage {
 struct process {
     _Atomic uint32_t refs;
     struct kernel *kernel; // immutable
+    void *tracer_state;    // immutable: of a tracer that is no guest program (kernel/gdb/)
     int32_t pid;           // immutable
     bool spawned;          // immutable: made by task_spawn(); somebody outside may join it
 

@@ -196,6 +196,7 @@ struct task_spawn {
     // own: the place to give it a controlling terminal. May be NULL. An error ends the spawn.
     int (*prepare)(struct task *task, void *context);
     void *context;
+    const int *debugger; // a host descriptor with gdb at its other end; NULL: none
 };
 // Starts a process in a session of its own: the first one is pid 1, later ones are children of
 // pid 1 that nobody in the guest waits for. *out is its leader, referenced; see task_join().

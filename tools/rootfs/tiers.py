@@ -53,6 +53,7 @@ LANES = {
     "java": Lane("base", ("openjdk-17-jdk-headless", "openjdk-17-jre-zero"),
                  suites=("bookworm",)),
     "rust": Lane("base", ("rustc", "cargo"), suites=("bookworm",)),
+    "stress": Lane("base", ("stress-ng",)),
     "erlang": Lane("base", ("erlang-base", "elixir"), suites=("bookworm",)),
     # Looking into programs, with a compiler to make some.
     "trace": Lane("base", ("strace", "gdb", "gcc", "libc6-dev")),
