@@ -578,10 +578,13 @@ static const struct super_ops fakefs_super_ops = {
 
 enum { RENAME_LOG_MAX = 4096 };
 
-static int prepare_database(const struct root_dir *r, struct db *db, const struct log *log)
+static int prepare_database(const struct root_dir *r, struct db *db, const struct log *log,
+                            char why[FAKEFS_WHY_MAX])
 {
     bool copy = false;
     int err = root_is_copy(r, db, &copy);
+    if (!err && copy)
+        err = root_check_host(r, db, why, FAKEFS_WHY_MAX);
     if (!err && copy)
         err = root_rebuild(r, db, log, NULL);
     if (!err && db_rename_count(db) > RENAME_LOG_MAX)
@@ -595,10 +598,14 @@ static int open_store(struct fakefs *f, const struct log *log, char why[FAKEFS_W
     int err = db_open(f->root.db_path, false, why, FAKEFS_WHY_MAX, &db);
     if (err)
         return err;
-    err = prepare_database(&f->root, db, log);
+    err = prepare_database(&f->root, db, log, why);
+    if (!err)
+        err = root_names_escaped(db, &f->host.escaped);
     if (!err)
         err = store_create(db, log, &f->store);
-    if (err) {
+    if (err && why[0]) {
+        db_close(db);
+    } else if (err) {
         snprintf(why, FAKEFS_WHY_MAX, "%s cannot be used: %s; fakefs-fsck may help",
                  f->root.db_path, db_error(db));
         db_close(db);

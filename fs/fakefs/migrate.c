@@ -277,7 +277,9 @@ static int fill(struct migration *m)
         err = db_open(m->new_path, true, why, sizeof why, &m->db);
     if (err)
         return fail(m, err, "%s cannot be made", m->new_path);
-    err = read_number(m->old, "SELECT count(*) FROM paths", &total);
+    err = root_check_host(&m->root, m->db, m->job->why, sizeof m->job->why);
+    if (!err)
+        err = read_number(m->old, "SELECT count(*) FROM paths", &total);
     if (!err)
         err = db_begin(m->db);
     if (!err)

@@ -1,4 +1,5 @@
 #include "fs/fakefs/root.h"
+#include "fs/fakefs/probe.h"
 #include "platform/abi/fs.h"
 #include "platform/abi/linux_errno.h"
 #include "platform/host_errno.h"
@@ -160,6 +161,11 @@ static int make_database(const char *root, char *why, size_t why_size)
     free(path);
     if (!err)
         err = root_dir_open(root, why, why_size, &r);
+    struct probe host;
+    if (!err)
+        err = probe_host(r.tmp_fd, &host, why, why_size);
+    if (!err && host.folds)
+        err = db_put_meta(db, "names", "escaped");
     if (!err)
         err = root_identity_store(&r, db);
     if (db)
@@ -190,6 +196,31 @@ int root_dir_make(const char *root, char *why, size_t why_size)
     host_close(fd);
     if (err && !why[0])
         snprintf(why, why_size, "%s cannot be written to: %s", root, errno_text(-err));
+    return err;
+}
+
+int root_names_escaped(struct db *db, bool *escaped)
+{
+    char how[16];
+    int err = db_get_meta(db, "names", how, sizeof how);
+    *escaped = !err && strcmp(how, "escaped") == 0;
+    return err == -LINUX_ENOENT ? 0 : err;
+}
+
+int root_check_host(const struct root_dir *r, struct db *db, char *why, size_t why_size)
+{
+    struct probe host;
+    bool escaped;
+    int err = probe_host(r->tmp_fd, &host, why, why_size);
+    if (!err)
+        err = root_names_escaped(db, &escaped);
+    if (!err && host.folds && !escaped) {
+        snprintf(why, why_size,
+                 "%s: the host takes names for the same that the root tells apart (case, accents): "
+                 "make it here with unfakefsify and fakefsify",
+                 r->db_path);
+        err = -LINUX_EOPNOTSUPP;
+    }
     return err;
 }
 

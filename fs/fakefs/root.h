@@ -26,6 +26,11 @@ NODISCARD int root_check_absent(const char *root);
 // What a root consists of, all of it empty. `root` must not exist or be empty.
 NODISCARD int root_dir_make(const char *root, char *why, size_t why_size);
 
+// Are names spelt as fs/host/name.c has it?
+NODISCARD int root_names_escaped(struct db *db, bool *escaped);
+// A root that came from elsewhere: can it be kept on this host? -LINUX_EOPNOTSUPP with `why`.
+NODISCARD int root_check_host(const struct root_dir *r, struct db *db, char *why, size_t why_size);
+
 // "INO:BTIME" of data and meta.db: changes when the root is copied.
 enum { ROOT_IDENTITY_MAX = 64 };
 NODISCARD int root_identity(const struct root_dir *r, char data[ROOT_IDENTITY_MAX],

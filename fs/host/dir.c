@@ -52,8 +52,15 @@ static int dir_readdir(struct file *file, uint64_t *pos, struct dir_sink *sink)
     struct host_dirent e;
     int got;
     while ((got = host_dir_next(d->dir, &e)) > 0) {
+        char name[LINUX_NAME_MAX + 1];
         if (strcmp(e.name, "..") == 0)
             e.ino = file_parent_ino(file); // the host's own for the root of ours
+        if (fs->escaped && !host_name_unescape(e.name, name)) {
+            *pos = d->at = e.next_pos; // put there by somebody else: it cannot be reached
+            continue;
+        }
+        if (fs->escaped)
+            e.name = name;
         uint8_t type = e.type;
         if (fs->policy->dirent_type)
             type = fs->policy->dirent_type(fs, e.ino, type);

@@ -9,6 +9,7 @@
 
 #include "fs/sparse_map.h"
 #include "fs/vfs_core.h"
+#include "platform/abi/fs.h"
 #include "platform/base/log.h"
 #include "platform/host_file.h"
 
@@ -77,6 +78,7 @@ struct host_fs {
     void *store;           // the policy's
     const struct log *log; // may be NULL
     bool owned;            // nobody else changes the tree; it does not cross devices
+    bool escaped;          // the host folds names: they are spelt as in name.c
     uint64_t root_dev;
     int staging_fd;          // directory for files without a name (O_TMPFILE); -1: none
     _Atomic uint64_t staged; // names used there
@@ -180,6 +182,15 @@ void host_names_done(struct host_name_list *names);
 // Path from the root of the file system by the first known name; -LINUX_ENOENT,
 // -LINUX_ENAMETOOLONG.
 int host_node_path(struct host_node *node, char *buf, size_t size);
+
+// --- fs/host/name.c ------------------------------------------------------------------------------
+NODISCARD int host_name_escape(const char *name, char out[LINUX_NAME_MAX + 1]);
+// False for what is no spelling.
+NODISCARD bool host_name_unescape(const char *name, char out[LINUX_NAME_MAX + 1]);
+// The guest's *name becomes the host's, in `buf` if they differ. Names in nodes and places are the
+// host's.
+NODISCARD int host_spelling(const struct host_fs *fs, const char **name,
+                            char buf[LINUX_NAME_MAX + 1]);
 
 // --- fs/host/reach.c -----------------------------------------------------------------------------
 // A directory's descriptor, pinned until host_dir_done.

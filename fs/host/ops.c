@@ -12,8 +12,11 @@ static int host_lookup(struct inode *dir, const char *name, const struct vfs_cal
     struct host_node *parent = host_node_of(dir);
     struct host_fs *fs = parent->fs;
     struct host_stat st;
+    char spelling[LINUX_NAME_MAX + 1];
     int dir_fd;
-    int err = host_dir_pin(parent, &dir_fd);
+    int err = host_spelling(fs, &name, spelling);
+    if (!err)
+        err = host_dir_pin(parent, &dir_fd);
     if (err)
         return err;
     err = host_stat(dir_fd, name, &st);
@@ -119,8 +122,12 @@ static int make_with(struct inode *dir, const char *name, uint32_t mode, uint64_
     inode_new_owner(dir, c, &mode, &m.meta.uid, &m.meta.gid);
     m.meta.mode = mode;
     m.meta.rdev = rdev;
-    memcpy(m.place.name, name, strlen(name) + 1);
-    int err = host_dir_pin(parent, &m.place.dir_fd);
+    int err = host_spelling(parent->fs, &name, m.place.name);
+    if (err)
+        return err;
+    if (name != m.place.name)
+        memcpy(m.place.name, name, strlen(name) + 1);
+    err = host_dir_pin(parent, &m.place.dir_fd);
     if (err)
         return err;
     err = make(&m, out);
@@ -200,8 +207,11 @@ static int host_link_op(struct inode *inode, struct inode *dir, const char *name
     if (parent->fs != fs)
         return -LINUX_EXDEV;
     struct host_place place;
+    char spelling[LINUX_NAME_MAX + 1];
     int dir_fd;
-    int err = host_place_find(node, &place);
+    int err = host_spelling(fs, &name, spelling);
+    if (!err)
+        err = host_place_find(node, &place);
     if (err)
         return err;
     err = host_dir_pin(parent, &dir_fd);
@@ -283,8 +293,11 @@ static int remove_name(struct inode *dir, const char *name, struct inode *inode,
 {
     struct host_node *parent = host_node_of(dir);
     struct removal r;
+    char spelling[LINUX_NAME_MAX + 1];
     int dir_fd;
-    int err = removal_begin(&r, inode, in_use);
+    int err = host_spelling(parent->fs, &name, spelling);
+    if (!err)
+        err = removal_begin(&r, inode, in_use);
     if (err)
         return err;
     err = host_dir_pin(parent, &dir_fd);
@@ -400,7 +413,7 @@ static void settle_rename(const struct vfs_rename_args *a, uint64_t note)
         note_failure(fs, policy->settled(fs, note), a->new_name);
 }
 
-static int host_rename_op(const struct vfs_rename_args *a)
+static int rename_spelt(const struct vfs_rename_args *a)
 {
     struct removal replaced;
     bool replaces = a->target && !(a->flags & LINUX_RENAME_EXCHANGE);
@@ -422,6 +435,17 @@ static int host_rename_op(const struct vfs_rename_args *a)
     host_attr_changed(host_node_of(a->old_dir));
     host_attr_changed(host_node_of(a->new_dir));
     return 0;
+}
+
+static int host_rename_op(const struct vfs_rename_args *a)
+{
+    const struct host_fs *fs = host_node_of(a->inode)->fs;
+    struct vfs_rename_args spelt = *a;
+    char old_name[LINUX_NAME_MAX + 1], new_name[LINUX_NAME_MAX + 1];
+    int err = host_spelling(fs, &spelt.old_name, old_name);
+    if (!err)
+        err = host_spelling(fs, &spelt.new_name, new_name);
+    return err ? err : rename_spelt(&spelt);
 }
 
 // --- Attributes ----------------------------------------------------------------------------------
