@@ -282,15 +282,17 @@ static bool by_long_name(void)
 
 static bool by_deep_directory(void)
 {
-    char name[700];
+    char name[700], level[201];
     bool reached = false;
+    memset(level, 'd', sizeof level - 1);
+    level[sizeof level - 1] = 0;
     chdir("/e");
-    for (int i = 0; i < 300; i++) { // deeper than a path can say
-        mkdir("deeper-and-deeper", 0755);
-        if (chdir("deeper-and-deeper"))
+    for (int i = 0; i < 25; i++) { // deeper than a path can say
+        mkdir(level, 0755);
+        if (chdir(level))
             break;
     }
-    for (int i = 0; i < 400; i++)
+    for (int i = 0; i < 100; i++)
         chdir("..");
     snprintf(name, sizeof name, "%s", e.canary);
     reached |= try_name(AT_FDCWD, name);
