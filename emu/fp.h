@@ -99,8 +99,4 @@ uint64_t fp_to_fixed(struct cpu *cpu, enum fp_size size, uint64_t a, unsigned fb
 uint64_t fp_from_fixed(struct cpu *cpu, enum fp_size size, uint64_t a, unsigned fbits,
                        bool is_unsigned);
 
-// --- Immediates ----------------------------------------------------------------------------------
-// The 8-bit modified constant of FMOV (VFPExpandImm).
-uint64_t fp_expand_imm(enum fp_size size, uint8_t imm8);
-
 #endif

@@ -219,13 +219,3 @@ uint64_t fp_from_fixed(struct cpu *cpu, enum fp_size s, uint64_t a, unsigned fbi
     return fp_round_pack(cpu, s, sign, 63 - shift - (int)fbits, magnitude << shift,
                          fp_rounding(cpu));
 }
-
-uint64_t fp_expand_imm(enum fp_size s, uint8_t imm8)
-{
-    const unsigned exp_bits = fp_exp_bits(s);
-    const uint64_t b = imm8 >> 6 & 1;
-    const uint64_t high = b ? ((1ull << (exp_bits - 3)) - 1) << 2 : 1ull << (exp_bits - 1);
-    const uint64_t exp = high | (imm8 >> 4 & 3);
-    return fp_signed(s, imm8 >> 7,
-                     exp << fp_frac_bits(s) | (uint64_t)(imm8 & 15) << (fp_frac_bits(s) - 4));
-}

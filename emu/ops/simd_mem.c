@@ -68,7 +68,7 @@ OP(store_v_index)
 }
 
 // ext: 0 the whole register, 1 UXTW, 2 SXTW.
-#define OFFSET                                                                                     \
+#define OFFSET_V                                                                                   \
     ((ext == 0   ? X(rm)                                                                           \
       : ext == 1 ? (uint64_t)W(rm)                                                                 \
                  : (uint64_t)(int64_t)(int32_t)W(rm))                                              \
@@ -76,12 +76,12 @@ OP(store_v_index)
 
 OP(load_v_reg)
 {
-    LOAD_V(rt, X(rn) + OFFSET);
+    LOAD_V(rt, X(rn) + OFFSET_V);
 }
 
 OP(store_v_reg)
 {
-    STORE_V(X(rn) + OFFSET, rt);
+    STORE_V(X(rn) + OFFSET_V, rt);
 }
 
 OP(load_v_literal)
@@ -90,7 +90,7 @@ OP(load_v_literal)
 }
 
 // --- Pairs ---------------------------------------------------------------------------------------
-#define LOAD_PAIR(addr)                                                                            \
+#define LOAD_PAIR_V(addr)                                                                          \
     do {                                                                                           \
         const char *at_;                                                                           \
         READ_AT(at_, addr, 2u << size);                                                            \
@@ -98,7 +98,7 @@ OP(load_v_literal)
         op_v(e, rt)->vu64 = first_;                                                                \
         op_v(e, rt2)->vu64 = second_;                                                              \
     } while (0)
-#define STORE_PAIR(addr)                                                                           \
+#define STORE_PAIR_V(addr)                                                                         \
     do {                                                                                           \
         char *at_;                                                                                 \
         WRITE_AT(at_, addr, 2u << size);                                                           \
@@ -108,25 +108,25 @@ OP(load_v_literal)
 
 OP(load_pair_v)
 {
-    LOAD_PAIR(X(rn) + (uint64_t)imm);
+    LOAD_PAIR_V(X(rn) + (uint64_t)imm);
 }
 
 OP(store_pair_v)
 {
-    STORE_PAIR(X(rn) + (uint64_t)imm);
+    STORE_PAIR_V(X(rn) + (uint64_t)imm);
 }
 
 OP(load_pair_v_index)
 {
     const uint64_t base = X(rn), sum = base + (uint64_t)imm;
-    LOAD_PAIR(pre ? sum : base);
+    LOAD_PAIR_V(pre ? sum : base);
     SET_X(rn, sum);
 }
 
 OP(store_pair_v_index)
 {
     const uint64_t base = X(rn), sum = base + (uint64_t)imm;
-    STORE_PAIR(pre ? sum : base);
+    STORE_PAIR_V(pre ? sum : base);
     SET_X(rn, sum);
 }
 

@@ -369,7 +369,7 @@ void generate_block(struct generator *g, struct test_case *t)
 
 // --- Cases with a goal ---------------------------------------------------------------------------
 
-// A store-exclusive behind the load that makes it succeed.
+// A store-exclusive, or the same twice, behind the load that makes the first succeed.
 static bool add_exclusives(struct generator *g, struct sequence *q, enum a64_row row)
 {
     enum { LOAD = 1 << 22, PAIR = 1 << 21 };
@@ -382,7 +382,10 @@ static bool add_exclusives(struct generator *g, struct sequence *q, enum a64_row
     load = words_put(load, words_field(load_row, "rt"), scratch_register(g, q->t));
     if (word & PAIR)
         load = words_put(load, words_field(load_row, "rt2"), scratch_register(g, q->t));
-    return accept_word(q, load_row, load, 1) && accept_word(q, row, word, 0);
+    if (!accept_word(q, load_row, load, 1))
+        return false;
+    // The first store takes the mark away.
+    return accept_word(q, row, word, 0) && (!chance(g, 30) || accept_word(q, row, word, 0));
 }
 
 bool generate_row(struct generator *g, struct test_case *t, enum a64_row row)

@@ -576,7 +576,7 @@ def judge_one(tree, judge, picker, known, index):
             TableMutant if path.endswith(".tbl") else SourceMutant)
     m = kind(tree, path, number, line, broken)
     TableMutant.of_program = {}
-    why = known.get((str(path), line.strip().lstrip("-+ "), broken.strip().lstrip("-+ ")))
+    why = known.get(known_key(path, line, broken))
     try:
         if not m.build():
             return "same", "", m
@@ -587,8 +587,25 @@ def judge_one(tree, judge, picker, known, index):
         return "same", "table", m
     if by or not why:
         return ("killed", by, m) if by else ("SURVIVED", "", m)
+    return *verdict_of(why), m
+
+
+def verdict_of(why):
     what, _, why = why.partition(": ")
-    return {"same": "reviewed", "missed": "explained"}[what], why, m
+    return {"same": "reviewed", "missed": "explained"}[what], why
+
+
+def known_key(path, line, broken):
+    return str(path), line.strip().lstrip("-+ "), broken.strip().lstrip("-+ ")
+
+
+def reviewed(picked, known, line):
+    """The ledger's line for a survivor that people have explained since, or None."""
+    why = known.get(known_key(picked[0], picked[2], picked[3]))
+    if not why:
+        return None
+    index, _, seconds = line.split()[:3]
+    return " ".join([index, verdict_of(why)[0], seconds, verdict_of(why)[1], line[line.index("|"):]])
 
 
 def main():
@@ -620,8 +637,8 @@ def main():
         judge_line(args.index)
         return 0
     for i, line in enumerate(lines):
-        if args.again and line.split()[1] in ("SURVIVED", "explained", "reviewed"):
-            lines[i] = judge_line(i)
+        if args.again and line.split()[1] == "SURVIVED":
+            lines[i] = reviewed(picker.pick(i), known, line) or judge_line(i)
     write(ledger, "".join(line + "\n" for line in lines))
     count = {}
     for line in lines:

@@ -39,6 +39,9 @@ static void check_case(struct machine *m, const struct isa_case *c, const struct
     }
     if (sp && !(whole.state.sp & 15))
         good = false;
+    // What names register 31 otherwise does not care.
+    if (inside && !sp && whole.addr == whole.state.sp)
+        good = false;
     n->trapped += sp;
     n->others += !sp;
     if (sp)

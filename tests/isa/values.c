@@ -140,8 +140,9 @@ static uint64_t pool_address(uint64_t *s, bool aligned, bool tagged, bool calm)
         off = (r >> 8) % ISA_WINDOW_SIZE;
     else
         off = 0x400 + (r >> 8) % (2 * ISA_PAGE - 0x800);
+    // The last 8 bytes of a page are no place for 16, but for a pair of words.
     if (aligned || r >> 4 & 3)
-        off &= ~15ull;
+        off &= aligned || r >> 33 & 1 ? ~15ull : ~7ull;
     // Data addresses ignore their top byte.
     uint64_t tag = tagged && (r >> 6 & 3) == 0 ? (r >> 56) << 56 : 0;
     return (ISA_DATA + off) | tag;
