@@ -1,4 +1,5 @@
 #include "kernel/boot.h"
+#include "kernel/acct.h"
 #include "kernel/anon.h"
 #include "kernel/inotify.h"
 #include "kernel/kernel.h"
@@ -37,6 +38,7 @@ void boot_files_done(struct kernel *kernel)
 {
     ns_drop_initial(kernel);
     inotify_destroy(kernel);
+    acct_destroy(kernel);
     net_destroy(kernel);
     keys_destroy(kernel->keys);
     kernel->keys = NULL;

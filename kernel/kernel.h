@@ -48,6 +48,7 @@ struct kernel {
     struct inotify_hub *inotify;  // kernel/inotify.c: watches
     struct ns_table *ns;          // kernel/ns.c: namespaces
     struct keys *keys;            // kernel/keys.c: keys of programs
+    struct file *acct;            // kernel/acct.c, guarded by tasklist; NULL: nothing is written
     struct net *net;              // kernel/net/: namespaces of addresses, host interfaces
     struct tty_table *ttys;       // kernel/tty/
     struct vdso_image *vdso;
