@@ -230,6 +230,6 @@ int file_truncate(const struct vfs_caller *c, struct file *file, uint64_t size)
     if (!err)
         err = file->inode->ops->setattr(file->inode, &attr);
     if (!err)
-        notify_file(file, LINUX_IN_MODIFY);
+        notify_entry(file->path.mnt->vfs, file->path.dentry, LINUX_IN_MODIFY);
     return err ? err : inode_kill_setid(file->inode, c->cred);
 }

@@ -11,6 +11,14 @@ void vfs_set_event_hook(struct vfs *vfs, void *ctx,
     vfs->event = event;
 }
 
+void vfs_set_file_event_hook(struct vfs *vfs, void *ctx,
+                             void (*event)(void *ctx, const struct path *p, struct inode *parent,
+                                           uint32_t mask))
+{
+    vfs->file_event_ctx = ctx;
+    vfs->file_event = event;
+}
+
 void vfs_watching(struct vfs *vfs, int change)
 {
     atomic_fetch_add_explicit(&vfs->watching, (uint32_t)change, memory_order_relaxed);
@@ -88,4 +96,16 @@ void notify_gone(struct dentry *d)
     if (!dir && (inode->ops->getattr(inode, &st) || st.nlink > 0))
         return;
     notify_inode(inode, LINUX_IN_DELETE_SELF);
+}
+
+void notify_open_file(struct file *file, uint32_t mask)
+{
+    struct dentry *d = file->path.dentry;
+    struct vfs *vfs = file->path.mnt->vfs;
+    notify_entry(vfs, d, mask);
+    if (!vfs->file_event || d->anonymous)
+        return;
+    struct dentry *parent = dentry_parent(vfs, d);
+    vfs->file_event(vfs->file_event_ctx, &file->path, parent == d ? NULL : parent->inode, mask);
+    dentry_put(parent);
 }

@@ -8,6 +8,8 @@
 #include "fs/vfs_core.h"
 #include "platform/abi/inotify.h"
 
+enum { NOTIFY_OPEN_EXEC = 0x1000 }; // opened to be run: fanotify alone knows of it
+
 static inline bool vfs_is_watched(const struct vfs *vfs)
 {
     return UNLIKELY(atomic_load_explicit(&vfs->watching, memory_order_relaxed) != 0);
@@ -23,11 +25,12 @@ void notify_inode(struct inode *inode, uint32_t mask);
 // Something about the object of an entry, for its own watches and those of the directory it is in.
 // With no lock ranked dentry_tree or above held.
 void notify_entry(struct vfs *vfs, struct dentry *d, uint32_t mask);
+void notify_open_file(struct file *file, uint32_t mask);
 // The same for an open file; nothing for files that have no place in a tree.
 static inline void notify_file(struct file *file, uint32_t mask)
 {
     if (file->notifies && vfs_is_watched(file->path.mnt->vfs))
-        notify_entry(file->path.mnt->vfs, file->path.dentry, mask);
+        notify_open_file(file, mask);
 }
 // Nobody uses a removed entry any more: its object's watches end if that was its last name.
 void notify_gone(struct dentry *d);

@@ -91,10 +91,15 @@ static int call_open(const struct vfs_caller *c, struct file *file)
 // What O_PATH leaves of a file: nothing but its place.
 static const struct file_ops path_file_ops = {0};
 
+// In the flags of an open: nobody is told. No flag of Linux.
+#define OPEN_UNSEEN (1u << 31)
+
 int open_resolved(const struct vfs_caller *c, const struct path *p, unsigned flags, bool created,
                   struct file **out)
 {
     struct inode *inode = p->dentry->inode;
+    bool seen = !(flags & OPEN_UNSEEN);
+    flags &= ~OPEN_UNSEEN;
     int err = check_kind(inode, flags, created);
     if (!err && !created && !(flags & LINUX_O_PATH))
         err = check_rights(c, p, flags);
@@ -115,7 +120,7 @@ int open_resolved(const struct vfs_caller *c, const struct path *p, unsigned fla
         err = count_writer(file);
         if (!err)
             err = call_open(c, file);
-        file->notifies = !err && !p->dentry->anonymous;
+        file->notifies = !err && seen && !p->dentry->anonymous;
         notify_file(file, LINUX_IN_OPEN);
         if (err)
             file->ops = &path_file_ops; // nothing to release
@@ -136,6 +141,12 @@ int vfs_open_path(const struct vfs_caller *c, const struct path *p, unsigned fla
                   struct file **out)
 {
     return open_resolved(c, p, flags & ~(unsigned)(LINUX_O_CREAT | LINUX_O_EXCL), false, out);
+}
+
+int vfs_open_unseen(const struct vfs_caller *c, const struct path *p, unsigned flags,
+                    struct file **out)
+{
+    return vfs_open_path(c, p, flags | OPEN_UNSEEN, out);
 }
 
 static void detached_release(struct file *file)

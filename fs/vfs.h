@@ -133,6 +133,9 @@ NODISCARD int vfs_open(const struct vfs_caller *c, const struct path *base, cons
 // Opens an object that was already resolved (magic links, exec).
 NODISCARD int vfs_open_path(const struct vfs_caller *c, const struct path *p, unsigned flags,
                             struct file **out);
+// The same for who watches: nobody is told of what happens through this file.
+NODISCARD int vfs_open_unseen(const struct vfs_caller *c, const struct path *p, unsigned flags,
+                              struct file **out);
 // Opens an inode that has no name in any tree (memfd, pipes, shared anonymous memory). `name` is
 // what /proc/PID/fd and maps show: "pipe:[17]", "/memfd:x (deleted)". The file gets a path of its
 // own, so magic links lead to it. Permissions are not checked.
@@ -211,6 +214,11 @@ struct vfs_event {
 // below held. Set once at boot.
 void vfs_set_event_hook(struct vfs *vfs, void *ctx,
                         void (*event)(void *ctx, struct inode *inode, const struct vfs_event *e));
+// The same for what happens through an open file, for whoever watches places (fanotify): `parent`
+// is the directory it is in, NULL for none. Called with no lock held.
+void vfs_set_file_event_hook(struct vfs *vfs, void *ctx,
+                             void (*event)(void *ctx, const struct path *p, struct inode *parent,
+                                           uint32_t mask));
 // So many watches more or less; without any nothing is told.
 void vfs_watching(struct vfs *vfs, int change);
 enum vfs_mount_flags {

@@ -212,6 +212,8 @@ struct vfs {
     // Watches (fs/notify.h); the hook is set at boot.
     void *event_ctx;
     void (*event)(void *ctx, struct inode *inode, const struct vfs_event *e);
+    void *file_event_ctx;
+    void (*file_event)(void *ctx, const struct path *p, struct inode *parent, uint32_t mask);
     _Atomic uint32_t watching, next_cookie;
 
     struct lock lock_graph;

@@ -1,5 +1,7 @@
 #include "kernel/boot.h"
+#include "kernel/acct.h"
 #include "kernel/anon.h"
+#include "kernel/fanotify.h"
 #include "kernel/inotify.h"
 #include "kernel/kernel.h"
 #include "kernel/keys.h"
@@ -25,6 +27,8 @@ int boot_files(struct kernel *kernel)
     if (!err)
         err = inotify_create(kernel);
     if (!err)
+        err = fanotify_create(kernel);
+    if (!err)
         err = nsfs_create(kernel);
     if (!err)
         err = vfs_register_device(kernel->vfs, &fifo);
@@ -36,7 +40,9 @@ int boot_files(struct kernel *kernel)
 void boot_files_done(struct kernel *kernel)
 {
     ns_drop_initial(kernel);
+    fanotify_destroy(kernel);
     inotify_destroy(kernel);
+    acct_destroy(kernel);
     net_destroy(kernel);
     keys_destroy(kernel->keys);
     kernel->keys = NULL;

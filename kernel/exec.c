@@ -2,6 +2,7 @@
 // and the new one takes its place.
 #include "kernel/exec.h"
 #include "fs/landlock.h"
+#include "fs/notify.h"
 #include "kernel/cred.h"
 #include "kernel/fd.h"
 #include "kernel/futex.h"
@@ -50,6 +51,8 @@ int exec_open(const struct vfs_caller *c, const struct path *base, const char *n
         struct vfs_caller own = *c;
         own.cred = c->task->kernel->root_cred;
         err = vfs_open_path(&own, &p, LINUX_O_RDONLY | LINUX_O_LARGEFILE, out);
+        if (!err)
+            notify_file(*out, NOTIFY_OPEN_EXEC);
     }
     path_put(&p);
     if (!err && (err = inode_deny_write((*out)->inode))) {

@@ -1,4 +1,5 @@
 // The end of tasks: what they hold, who inherits their children, who is told.
+#include "kernel/acct.h"
 #include "kernel/core_dump.h"
 #include "kernel/cred.h"
 #include "kernel/fd.h"
@@ -540,6 +541,8 @@ void task_exit(struct task *task)
         itimer_end(task->process);
         posix_timers_end(task->process);
     }
+    if (last)
+        acct_process(task);
     sem_undo_leave(task);
     keys_task_gone(task);
     drop_mm(task, last);

@@ -23,6 +23,7 @@ struct timer_wheel;
 struct anon;
 struct inotify_hub;
 struct ns_table;
+struct fanotify_hub;
 struct keys;
 struct net;
 struct tty_table;
@@ -38,18 +39,20 @@ struct kernel {
     struct frame_pool *frames;
     struct run_tokens *run_tokens;
     struct vfs *vfs;
-    const struct cred *root_cred; // user 0 with every capability
-    struct pid_table *pids;       // kernel/pid.c
-    struct task_pool *task_pool;  // kernel/task_pool.c: host threads
-    struct futex_table *futexes;  // kernel/futex.c
-    struct timer_wheel *timers;   // kernel/timer.c: one thread
-    struct poller *poller;        // platform/poller.c: one thread, made when first needed
-    struct anon *anon;            // kernel/anon.c: objects without a name (pipes, sockets, memfd)
-    struct inotify_hub *inotify;  // kernel/inotify.c: watches
-    struct ns_table *ns;          // kernel/ns.c: namespaces
-    struct keys *keys;            // kernel/keys.c: keys of programs
-    struct net *net;              // kernel/net/: namespaces of addresses, host interfaces
-    struct tty_table *ttys;       // kernel/tty/
+    const struct cred *root_cred;  // user 0 with every capability
+    struct pid_table *pids;        // kernel/pid.c
+    struct task_pool *task_pool;   // kernel/task_pool.c: host threads
+    struct futex_table *futexes;   // kernel/futex.c
+    struct timer_wheel *timers;    // kernel/timer.c: one thread
+    struct poller *poller;         // platform/poller.c: one thread, made when first needed
+    struct anon *anon;             // kernel/anon.c: objects without a name (pipes, sockets, memfd)
+    struct inotify_hub *inotify;   // kernel/inotify.c: watches
+    struct ns_table *ns;           // kernel/ns.c: namespaces
+    struct fanotify_hub *fanotify; // kernel/fanotify.c: groups
+    struct keys *keys;             // kernel/keys.c: keys of programs
+    struct file *acct;             // kernel/acct.c, guarded by tasklist; NULL: nothing is written
+    struct net *net;               // kernel/net/: namespaces of addresses, host interfaces
+    struct tty_table *ttys;        // kernel/tty/
     struct vdso_image *vdso;
     struct file_maps *file_maps; // kernel/file_maps.c: mappings by inode
     uint64_t boot_ns;            // monotonic clock at kernel_create

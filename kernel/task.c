@@ -102,6 +102,12 @@ void task_put(struct task *task)
 
 // --- Lookup --------------------------------------------------------------------------------------
 
+struct task *task_of_thread(void)
+{
+    struct host_fault_thread *thread = host_fault_this_thread();
+    return thread ? CONTAINER_OF(thread, struct task, host_fault) : NULL;
+}
+
 struct task *task_find(struct kernel *kernel, int32_t tid)
 {
     lock_acquire(&kernel->tasklist);

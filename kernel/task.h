@@ -167,6 +167,8 @@ struct task {
 struct task *task_get(struct task *task);
 void task_put(struct task *task);
 
+// Whose host thread this is; NULL for a thread of no task.
+struct task *task_of_thread(void);
 // The task with this thread id, referenced; NULL when there is none (or only a dead one).
 struct task *task_find(struct kernel *kernel, int32_t tid);
 // The next process (leader, referenced) with a pid above `after`, zombies included; NULL at the

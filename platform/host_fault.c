@@ -177,6 +177,11 @@ void host_fault_remove_window(void *addr, size_t size)
     assert_fail(__FILE__, __LINE__, "window is registered");
 }
 
+struct host_fault_thread *host_fault_this_thread(void)
+{
+    return current;
+}
+
 void host_fault_set_thread(struct host_fault_thread *thread)
 {
     current = thread;

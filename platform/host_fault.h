@@ -32,5 +32,6 @@ struct host_fault_thread {
 };
 // Names the calling thread's record; NULL at its end.
 void host_fault_set_thread(struct host_fault_thread *thread);
+struct host_fault_thread *host_fault_this_thread(void); // NULL for one without
 
 #endif

@@ -1,0 +1,236 @@
+// fanotify: notifications with a descriptor of what they are about. Runs as user 0.
+#include "probe.h"
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+enum { CLOEXEC = 1, NONBLOCK = 2, UNLIMITED = 0x10, TID = 0x100 };
+enum { ADD = 1, REMOVE = 2, NOFOLLOW = 4, ONLYDIR = 8, ON_MOUNT = 0x10, IGNORED = 0x20 };
+enum { KEPT = 0x40, FLUSH = 0x80, ON_SUPER = 0x100 };
+enum { ACCESS = 1, MODIFY = 2, CLOSE_W = 8, CLOSE_N = 0x10, OPEN = 0x20, OPEN_EXEC = 0x1000 };
+enum { ONDIR = 0x40000000, ON_CHILD = 0x08000000, EVENTS = 0x3b };
+struct event {
+    uint32_t len;
+    uint8_t version, reserved;
+    uint16_t head;
+    uint64_t mask;
+    int32_t fd, pid;
+};
+
+static int init(unsigned flags, unsigned event_flags)
+{
+    return (int)syscall(SYS_fanotify_init, flags, event_flags);
+}
+static int mark(int fd, unsigned flags, uint64_t mask, int dir, const char *path)
+{
+    return (int)syscall(SYS_fanotify_mark, fd, flags, mask, dir, path);
+}
+static void put(const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY | O_CREAT, 0644);
+    write(fd, text, strlen(text));
+    close(fd);
+}
+
+// What has happened, each with the name of what its descriptor leads to.
+static void show_events(const char *name, int fd)
+{
+    struct event e[16];
+    SHOW(name, "%s", "");
+    for (ssize_t n; (n = read(fd, e, sizeof e)) > 0;)
+        for (unsigned i = 0; i < (unsigned)n / sizeof e[0]; i++) {
+            char link[64], path[256] = "";
+            snprintf(link, sizeof link, "/proc/self/fd/%d", e[i].fd);
+            readlink(link, path, sizeof path - 1);
+            SHOW("... event", "%#llx %s mine %d, %u %d %u", (unsigned long long)e[i].mask, path,
+                 e[i].pid == getpid(), e[i].len, e[i].version, e[i].head);
+            close(e[i].fd);
+        }
+    SHOW("... then", "%s", strerrorname_np(errno));
+}
+
+static void touch(const char *path)
+{
+    char c;
+    int fd = open(path, O_RDWR);
+    read(fd, &c, 1);
+    write(fd, "x", 1);
+    close(fd);
+}
+
+static void calls(void)
+{
+    show_call("init flags", init(0x80000000, 0));
+    show_call("init event flags", init(0, O_CREAT));
+    show_call("init access", init(0, 3));
+    int fd = init(CLOEXEC | NONBLOCK, O_RDONLY | O_CLOEXEC);
+    SHOW("init", "%d %d %d", fd >= 0, fcntl(fd, F_GETFD), !!(fcntl(fd, F_GETFL) & O_NONBLOCK));
+    char link[64], name[64] = "";
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    readlink(link, name, sizeof name - 1);
+    SHOW("... name", "%s", name);
+    show_call("read of nothing", read(fd, name, sizeof name));
+    show_call("read too little", read(fd, name, 8));
+    show_call("mark wide mask", mark(fd, ADD, 1ull << 32, AT_FDCWD, "/tmp"));
+    show_call("mark flags", mark(fd, 0x10000, OPEN, AT_FDCWD, "/tmp"));
+    show_call("mark nothing to do", mark(fd, 0, OPEN, AT_FDCWD, "/tmp"));
+    show_call("mark both", mark(fd, ADD | REMOVE, OPEN, AT_FDCWD, "/tmp"));
+    show_call("mark no events", mark(fd, ADD, 0, AT_FDCWD, "/tmp"));
+    show_call("mark unknown events", mark(fd, ADD, 0x2000000, AT_FDCWD, "/tmp"));
+    show_call("mark two kinds", mark(fd, ADD | ON_MOUNT | ON_SUPER, OPEN, AT_FDCWD, "/tmp"));
+    show_call("mark names", mark(fd, ADD, 0x100, AT_FDCWD, "/tmp"));
+    show_call("flush with more", mark(fd, FLUSH | ADD, 0, AT_FDCWD, "/tmp"));
+    show_call("mark of no group", mark(0, ADD, OPEN, AT_FDCWD, "/tmp"));
+    show_call("mark of nothing", mark(99, ADD, OPEN, AT_FDCWD, "/tmp"));
+    show_call("mark no path", mark(fd, ADD, OPEN, AT_FDCWD, "/tmp/none"));
+    show_call("mark bad path", mark(fd, ADD, OPEN, AT_FDCWD, (char *)8));
+    show_call("mark bad directory", mark(fd, ADD, OPEN, 99, "x"));
+    show_call("mark bad descriptor", mark(fd, ADD, OPEN, 99, NULL));
+    show_call("mark only directories", mark(fd, ADD | ONLYDIR, OPEN, AT_FDCWD, "/tmp/f"));
+    show_call("remove what is not there", mark(fd, REMOVE, OPEN, AT_FDCWD, "/tmp/f"));
+    show_call("mark", mark(fd, ADD, OPEN, AT_FDCWD, "/tmp/f"));
+    show_call("mark more", mark(fd, ADD, CLOSE_N, AT_FDCWD, "/tmp/f"));
+    show_call("remove some", mark(fd, REMOVE, OPEN, AT_FDCWD, "/tmp/f"));
+    touch("/tmp/f"), close(open("/tmp/f", O_RDONLY));
+    show_events("events", fd);
+    show_call("remove the rest", mark(fd, REMOVE, CLOSE_N, AT_FDCWD, "/tmp/f"));
+    show_call("remove again", mark(fd, REMOVE, CLOSE_N, AT_FDCWD, "/tmp/f"));
+    show_call("flush", mark(fd, FLUSH, 0, AT_FDCWD, NULL));
+    IN_CHILD("nobody", setuid(1000); show_call("... init", init(0, 0));
+             show_call("... unlimited", init(UNLIMITED | 0x200, 0)));
+}
+
+static void events(void)
+{
+    int fd = init(NONBLOCK, O_RDONLY), bytes;
+    mark(fd, ADD, EVENTS, AT_FDCWD, "/tmp/f");
+    touch("/tmp/f");
+    struct pollfd p = {fd, POLLIN, 0};
+    show_call("poll", poll(&p, 1, 0));
+    SHOW("... ready", "%d", p.revents & POLLIN);
+    ioctl(fd, FIONREAD, &bytes);
+    SHOW("bytes", "%d", bytes);
+    show_events("one file", fd);
+    SHOW("poll", "%d", poll(&p, 1, 0));
+    truncate("/tmp/f", 1), chmod("/tmp/f", 0600), rename("/tmp/f", "/tmp/f2");
+    rename("/tmp/f2", "/tmp/f");
+    show_events("nothing of names", fd);
+    IN_CHILD("by a child", touch("/tmp/f"));
+    show_events("...", fd);
+    close(open("/tmp/g", O_RDONLY)), close(open("/tmp/f", O_RDONLY));
+    close(open("/tmp/f", O_PATH));
+    show_events("another is not watched", fd);
+    mark(fd, FLUSH, 0, AT_FDCWD, NULL);
+
+    mark(fd, ADD, OPEN | CLOSE_W, AT_FDCWD, "/tmp/d");
+    close(open("/tmp/d", O_RDONLY)), touch("/tmp/d/h");
+    show_events("directory without more", fd);
+    mark(fd, ADD, ONDIR, AT_FDCWD, "/tmp/d");
+    close(open("/tmp/d", O_RDONLY)), touch("/tmp/d/h");
+    show_events("directory itself", fd);
+    mark(fd, ADD, ON_CHILD, AT_FDCWD, "/tmp/d");
+    touch("/tmp/d/h"), touch("/tmp/d/e/i"), close(open("/tmp/d/e", O_RDONLY));
+    show_events("children", fd);
+    int inside = open("/tmp/d/h", O_RDONLY);
+    unlink("/tmp/d/h");
+    close(inside);
+    show_events("of one removed", fd);
+    mark(fd, FLUSH, 0, AT_FDCWD, NULL);
+}
+
+static void wide(void)
+{
+    int fd = init(NONBLOCK, O_RDONLY | O_LARGEFILE), dir = open("/tmp", O_RDONLY);
+    mount("/tmp/d", "/tmp/view", NULL, MS_BIND, NULL);
+    show_call("mount", mark(fd, ADD | ON_MOUNT, OPEN | CLOSE_W, AT_FDCWD, "/tmp/view"));
+    show_call("mount and names", mark(fd, ADD | ON_MOUNT, 0x100, AT_FDCWD, "/tmp/view"));
+    touch("/tmp/d/h");
+    show_events("the other way", fd);
+    touch("/tmp/view/h"), touch("/tmp/view/e/i");
+    show_events("through it", fd);
+    show_call("flush mounts", mark(fd, FLUSH | ON_MOUNT, 0, AT_FDCWD, NULL));
+    touch("/tmp/view/h");
+    show_events("after", fd);
+    show_call("file system", mark(fd, ADD | ON_SUPER, CLOSE_W, dir, NULL));
+    touch("/tmp/view/h"), touch("/tmp/f");
+    show_events("everywhere", fd);
+    show_call("ignored", mark(fd, ADD | IGNORED | KEPT, CLOSE_W, AT_FDCWD, "/tmp/f"));
+    touch("/tmp/f"), touch("/tmp/g");
+    show_events("all but one", fd);
+    show_call("ignored until it changes", mark(fd, ADD | IGNORED, OPEN, AT_FDCWD, "/tmp/g"));
+    mark(fd, ADD | ON_SUPER, OPEN, dir, NULL);
+    close(open("/tmp/g", O_RDONLY));
+    show_events("quiet", fd);
+    touch("/tmp/g"), close(open("/tmp/g", O_RDONLY));
+    show_events("changed", fd);
+    close(fd);
+    fd = init(NONBLOCK, O_RDONLY);
+    mark(fd, ADD, OPEN | OPEN_EXEC, AT_FDCWD, "/proc/self/exe");
+    IN_CHILD("run", char *argv[] = {"again", NULL}, *envp[] = {"FANOTIFY_AGAIN=1", NULL};
+             execve("/proc/self/exe", argv, envp));
+    struct event e[4];
+    ssize_t n = read(fd, e, sizeof e);
+    SHOW("... seen", "%d %#llx", n >= (ssize_t)sizeof e[0], (unsigned long long)e[0].mask);
+}
+
+static void waits(void)
+{
+    int fd = init(0, O_RDONLY);
+    mark(fd, ADD, CLOSE_W, AT_FDCWD, "/tmp/f");
+    pid_t child = fork();
+    if (child == 0) {
+        sleep_ms(30);
+        touch("/tmp/f");
+        _exit(0);
+    }
+    struct event e;
+    show_call("read waits", read(fd, &e, sizeof e));
+    SHOW("...", "%#llx of the child %d", (unsigned long long)e.mask, e.pid == child);
+    show_end("child", child);
+    struct stat a, b;
+    fstat(e.fd, &a), stat("/tmp/f", &b);
+    SHOW("same object", "%d", a.st_ino == b.st_ino && a.st_dev == b.st_dev);
+    char c;
+    show_call("read by it", read(e.fd, &c, 1));
+    show_call("write by it", write(e.fd, &c, 1));
+    fcntl(fd, F_SETFL, O_NONBLOCK);
+    close(e.fd);
+    show_events("of which nobody hears", fd);
+}
+
+static void own_tree(void)
+{
+    unshare(CLONE_NEWNS);
+    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
+    mount("work", "/tmp", "tmpfs", 0, "mode=755");
+    mkdir("/tmp/d", 0755), mkdir("/tmp/d/e", 0755), mkdir("/tmp/view", 0755);
+    put("/tmp/f", "ff"), put("/tmp/g", "gg"), put("/tmp/d/h", "hh"), put("/tmp/d/e/i", "ii");
+}
+
+static void body(void)
+{
+    IN_CHILD("calls", own_tree(); calls());
+    IN_CHILD("events", own_tree(); events());
+    IN_CHILD("wide", own_tree(); wide());
+    IN_CHILD("waits", own_tree(); waits());
+}
+
+static int has_fanotify(void)
+{
+    return !unshare(CLONE_NEWNS) && !mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) &&
+           init(0, O_RDONLY) >= 0;
+}
+
+int main(void)
+{
+    if (getenv("FANOTIFY_AGAIN"))
+        return 3;
+    probe_needs(has_fanotify, "fanotify and mounts of one's own");
+    return run_as_child(body);
+}
