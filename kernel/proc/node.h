@@ -91,6 +91,7 @@ NODISCARD int proc_super_create(struct kernel *kernel, const struct proc_entry *
 
 extern const struct proc_entry proc_process_dir;    // /proc/PID, kernel/proc/pid.c
 extern const struct proc_entry proc_thread_dir;     // /proc/PID/task/TID
+extern const struct proc_entry proc_net_children[]; // /proc/PID/net, kernel/proc/net.c
 extern const struct proc_entry proc_sys_children[]; // /proc/sys, kernel/proc/sysctl.c
 // /proc/PID/fd and fdinfo: kernel/proc/pid_fd.c
 int proc_fd_lookup(const struct proc_node *dir, const char *name, const struct vfs_caller *c,

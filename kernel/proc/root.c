@@ -29,6 +29,13 @@ static ssize_t mounts_link(const struct proc_node *node, const struct vfs_caller
     return snprintf(buf, size, "self/mounts");
 }
 
+static ssize_t net_link(const struct proc_node *node, const struct vfs_caller *c, char *buf,
+                        size_t size)
+{
+    (void)node, (void)c;
+    return snprintf(buf, size, "self/net");
+}
+
 // A number without leading zeros, or -1.
 static int32_t parse_id(const char *name)
 {
@@ -85,6 +92,7 @@ static const struct proc_entry root_children[] = {
     {.name = "self", .mode = LINUX_S_IFLNK | 0777, .readlink = self_link},
     {.name = "thread-self", .mode = LINUX_S_IFLNK | 0777, .readlink = thread_self_link},
     {.name = "mounts", .mode = LINUX_S_IFLNK | 0777, .readlink = mounts_link},
+    {.name = "net", .mode = LINUX_S_IFLNK | 0777, .readlink = net_link},
     PROC_FILE("cgroups", 0444, proc_show_cgroups),
     PROC_FILE("cmdline", 0444, proc_show_newline),
     PROC_FILE("cpuinfo", 0444, proc_show_cpuinfo),
