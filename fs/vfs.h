@@ -118,6 +118,10 @@ NODISCARD int path_walk(const struct vfs_caller *c, const struct path *base, con
 // "NAME (deleted)") or is not below root ("(unreachable)NAME").
 int path_name(const struct path *p, const struct path *root, char *buf, size_t size);
 
+// The same for links that show where something is: the length whatever became of it, and from the
+// top of all what is not below root.
+int path_shown(const struct path *p, const struct path *root, char *buf, size_t size);
+
 struct inode *path_inode(const struct path *p);
 
 // --- Operations by path (what system calls are made of) ------------------------------------------

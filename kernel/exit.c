@@ -6,6 +6,7 @@
 #include "kernel/group_internal.h"
 #include "kernel/ipc/ipc.h"
 #include "kernel/itimer.h"
+#include "kernel/keys.h"
 #include "kernel/mm.h"
 #include "kernel/ns.h"
 #include "kernel/pid.h"
@@ -540,6 +541,7 @@ void task_exit(struct task *task)
         posix_timers_end(task->process);
     }
     sem_undo_leave(task);
+    keys_task_gone(task);
     drop_mm(task, last);
     drop_files(task);
     drop_fs(task);

@@ -5,6 +5,7 @@
 #include "emu/mem.h"
 #include "fs/vfs.h"
 #include "kernel/mm.h"
+#include "kernel/numa.h"
 #include "platform/abi/mman.h"
 #include "platform/base/list.h"
 #include "platform/base/rbtree.h"
@@ -44,6 +45,7 @@ struct vma {
     uint64_t page;     // of the file at start
     uint16_t flags;
     uint8_t prot, max_prot; // LINUX_PROT_READ | WRITE | EXEC
+    numa_policy policy;     // mbind(2); 0: none
     const char *name;       // "[heap]" and the like; static
     struct list by_inode;   // in kernel/file_maps.c
 };

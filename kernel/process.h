@@ -57,6 +57,8 @@ struct process {
     struct session *session;             // referenced
     struct list pgrp_link;               // guarded by pgrp->lock
 
+    struct key *keyring; // kernel/keys.c, under its lock; NULL: none yet
+
     // Guarded by lock.
     struct lock lock; // rank process
     struct sighand *sighand;

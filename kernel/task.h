@@ -133,8 +133,11 @@ struct task {
     bool exiting;                             // leave the main loop with exit_status
     struct trace_line *trace;                 // strace line under construction, or NULL
     uint32_t personality;
-    struct vfork_done *vfork_done; // told when we exec or exit
-    int32_t mce_policy;            // PR_MCE_KILL_*; memory does not fail here
+    struct vfork_done *vfork_done;                // told when we exec or exit
+    int32_t mce_policy;                           // PR_MCE_KILL_*; memory does not fail here
+    struct key *thread_keyring, *session_keyring; // kernel/keys.c, under its lock; NULL: none yet
+    int8_t request_keyring;                       // where keys go that were asked for; self
+    uint32_t memory_policy;                       // kernel/numa.c
     int32_t nice;
     int32_t sched_policy, sched_priority;            // of any thread: guarded by tasklist
     int32_t ioprio;                                  // the same

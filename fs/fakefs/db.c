@@ -26,6 +26,7 @@ enum statement {
     ST_LIST_XATTR,
     ST_EACH_RENAME,
     ST_RENAME_SEQ,
+    ST_HINT_SEQ,
     ST_ANY_ROW,
     ST_GET_META,
     ST_PUT_META,
@@ -62,8 +63,8 @@ static const char *const statement_text[ST_COUNT] = {
     [ST_GET_XATTR] = "SELECT val FROM xattr WHERE ino=?1 AND name=?2",
     [ST_LIST_XATTR] = "SELECT name FROM xattr WHERE ino=?1 ORDER BY name",
     [ST_EACH_RENAME] = "SELECT seq,old,new FROM rename_log ORDER BY seq",
-    [ST_RENAME_SEQ] = "SELECT max(coalesce((SELECT max(seq) FROM rename_log),0),"
-                      "coalesce((SELECT max(hint_seq) FROM inode),0))",
+    [ST_RENAME_SEQ] = "SELECT coalesce((SELECT max(seq) FROM rename_log),0)",
+    [ST_HINT_SEQ] = "SELECT coalesce((SELECT max(hint_seq) FROM inode),0)",
     [ST_ANY_ROW] = "SELECT count(*) FROM (SELECT 1 FROM inode LIMIT 2)",
     [ST_GET_META] = "SELECT val FROM meta WHERE key=?1",
     [ST_PUT_META] = "INSERT OR REPLACE INTO meta(key,val) VALUES(?1,?2)",
@@ -100,6 +101,7 @@ struct db {
     sqlite3 *sqlite;
     sqlite3_stmt *st[ST_COUNT]; // prepared when first used
     bool unsynced;              // commits that a loss of power would undo
+    uint64_t noted_seq;         // no hint_seq in the database is above it; 0: look
 };
 
 static int to_errno(int rc)
@@ -196,8 +198,23 @@ int db_commit(struct db *db)
 
 void db_rollback(struct db *db)
 {
+    db->noted_seq = 0;
     if (!sqlite3_get_autocommit(db->sqlite) && run(db, ST_ROLLBACK))
         return; // SQLite has rolled back by itself
+}
+
+// The highest hint_seq there ever was stands in the meta table, so that nobody has to look for it
+// among all rows.
+static int note_seq(struct db *db, uint64_t seq)
+{
+    char text[24];
+    if (seq <= db->noted_seq)
+        return 0;
+    snprintf(text, sizeof text, "%llu", (unsigned long long)seq);
+    int err = db_put_meta(db, "seq", text);
+    if (!err)
+        db->noted_seq = seq;
+    return err;
 }
 
 static void bind_hint(sqlite3_stmt *st, int at, const struct db_hint *hint)
@@ -212,7 +229,9 @@ static void bind_hint(sqlite3_stmt *st, int at, const struct db_hint *hint)
 int db_put_row(struct db *db, const struct db_row *row, const struct db_hint *hint)
 {
     sqlite3_stmt *st;
-    int err = prepare(db, ST_PUT_ROW, &st);
+    int err = hint ? note_seq(db, hint->seq) : 0;
+    if (!err)
+        err = prepare(db, ST_PUT_ROW, &st);
     if (err)
         return err;
     sqlite3_bind_int64(st, 1, (int64_t)row->ino);
@@ -229,7 +248,9 @@ int db_put_row(struct db *db, const struct db_row *row, const struct db_hint *hi
 int db_put_hint(struct db *db, uint64_t ino, const struct db_hint *hint)
 {
     sqlite3_stmt *st;
-    int err = prepare(db, ST_PUT_HINT, &st);
+    int err = hint ? note_seq(db, hint->seq) : 0;
+    if (!err)
+        err = prepare(db, ST_PUT_HINT, &st);
     if (err)
         return err;
     sqlite3_bind_int64(st, 1, (int64_t)ino);
@@ -456,7 +477,16 @@ static uint64_t query_number(struct db *db, enum statement which)
 
 uint64_t db_rename_seq(struct db *db)
 {
-    return query_number(db, ST_RENAME_SEQ);
+    char text[24];
+    if (db_get_meta(db, "seq", text, sizeof text) || !text[0]) { // never noted
+        uint64_t seq = query_number(db, ST_HINT_SEQ);
+        snprintf(text, sizeof text, "%llu", (unsigned long long)seq);
+        if (db_put_meta(db, "seq", text))
+            return seq; // and looked for again the next time
+    }
+    db->noted_seq = strtoull(text, NULL, 10);
+    const uint64_t renamed = query_number(db, ST_RENAME_SEQ);
+    return renamed > db->noted_seq ? renamed : db->noted_seq;
 }
 
 uint64_t db_row_count(struct db *db)

@@ -5,6 +5,7 @@
 //   meta(key, val)    "root" and "db": "INO:BTIME" of ROOT/data and ROOT/meta.db when last opened.
 //   When
 //                     they are others, the root is a copy and rows are found again by their hints.
+//                     "seq": no hint_seq is above it.
 //                     "names": "escaped" when the host folds names (fs/host/name.c).
 //   inode(ino, gen, mode, uid, gid, rdev, xattrs, hint, hint_seq)
 //                     What the host cannot hold of an object. ino: of the host. gen: its birth time

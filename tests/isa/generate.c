@@ -369,6 +369,22 @@ void generate_block(struct generator *g, struct test_case *t)
 
 // --- Cases with a goal ---------------------------------------------------------------------------
 
+// A store-exclusive behind the load that makes it succeed.
+static bool add_exclusives(struct generator *g, struct sequence *q, enum a64_row row)
+{
+    enum { LOAD = 1 << 22, PAIR = 1 << 21 };
+    uint32_t word;
+    if (!words_random(&g->random, row, &word))
+        return false;
+    word = aim_memory(g, q->t, row, word);
+    uint32_t load = word | LOAD | 31u << 16;
+    enum a64_row load_row = a64_decode(load);
+    load = words_put(load, words_field(load_row, "rt"), scratch_register(g, q->t));
+    if (word & PAIR)
+        load = words_put(load, words_field(load_row, "rt2"), scratch_register(g, q->t));
+    return accept_word(q, load_row, load, 1) && accept_word(q, row, word, 0);
+}
+
 bool generate_row(struct generator *g, struct test_case *t, enum a64_row row)
 {
     struct sequence q;
@@ -377,7 +393,9 @@ bool generate_row(struct generator *g, struct test_case *t, enum a64_row row)
                  words_field(row, "imm14").width;
     if (label && chance(g, 50))
         pad_case(&q);
-    bool made = false;
+    const uint32_t exclusive = A64_IS_EXCL | A64_IS_STORE;
+    bool made =
+        (a64_rows[row].is & exclusive) == exclusive && chance(g, 50) && add_exclusives(g, &q, row);
     for (int tries = 0; tries < 32 && !made; tries++)
         made = add_row(g, &q, row, 0);
     finish_case(g, t);
