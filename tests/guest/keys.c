@@ -306,7 +306,7 @@ static void shown(void)
             char *uses = line + 17;
             while (*uses == ' ' || isdigit((unsigned char)*uses))
                 uses++;
-            SHOW("keys", "%.7s %s", line + 9, strtok(uses, "\n"));
+            SHOW("keys", "%.7s %s", line + 9, (uses[strcspn(uses, "\n")] = 0, uses));
         }
     SHOW("found", "%d", found);
     if (f)
