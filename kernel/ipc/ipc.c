@@ -1,5 +1,6 @@
 #include "kernel/ipc/ipc.h"
 #include "kernel/kernel.h"
+#include "kernel/proc/node.h"
 #include "kernel/task.h"
 #include "platform/abi/capability.h"
 #include "platform/abi/linux_errno.h"
@@ -227,4 +228,11 @@ void ipc_remove(struct ipc_table *table, struct ipc_object *o)
     o->removed = true;
     wait_queue_wake(&o->queue, 0, false);
     ipc_drop(table, o);
+}
+
+void ipc_show_owner(struct proc_text *t, struct task *reader, const struct ipc_object *o)
+{
+    const struct cred *c = reader->cred;
+    proc_printf(t, "%5u %5u %5u %5u", cred_show_uid(c, o->uid), cred_show_gid(c, o->gid),
+                cred_show_uid(c, o->cuid), cred_show_gid(c, o->cgid));
 }

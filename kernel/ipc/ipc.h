@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 struct kernel;
+struct proc_text;
 struct task;
 
 struct ipc_object {
@@ -97,6 +98,9 @@ void queues_init(struct ipc_table *table);
 void segments_init(struct ipc *ipc);
 void mqueues_destroy(struct ipc *ipc); // every file is closed
 void segments_bury(struct ipc *ipc);   // gives memory of removed segments back; no lock held
+
+// uid, gid, cuid and cgid in a line of /proc/sysvipc, as the reader sees them.
+void ipc_show_owner(struct proc_text *t, struct task *reader, const struct ipc_object *o);
 
 // --- Adjustments undone at exit (SEM_UNDO) -------------------------------------------------------
 // CLONE_SYSVSEM: the parent's list, made if need be; referenced. -LINUX_ENOMEM.

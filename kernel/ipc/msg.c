@@ -2,12 +2,14 @@
 #include "kernel/ipc/ipc.h"
 #include "kernel/kernel.h"
 #include "kernel/pid_ns.h"
+#include "kernel/proc/node.h"
 #include "kernel/syscall_handlers.h"
 #include "kernel/task.h"
 #include "kernel/wait.h"
 #include "platform/abi/capability.h"
 #include "platform/abi/linux_errno.h"
 #include "platform/base/list.h"
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -335,4 +337,31 @@ int64_t sys_msgctl(struct task *task, int32_t id, int32_t cmd, uaddr_t buf)
         ipc_remove(&ipc->queues, o);
     lock_release(&ipc->lock);
     return err;
+}
+
+// --- /proc/sysvipc/msg ---------------------------------------------------------------------------
+
+int proc_show_queues(struct proc_text *t, const struct proc_node *node, struct task *reader)
+{
+    (void)node;
+    proc_printf(t,
+                "       key      msqid perms      cbytes       qnum lspid lrpid   uid   gid  cuid  "
+                "cgid      stime      rtime      ctime\n");
+    struct ipc *ipc = reader ? task_ipc(reader) : NULL;
+    if (!ipc)
+        return 0;
+    lock_acquire(&ipc->lock);
+    for (uint32_t i = 0; i < ipc->queues.room; i++) {
+        if (!ipc->queues.slots[i])
+            continue;
+        const struct msg_queue *q = queue_of(ipc->queues.slots[i]);
+        proc_printf(t, "%10d %10d  %4o  %10" PRIu64 " %10" PRIu64 " %5d %5d ", q->base.key,
+                    q->base.id, q->base.mode, q->bytes, q->count, pid_seen(reader, q->last_sender),
+                    pid_seen(reader, q->last_receiver));
+        ipc_show_owner(t, reader, &q->base);
+        proc_printf(t, " %10" PRId64 " %10" PRId64 " %10" PRId64 "\n", q->send_time,
+                    q->receive_time, q->change_time);
+    }
+    lock_release(&ipc->lock);
+    return 0;
 }

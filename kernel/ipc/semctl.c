@@ -2,9 +2,11 @@
 #include "kernel/ipc/sem.h"
 #include "kernel/kernel.h"
 #include "kernel/pid_ns.h"
+#include "kernel/proc/node.h"
 #include "kernel/syscall_handlers.h"
 #include "kernel/task.h"
 #include "platform/abi/linux_errno.h"
+#include <inttypes.h>
 #include <stdlib.h>
 
 static int64_t set_info(struct task *task, int32_t cmd, uaddr_t buf)
@@ -219,4 +221,27 @@ int64_t sys_semctl(struct task *task, int32_t id, int32_t semnum, int32_t cmd, u
     default:
         return -LINUX_EINVAL;
     }
+}
+
+// --- /proc/sysvipc/sem ---------------------------------------------------------------------------
+
+int proc_show_semaphores(struct proc_text *t, const struct proc_node *node, struct task *reader)
+{
+    (void)node;
+    proc_printf(t, "       key      semid perms      nsems   uid   gid  cuid  cgid      otime      "
+                   "ctime\n");
+    struct ipc *ipc = reader ? task_ipc(reader) : NULL;
+    if (!ipc)
+        return 0;
+    lock_acquire(&ipc->lock);
+    for (uint32_t i = 0; i < ipc->semaphores.room; i++) {
+        if (!ipc->semaphores.slots[i])
+            continue;
+        const struct sem_set *s = sem_set_of(ipc->semaphores.slots[i]);
+        proc_printf(t, "%10d %10d  %4o %10d ", s->base.key, s->base.id, s->base.mode, s->count);
+        ipc_show_owner(t, reader, &s->base);
+        proc_printf(t, " %10" PRId64 " %10" PRId64 "\n", s->operation_time, s->change_time);
+    }
+    lock_release(&ipc->lock);
+    return 0;
 }

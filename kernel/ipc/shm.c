@@ -8,6 +8,7 @@
 #include "kernel/kernel.h"
 #include "kernel/mm.h"
 #include "kernel/pid_ns.h"
+#include "kernel/proc/node.h"
 #include "kernel/syscall_handlers.h"
 #include "kernel/task.h"
 #include "platform/abi/capability.h"
@@ -16,6 +17,7 @@
 #include "platform/abi/linux_errno.h"
 #include "platform/abi/mman.h"
 #include "platform/base/list.h"
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -463,4 +465,33 @@ int64_t sys_shmctl(struct task *task, int32_t id, int32_t cmd, uaddr_t buf)
     lock_release(&ipc->lock);
     segments_bury(ipc);
     return err;
+}
+
+// --- /proc/sysvipc/shm ---------------------------------------------------------------------------
+
+// Memory that is resident is not counted by segment, and there is no swap.
+int proc_show_segments(struct proc_text *t, const struct proc_node *node, struct task *reader)
+{
+    (void)node;
+    proc_printf(
+        t, "       key      shmid perms                  size  cpid  lpid nattch   uid   gid  "
+           "cuid  cgid      atime      dtime      ctime                   rss                  "
+           "swap\n");
+    struct ipc *ipc = reader ? task_ipc(reader) : NULL;
+    if (!ipc)
+        return 0;
+    lock_acquire(&ipc->lock);
+    for (uint32_t i = 0; i < ipc->segments.room; i++) {
+        if (!ipc->segments.slots[i])
+            continue;
+        struct segment *s = segment_of(ipc->segments.slots[i]);
+        proc_printf(t, "%10d %10d  %4o %21" PRIu64 " %5d %5d  %5" PRIu64 " ", s->base.key,
+                    s->base.id, s->base.mode, s->size, pid_seen(reader, s->creator),
+                    pid_seen(reader, s->last), (uint64_t)attached(s));
+        ipc_show_owner(t, reader, &s->base);
+        proc_printf(t, " %10" PRId64 " %10" PRId64 " %10" PRId64 " %21d %21d\n", s->attach_time,
+                    s->detach_time, s->change_time, 0, 0);
+    }
+    lock_release(&ipc->lock);
+    return 0;
 }

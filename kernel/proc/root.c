@@ -30,6 +30,13 @@ static ssize_t mounts_link(const struct proc_node *node, const struct vfs_caller
     return snprintf(buf, size, "self/mounts");
 }
 
+static ssize_t net_link(const struct proc_node *node, const struct vfs_caller *c, char *buf,
+                        size_t size)
+{
+    (void)node, (void)c;
+    return snprintf(buf, size, "self/net");
+}
+
 // A number without leading zeros, or -1.
 static int32_t parse_id(const char *name)
 {
@@ -94,10 +101,18 @@ static int show_key_users(struct proc_text *t, const struct proc_node *node, str
     return keys_show_users(t, reader);
 }
 
+static const struct proc_entry sysvipc_children[] = {
+    PROC_FILE("msg", 0444, proc_show_queues),
+    PROC_FILE("sem", 0444, proc_show_semaphores),
+    PROC_FILE("shm", 0444, proc_show_segments),
+    {.name = NULL},
+};
+
 static const struct proc_entry root_children[] = {
     {.name = "self", .mode = LINUX_S_IFLNK | 0777, .readlink = self_link},
     {.name = "thread-self", .mode = LINUX_S_IFLNK | 0777, .readlink = thread_self_link},
     {.name = "mounts", .mode = LINUX_S_IFLNK | 0777, .readlink = mounts_link},
+    {.name = "net", .mode = LINUX_S_IFLNK | 0777, .readlink = net_link},
     PROC_FILE("cgroups", 0444, proc_show_cgroups),
     PROC_FILE("cmdline", 0444, proc_show_newline),
     PROC_FILE("cpuinfo", 0444, proc_show_cpuinfo),
@@ -115,6 +130,7 @@ static const struct proc_entry root_children[] = {
     PROC_FILE("uptime", 0444, proc_show_uptime),
     PROC_FILE("version", 0444, proc_show_version),
     PROC_FILE("vmstat", 0444, proc_show_vmstat),
+    PROC_DIR("sysvipc", 0555, sysvipc_children),
     {.name = "sys", .mode = LINUX_S_IFDIR | 0555, .settings = true, .children = proc_sys_children},
     {.name = NULL},
 };

@@ -113,8 +113,10 @@ class Run:
         pid = self.process.pid
         # Threads that end are gone a moment after what they served.
         time.sleep(0.3)
-        return {"threads": len(os.listdir("/proc/%d/task" % pid)),
-                "descriptors": len(os.listdir("/proc/%d/fd" % pid))}
+        names = ["/proc/%d/fd/%s" % (pid, fd) for fd in os.listdir("/proc/%d/fd" % pid)]
+        # Directories of the root are a cache, which has its own bound.
+        kept = [os.readlink(name) for name in names if not os.path.isdir(name)]
+        return {"threads": len(os.listdir("/proc/%d/task" % pid)), "descriptors": len(kept), "names": kept}
 
     def read(self):
         for line in self.process.stdout:
@@ -178,7 +180,10 @@ def judge(run, ended, judge, one_round):
     if "first" in run.seen and "last" in run.seen and not one_round:
         for what, slack in SLACK.items():
             before, after = run.seen["first"].get(what, 0), run.seen["last"].get(what, 0)
-            judge.check(after - before <= slack, "%s are back where they were (%d, %d)" % (what, before, after))
+            good = after - before <= slack
+            judge.check(good, "%s are back where they were (%d, %d)" % (what, before, after))
+            if not good and what == "descriptors":
+                print("\n".join("#   " + name for name in sorted(run.seen["last"]["names"])))
 
 
 def main():

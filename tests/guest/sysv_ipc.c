@@ -514,6 +514,57 @@ static void exclusion(void)
     IN_CHILD("dying holder", exit(0));
 }
 
+// The line of an object, without numbers of processes, times and residency.
+static void show_listed(const char *file, int id, unsigned from, unsigned to)
+{
+    char path[64], line[512];
+    unsigned long long n[20];
+    snprintf(path, sizeof path, "/proc/sysvipc/%s", file);
+    FILE *f = fopen(path, "r");
+    if (f && fgets(line, sizeof line, f))
+        SHOW(file, "%.*s", (int)strcspn(line, "\n"), line);
+    while (f && fgets(line, sizeof line, f)) {
+        char *at = line;
+        unsigned count = 0;
+        for (; count < 20; count++) {
+            char *end;
+            n[count] = strtoull(at, &end, count == 2 ? 8 : 10);
+            if (end == at)
+                break;
+            at = end;
+        }
+        if ((int)n[1] != id)
+            continue;
+        printf("%s: %zu bytes, %u fields, key %llu, mode %llo:", file, strlen(line), count, n[0],
+               n[2]);
+        for (unsigned i = from; i < to; i++)
+            printf(" %llu", n[i]);
+        printf("\n");
+    }
+    if (f)
+        fclose(f);
+}
+
+static void listed(void)
+{
+    int q = msgget(7, IPC_CREAT | 0640), s = semget(8, 3, IPC_CREAT | 0600),
+        m = shmget(9, 5000, IPC_CREAT | 0606);
+    struct {
+        long type;
+        char text[5];
+    } message = {1, "five"};
+    msgsnd(q, &message, 5, 0);
+    void *at = shmat(m, NULL, 0);
+    show_listed("msg", q, 3, 5);
+    show_listed("sem", s, 3, 8);
+    show_listed("shm", m, 3, 4);
+    show_listed("shm", m, 6, 11);
+    shmdt(at);
+    msgctl(q, IPC_RMID, NULL);
+    semctl(s, 0, IPC_RMID);
+    shmctl(m, IPC_RMID, NULL);
+}
+
 static void body(void)
 {
     sem_making();
@@ -526,6 +577,7 @@ static void body(void)
     message_waits();
     segments();
     exclusion();
+    listed();
 }
 
 int main(void)
