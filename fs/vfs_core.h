@@ -41,6 +41,18 @@ struct dentry_shard {
 
 // The entry of `parent` with this name, referenced; NULL when the cache does not know.
 struct dentry *dentry_find(struct vfs *vfs, struct dentry *parent, const char *name, size_t len);
+// The same for who has the name's hash: FNV-1a, byte by byte, then ended.
+struct dentry *dentry_find_hashed(struct vfs *vfs, struct dentry *parent, const char *name,
+                                  size_t len, uint32_t hash);
+#define NAME_HASH_START 2166136261u
+static inline uint32_t name_hash_add(uint32_t hash, char c)
+{
+    return (hash ^ (unsigned char)c) * 16777619u;
+}
+static inline uint32_t name_hash_end(uint32_t hash)
+{
+    return hash ^ hash >> 15;
+}
 // A new entry, hashed if `hash`; consumes the inode reference, also on failure (NULL).
 struct dentry *dentry_create(struct vfs *vfs, struct dentry *parent, const char *name, size_t len,
                              struct inode *inode, bool hash);
