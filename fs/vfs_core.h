@@ -270,4 +270,14 @@ NODISCARD int inode_kill_setid(struct inode *inode, const struct cred *cred);
 void inode_caps_change(struct inode *inode);
 void lock_inode_free(struct inode *inode); // fs/lock.c: the lists of an inode that goes
 
+// --- fs/fcap.c -----------------------------------------------------------------------------------
+enum { FCAP_MAX = 24 };
+bool fcap_is_valid(const void *value, size_t size);
+// The stored value as the caller sees it, its length; room 0 queries. -LINUX_EOVERFLOW when the
+// root it counts for has no name here.
+ssize_t fcap_show(const struct cred *cred, const void *stored, size_t size, void *buf, size_t room);
+// The caller's value as it is stored; *size becomes that of `raw`.
+NODISCARD int fcap_store(const struct cred *cred, const void *value, size_t *size,
+                         uint8_t raw[FCAP_MAX]);
+
 #endif
