@@ -74,6 +74,18 @@ static ALWAYS_INLINE union vreg host_sha256_rounds(union vreg abcd, union vreg e
         CRYPTO_REV(second ? _mm_unpacklo_epi64(two, four) : _mm_unpackhi_epi64(two, four)));
 }
 
+static ALWAYS_INLINE union vreg host_sha256_su0(union vreg d, union vreg n)
+{
+    return CRYPTO_OUT(_mm_sha256msg1_epu32(CRYPTO_IN(d), CRYPTO_IN(n)));
+}
+
+// The host leaves adding the words nine before to another instruction.
+static ALWAYS_INLINE union vreg host_sha256_su1(union vreg d, union vreg n, union vreg m)
+{
+    const __m128i nine = _mm_alignr_epi8(CRYPTO_IN(m), CRYPTO_IN(n), 4);
+    return CRYPTO_OUT(_mm_sha256msg2_epu32(_mm_add_epi32(CRYPTO_IN(d), nine), CRYPTO_IN(m)));
+}
+
 #elif defined(__aarch64__) && defined(__ARM_FEATURE_AES) && defined(__ARM_FEATURE_SHA2)
 #include <arm_neon.h>
 
@@ -123,6 +135,16 @@ static ALWAYS_INLINE union vreg host_sha256_rounds(union vreg abcd, union vreg e
     return CRYPTO_OUT32(second ? vsha256h2q_u32(y, x, w) : vsha256hq_u32(x, y, w));
 }
 
+static ALWAYS_INLINE union vreg host_sha256_su0(union vreg d, union vreg n)
+{
+    return CRYPTO_OUT32(vsha256su0q_u32(CRYPTO_IN32(d), CRYPTO_IN32(n)));
+}
+
+static ALWAYS_INLINE union vreg host_sha256_su1(union vreg d, union vreg n, union vreg m)
+{
+    return CRYPTO_OUT32(vsha256su1q_u32(CRYPTO_IN32(d), CRYPTO_IN32(n), CRYPTO_IN32(m)));
+}
+
 #else
 
 #define host_aes_encrypt     crypto_aes_encrypt
@@ -132,6 +154,8 @@ static ALWAYS_INLINE union vreg host_sha256_rounds(union vreg abcd, union vreg e
 #define host_clmul           crypto_clmul
 #define host_sha1_rounds     crypto_sha1_rounds
 #define host_sha256_rounds   crypto_sha256_rounds
+#define host_sha256_su0      crypto_sha256_su0
+#define host_sha256_su1      crypto_sha256_su1
 
 #endif
 #endif

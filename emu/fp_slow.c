@@ -64,7 +64,7 @@ static union vreg pairs(struct cpu *cpu, const struct insn *ip)
     const struct fp_job *job = &cpu->job;
     const enum fp_size size = (enum fp_size)job->size;
     const union vreg a = *operand(cpu, ip, job->ra), b = *operand(cpu, ip, job->rb);
-    const unsigned width = job->lanes == 1 ? 2 : job->lanes; // lanes taken from each register
+    const unsigned width = job->lanes; // lanes taken from each register; of a scalar the first two
     union vreg r = {.vu64 = {0, 0}};
     for (unsigned i = 0; i < job->lanes; i++) {
         const union vreg *from = 2 * i < width ? &a : &b;

@@ -182,6 +182,8 @@ void mem_yield(struct cpu *cpu)
 {
     struct mem_cpu *mc = cpu->mem_state;
     uint32_t expect = CPU_CACHED;
+    if (!mc) // no guest code runs here
+        return;
     if (!atomic_compare_exchange_strong_explicit(&mc->state, &expect, CPU_KERNEL,
                                                  memory_order_seq_cst, memory_order_relaxed))
         return;

@@ -220,7 +220,15 @@ int file_truncate(const struct vfs_caller *c, struct file *file, uint64_t size)
     if (!file->inode->ops->setattr)
         return -LINUX_EINVAL;
     struct vfs_setattr attr = {.mask = ATTR_SIZE, .size = size};
-    int err = file->inode->ops->setattr(file->inode, &attr);
+    struct vfs_stat st;
+    int err = 0;
+    if (atomic_load_explicit(&file->inode->seals, memory_order_relaxed) & INODE_SECRET) {
+        err = file->inode->ops->getattr(file->inode, &st);
+        if (!err && st.size)
+            return -LINUX_EINVAL;
+    }
+    if (!err)
+        err = file->inode->ops->setattr(file->inode, &attr);
     if (!err)
         notify_file(file, LINUX_IN_MODIFY);
     return err ? err : inode_kill_setid(file->inode, c->cred);

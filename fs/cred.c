@@ -1,4 +1,5 @@
 #include "fs/cred.h"
+#include "fs/landlock.h"
 #include <stdlib.h>
 
 enum { CAP_LAST = 40 };
@@ -68,6 +69,7 @@ void cred_put(const struct cred *c)
 {
     if (!c || atomic_fetch_sub_explicit(cred_refs(c), 1, memory_order_acq_rel) != 1)
         return;
+    landlock_put(c->landlock);
     user_ns_put(c->user_ns);
     free((void *)(uintptr_t)c);
 }

@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct landlock_domain;
+
 enum { CRED_GROUPS_MAX = 65536 };
 
 struct cred {
@@ -19,6 +21,7 @@ struct cred {
     uint64_t cap_permitted, cap_effective, cap_inheritable, cap_bounding, cap_ambient;
     uint32_t securebits;
     struct user_ns *user_ns; // where the capabilities hold; referenced; NULL: the initial one
+    struct landlock_domain *landlock; // fs/landlock.h; referenced; NULL: no rights given up
     uint32_t group_count;
     uint32_t groups[]; // sorted
 };

@@ -1,5 +1,6 @@
 // mkdir, mknod, symlink, link, unlink, rmdir. Renames are in fs/rename.c.
 #include "fs/acl.h"
+#include "fs/landlock.h"
 #include "fs/notify.h"
 #include "fs/path.h"
 #include "platform/abi/linux_errno.h"
@@ -12,6 +13,9 @@ struct creation {
     const char *target;      // symlink
     struct inode *linked;    // hard link
     const struct mount *mnt; // through which `linked` was found
+    struct dentry *old;      // its name
+    int refused;             // by the caller's domain
+    struct landlock_move move;
 };
 
 static int check_linkable(struct inode *inode)
@@ -105,7 +109,11 @@ static int create_locked(struct walk *w, const struct creation *what, struct den
         return -LINUX_ENOENT;
     if (what->linked && w->cur.mnt != what->mnt)
         return -LINUX_EXDEV;
-    err = perm_may_create(w->c, &w->cur);
+    err = what->refused;
+    if (!err && what->linked)
+        err = landlock_move_check(&what->move, what->linked, NULL, false, false);
+    if (!err)
+        err = perm_may_create(w->c, &w->cur);
     struct inode *inode;
     if (!err)
         err = create_with_lists(w, what, &inode);
@@ -116,7 +124,18 @@ static int create_locked(struct walk *w, const struct creation *what, struct den
     return *made ? 0 : -LINUX_ENOMEM;
 }
 
-static int create_in(struct walk *w, const struct creation *what)
+// From the directory the object was found in.
+static void begin_link(struct walk *w, struct creation *what)
+{
+    what->move.domain = NULL;
+    if (LIKELY(!w->c->cred->landlock) || what->mnt != w->cur.mnt)
+        return;
+    struct path from = {w->cur.mnt, dentry_parent(w->c->vfs, what->old)};
+    landlock_move_begin(w->c, &from, &w->cur, &what->move);
+    dentry_put(from.dentry);
+}
+
+static int create_in(struct walk *w, struct creation *what)
 {
     if (w->kind != WALK_LAST_NAME)
         return -LINUX_EEXIST;
@@ -134,6 +153,10 @@ static int create_in(struct walk *w, const struct creation *what)
         return err;
     }
     struct dentry *negative = NULL, *made = NULL;
+    if (what->linked)
+        begin_link(w, what);
+    else
+        what->refused = landlock_check(w->c, &w->cur, landlock_making(what->type));
     lock_acquire(&dir->lock);
     int err = create_locked(w, what, &negative, &made);
     if (made && what->linked)
@@ -147,7 +170,7 @@ static int create_in(struct walk *w, const struct creation *what)
 }
 
 static int create_at(const struct vfs_caller *c, const struct path *base, const char *name,
-                     const struct creation *what)
+                     struct creation *what)
 {
     struct walk w;
     int err = walk_begin(&w, c, base, name, 0);
@@ -207,7 +230,8 @@ int vfs_link(const struct vfs_caller *c, const struct path *old, const struct pa
     // In Linux's order: what is there already, then other file systems, then rights in the
     // directory, then the object itself.
     struct inode *linked = old->dentry->inode;
-    struct creation what = {.type = linked->type, .linked = linked, .mnt = old->mnt};
+    struct creation what = {
+        .type = linked->type, .linked = linked, .mnt = old->mnt, .old = old->dentry};
     return create_at(c, base, name, &what);
 }
 
@@ -255,7 +279,7 @@ static void notify_removal(struct vfs *vfs, struct inode *dir, struct dentry *d,
     notify_name(vfs, dir, LINUX_IN_DELETE, name, is_dir, 0);
 }
 
-static int remove_locked(struct walk *w, bool want_dir, struct dentry **victim)
+static int remove_locked(struct walk *w, bool want_dir, int refused, struct dentry **victim)
 {
     struct dentry *dir = w->cur.dentry;
     int err = dir_lookup(w->c, dir, w->last, w->last_len, true, victim);
@@ -266,7 +290,7 @@ static int remove_locked(struct walk *w, bool want_dir, struct dentry **victim)
         return -LINUX_ENOENT;
     if (!want_dir && w->must_be_dir)
         return LINUX_S_ISDIR(d->inode->type) ? -LINUX_EISDIR : -LINUX_ENOTDIR;
-    err = perm_may_delete(w->c, &w->cur, d, want_dir);
+    err = refused ? refused : perm_may_delete(w->c, &w->cur, d, want_dir);
     if (!err)
         err = remove_entry(w->c, dir, d, w->last, want_dir);
     if (!err && vfs_is_watched(w->c->vfs))
@@ -295,12 +319,15 @@ static int remove_at(const struct vfs_caller *c, const struct path *base, const 
     if (!err) {
         struct inode *dir = w.cur.dentry->inode;
         bool locks = dir->ops->unlink || dir->ops->rmdir;
-        bool alone = want_dir && dir->super->flags & SUPER_NO_DCACHE; // as lock_dirs in rename.c
+        int refused = landlock_check(
+            c, &w.cur, want_dir ? (uint32_t)LANDLOCK_REMOVE_DIR : (uint32_t)LANDLOCK_REMOVE_FILE);
+        // As lock_dirs in rename.c.
+        bool alone = locks && want_dir && dir->super->flags & SUPER_NO_DCACHE;
         if (alone)
             lock_acquire(&dir->super->rename_lock);
         if (locks)
             lock_acquire(&dir->lock);
-        err = remove_locked(&w, want_dir, &victim);
+        err = remove_locked(&w, want_dir, refused, &victim);
         if (locks)
             lock_release(&dir->lock);
         if (alone)

@@ -1,5 +1,6 @@
 // open(2).
 #include "fs/acl.h"
+#include "fs/landlock.h"
 #include "fs/notify.h"
 #include "fs/path.h"
 #include "platform/abi/linux_errno.h"
@@ -48,6 +49,15 @@ static int check_rights(const struct vfs_caller *c, const struct path *p, unsign
     return err ? err : perm_owner_or_capable(c, perm.uid) ? 0 : -LINUX_EPERM;
 }
 
+static uint32_t landlock_rights(const struct inode *inode, unsigned flags)
+{
+    if (LINUX_S_ISDIR(inode->type))
+        return LANDLOCK_READ_DIR;
+    unsigned mode = flags & LINUX_O_ACCMODE;
+    return (mode == LINUX_O_RDONLY || mode == LINUX_O_RDWR ? (uint32_t)LANDLOCK_READ_FILE : 0) |
+           (mode == LINUX_O_WRONLY || mode == LINUX_O_RDWR ? (uint32_t)LANDLOCK_WRITE_FILE : 0);
+}
+
 static int count_writer(struct file *file)
 {
     struct inode *inode = file->inode;
@@ -88,6 +98,8 @@ int open_resolved(const struct vfs_caller *c, const struct path *p, unsigned fla
     int err = check_kind(inode, flags, created);
     if (!err && !created && !(flags & LINUX_O_PATH))
         err = check_rights(c, p, flags);
+    if (!err && !(flags & LINUX_O_PATH))
+        err = landlock_check(c, p, landlock_rights(inode, flags));
     if (err)
         return err;
     const unsigned once = LINUX_O_CREAT | LINUX_O_EXCL | LINUX_O_TRUNC | LINUX_O_CLOEXEC;
@@ -251,6 +263,9 @@ static int find_or_create(struct walk *w, uint32_t mode, struct dentry **out, bo
     *out = NULL;
     if (!dir->inode->ops->create)
         return dir->super->flags & SUPER_FIXED_NAMES ? -LINUX_ENOENT : -LINUX_EACCES;
+    err = landlock_check(w->c, &w->cur, LANDLOCK_MAKE_REG);
+    if (err)
+        return err;
     return create_locked(w, mode, out, created);
 }
 

@@ -402,9 +402,10 @@ int dentry_name(struct vfs *vfs, struct dentry *d, char *buf, size_t size)
     return (int)len;
 }
 
-int path_name(const struct path *p, const struct path *root, char *buf, size_t size)
+static int make_name(const struct path *p, const struct path *root, const char *outside_mark,
+                     char *buf, size_t size)
 {
-    static const char deleted_mark[] = " (deleted)", outside_mark[] = "(unreachable)";
+    static const char deleted_mark[] = " (deleted)";
     struct name_builder b = {buf, buf + size, false};
     bool deleted = atomic_load_explicit(&p->dentry->deleted, memory_order_relaxed);
     bool reached = true;
@@ -425,11 +426,22 @@ int path_name(const struct path *p, const struct path *root, char *buf, size_t s
         if (b.at == end)
             prepend(&b, "/", 1);
         if (!reached)
-            prepend(&b, outside_mark, sizeof outside_mark - 1);
+            prepend(&b, outside_mark, strlen(outside_mark));
     }
     if (b.full)
         return -LINUX_ERANGE;
     size_t len = (size_t)(buf + size - b.at) - 1;
     memmove(buf, b.at, len + 1);
     return deleted || !reached ? -LINUX_ENOENT : (int)len;
+}
+
+int path_name(const struct path *p, const struct path *root, char *buf, size_t size)
+{
+    return make_name(p, root, "(unreachable)", buf, size);
+}
+
+int path_shown(const struct path *p, const struct path *root, char *buf, size_t size)
+{
+    int n = make_name(p, root, "", buf, size);
+    return n == -LINUX_ENOENT ? (int)strlen(buf) : n;
 }

@@ -1,4 +1,5 @@
 // rename(2), renameat2(2).
+#include "fs/landlock.h"
 #include "fs/notify.h"
 #include "fs/path.h"
 #include "platform/abi/linux_errno.h"
@@ -10,6 +11,7 @@ struct renaming {
     struct dentry *source, *target; // referenced; target may be negative
     struct inode *whiteout;         // referenced; NULL: none
     unsigned flags;
+    struct landlock_move move;
 };
 
 // An ancestor is locked before what is below it, which is the order rmdir has; directories that are
@@ -207,7 +209,10 @@ static int rename_locked(struct renaming *r) NO_TSA
         err = check_loops(r);
     if (err || r->source->inode == r->target->inode)
         return err; // two names of one object stay as they are
-    err = check_permissions(r);
+    err = landlock_move_check(&r->move, r->source->inode, r->target->inode, true,
+                              r->flags & LINUX_RENAME_EXCHANGE);
+    if (!err)
+        err = check_permissions(r);
     if (err)
         return err;
     bool target_dir = is_dir(r->target) && !(r->flags & LINUX_RENAME_EXCHANGE);
@@ -242,6 +247,7 @@ static int rename_walked(struct renaming *r)
         return -LINUX_ENOTDIR;
     if (!old_dir->ops->rename)
         return -LINUX_EPERM;
+    landlock_move_begin(r->c, &r->from.cur, &r->to.cur, &r->move);
     lock_dirs(r);
     int err = rename_locked(r);
     unlock_dirs(r);

@@ -657,6 +657,7 @@ int tmpfs_create_with(struct vfs *vfs, const struct tmpfs_options *options, stru
         free(fs);
         return -LINUX_ENOMEM;
     }
+    s->flags |= SUPER_HANDLES;
     fs->vfs = vfs;
     fs->shown = *options;
     fs->page_limit = options->set & TMPFS_SIZE ? pages_of(options->size) : half_of_memory(fs);

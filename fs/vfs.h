@@ -118,6 +118,10 @@ NODISCARD int path_walk(const struct vfs_caller *c, const struct path *base, con
 // "NAME (deleted)") or is not below root ("(unreachable)NAME").
 int path_name(const struct path *p, const struct path *root, char *buf, size_t size);
 
+// The same for links that show where something is: the length whatever became of it, and from the
+// top of all what is not below root.
+int path_shown(const struct path *p, const struct path *root, char *buf, size_t size);
+
 struct inode *path_inode(const struct path *p);
 
 // --- Operations by path (what system calls are made of) ------------------------------------------
@@ -170,6 +174,16 @@ NODISCARD int vfs_setxattr(const struct vfs_caller *c, const struct path *p, con
                            const void *value, size_t size, unsigned flags);
 ssize_t vfs_listxattr(const struct vfs_caller *c, const struct path *p, char *buf, size_t size);
 NODISCARD int vfs_removexattr(const struct vfs_caller *c, const struct path *p, const char *name);
+
+// Objects by number (fs/handle.c). -LINUX_EOPNOTSUPP for a file system whose objects have none.
+struct vfs_handle {
+    uint64_t ino;
+    uint32_t generation;
+};
+NODISCARD int vfs_handle_make(const struct path *p, struct vfs_handle *out);
+// In the file system that `at` is in, seen through the same mount. -LINUX_ESTALE.
+NODISCARD int vfs_handle_find(const struct vfs_caller *c, const struct path *at,
+                              const struct vfs_handle *h, struct path *out);
 
 // --- Mounts --------------------------------------------------------------------------------------
 
@@ -316,6 +330,7 @@ struct super {
 enum {
     SUPER_NO_DCACHE = 1 << 0,   // names appear and vanish by themselves: look every one up (procfs)
     SUPER_FIXED_NAMES = 1 << 1, // making a name that is not there is ENOENT (procfs)
+    SUPER_HANDLES = 1 << 2,     // objects can be found by their numbers (fs/handle.c)
 };
 
 // The kinds of change a directory op makes are each one op; `name` has no slash, is not "." or
@@ -424,9 +439,13 @@ struct inode {
     // inode.
     void *attached;
     void (*attached_free)(void *attached);
-    // LINUX_F_SEAL_*: what may no longer be done to the contents (memfd). tmpfs obeys them.
+    // INODE_SECRET; LINUX_F_SEAL_*: what may no longer be done to the contents (memfd). tmpfs obeys
+    // them.
     _Atomic uint32_t seals;
 };
+
+// In seals: nobody but who maps it sees the contents, and its size is set once (memfd_secret(2)).
+#define INODE_SECRET (1u << 30)
 
 // A new inode with one reference. NULL without memory.
 struct inode *inode_create(struct super *super, const struct inode_ops *ops, uint32_t type,

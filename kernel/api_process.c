@@ -70,6 +70,7 @@ static int start(struct ish_kernel *k, const ish_spawn *spawn, struct task **out
         .gid = spawn->gid,
         .prepare = tty ? take_terminal : NULL,
         .context = tty,
+        .debugger = spawn->debugger,
     };
     int err = make_files(k->kernel, spawn, tty, &task_spawn_args.files);
     return err ? err : task_spawn(k->kernel, &task_spawn_args, out);

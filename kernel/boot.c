@@ -2,6 +2,7 @@
 #include "kernel/anon.h"
 #include "kernel/inotify.h"
 #include "kernel/kernel.h"
+#include "kernel/keys.h"
 #include "kernel/net/net.h"
 #include "kernel/ns.h"
 #include "kernel/pipe.h"
@@ -17,6 +18,8 @@ int boot_files(struct kernel *kernel)
 {
     const struct vfs_device fifo = {.type = LINUX_S_IFIFO, .open = pipe_open_fifo};
     int err = anon_create(kernel);
+    if (!err)
+        err = keys_create(&kernel->keys);
     if (!err)
         err = net_create(kernel);
     if (!err)
@@ -35,6 +38,8 @@ void boot_files_done(struct kernel *kernel)
     ns_drop_initial(kernel);
     inotify_destroy(kernel);
     net_destroy(kernel);
+    keys_destroy(kernel->keys);
+    kernel->keys = NULL;
     anon_destroy(kernel);
 }
 

@@ -5,6 +5,7 @@
 #include "kernel/group_internal.h"
 #include "kernel/ipc/ipc.h"
 #include "kernel/itimer.h"
+#include "kernel/keys.h"
 #include "kernel/mm.h"
 #include "kernel/ns.h"
 #include "kernel/pid.h"
@@ -196,6 +197,8 @@ static void copy_fields(struct task *parent, struct task *child, const struct cl
     child->sched_policy = parent->sched_policy;
     child->sched_priority = parent->sched_priority;
     child->ioprio = parent->ioprio;
+    child->memory_policy = parent->memory_policy;
+    keys_inherit(parent, child);
     child->timer_slack_ns = child->default_timer_slack_ns = parent->timer_slack_ns;
     child->exit_signal = flags & LINUX_CLONE_THREAD   ? -1
                          : flags & LINUX_CLONE_PARENT ? parent->process->leader->exit_signal

@@ -1,5 +1,7 @@
 // Credentials: copies, the rules of set*id, capabilities, execve.
 #include "kernel/cred.h"
+#include "fs/landlock.h"
+#include "kernel/keys.h"
 #include "kernel/process.h"
 #include "kernel/task.h"
 #include "platform/abi/linux_errno.h"
@@ -17,6 +19,7 @@ struct cred *cred_copy(const struct cred *from, uint32_t group_count)
     memcpy((char *)c + start, (const char *)from + start, sizeof *c - start);
     atomic_init(&c->refs, 1);
     user_ns_get(c->user_ns);
+    landlock_get(c->landlock);
     uint32_t kept = from->group_count < group_count ? from->group_count : group_count;
     memcpy(c->groups, from->groups, kept * sizeof c->groups[0]);
     c->group_count = group_count;
@@ -57,6 +60,8 @@ void cred_commit(struct task *task, struct cred *cred)
 {
     const struct cred *old = task->cred;
     bool changed = identity_changed(old, cred);
+    if (task->thread_keyring && (old->fsuid != cred->fsuid || old->fsgid != cred->fsgid))
+        keys_owner_changed(task, cred);
     lock_acquire(&task->lock);
     task->cred = cred;
     lock_release(&task->lock);

@@ -466,42 +466,62 @@ int64_t sys_epoll_ctl(struct task *task, int32_t epfd, int32_t op, int32_t fd, u
 
 // --- epoll_wait ----------------------------------------------------------------------------------
 
-// Reports up to `max` items, each looked at again. Returns their number; -LINUX_EFAULT when the
-// first could not be stored.
-static int64_t harvest(struct epoll *ep, struct task *task, uaddr_t addr, int max)
+// Reports up to `max` items of the first *left, each looked at again, and counts *left down.
+// Returns their number; *missing when it stopped because a page of `addr` is not there: none can be
+// faulted in under the lock.
+static int harvest_present(struct epoll *ep, struct task *task, uaddr_t addr, int max, size_t *left,
+                           bool *missing)
 {
-    int64_t n = 0;
-    lock_acquire(&ep->ready_lock);
-    size_t left = ep->ready_count;
-    lock_release(&ep->ready_lock);
-    if (!left)
-        return 0;
+    int n = 0;
+    *missing = false;
     lock_acquire(&ep->lock);
-    for (struct item *item; left > 0 && n < max && (item = ready_pop(ep)); left--) {
+    for (struct item *item; *left > 0 && n < max && !*missing && (item = ready_pop(ep));) {
         uint32_t events = item_poll(item, NULL);
-        if (!events)
+        if (!events) {
+            --*left;
             continue;
+        }
         struct linux_epoll_event out = {.events = events, .data = item->data};
-        bool stored = !user_put(task, addr + (uint64_t)n * sizeof out, &out);
+        uaddr_t to = addr + (uint64_t)n * sizeof out;
+        *missing = user_write_nofault(task, to, &out, sizeof out) != 0;
         uint32_t mode = atomic_load_explicit(&item->events, memory_order_relaxed) & MODE_BITS;
-        if (stored && mode & LINUX_EPOLLONESHOT)
+        if (!*missing && mode & LINUX_EPOLLONESHOT)
             atomic_store_explicit(&item->events, mode, memory_order_relaxed);
-        if (!stored || !(mode & (LINUX_EPOLLONESHOT | LINUX_EPOLLET))) {
+        if (*missing || !(mode & (LINUX_EPOLLONESHOT | LINUX_EPOLLET))) {
             lock_acquire(&ep->ready_lock);
-            ready_add(ep, item, !stored);
+            ready_add(ep, item, *missing);
             lock_release(&ep->ready_lock);
         }
-        if (!stored) {
-            n = n ? n : -LINUX_EFAULT;
-            break;
-        }
-        n++;
+        n += !*missing;
+        *left -= !*missing;
     }
     lock_acquire(&ep->ready_lock);
     if (ep->ready_count)
         wake_sleeper(ep);
     lock_release(&ep->ready_lock);
     lock_release(&ep->lock);
+    return n;
+}
+
+// The same, whatever pages are there: -LINUX_EFAULT when the first item cannot be stored.
+static int64_t harvest(struct epoll *ep, struct task *task, uaddr_t addr, int max)
+{
+    int n = 0;
+    bool missing = false;
+    lock_acquire(&ep->ready_lock);
+    size_t left = ep->ready_count;
+    lock_release(&ep->ready_lock);
+    while (left > 0 && n < max) {
+        uaddr_t at = addr + (uint64_t)n * sizeof(struct linux_epoll_event);
+        int more = harvest_present(ep, task, at, max - n, &left, &missing);
+        n += more;
+        if (!missing)
+            break;
+        at += (uint64_t)more * sizeof(struct linux_epoll_event);
+        if (user_fault_in(task, at, true) ||
+            user_fault_in(task, at + sizeof(struct linux_epoll_event) - 1, true))
+            return n ? n : -LINUX_EFAULT;
+    }
     return n;
 }
 

@@ -1,9 +1,11 @@
 // execve: everything that can fail is done beside the running program; then the other threads end
 // and the new one takes its place.
 #include "kernel/exec.h"
+#include "fs/landlock.h"
 #include "kernel/cred.h"
 #include "kernel/fd.h"
 #include "kernel/futex.h"
+#include "kernel/keys.h"
 #include "kernel/posix_timer.h"
 #include "kernel/process.h"
 #include "kernel/rlimit.h"
@@ -41,6 +43,8 @@ int exec_open(const struct vfs_caller *c, const struct path *base, const char *n
         err = -LINUX_EACCES;
     else
         err = vfs_permission(c, &p, LINUX_X_OK);
+    if (!err)
+        err = landlock_check(c, &p, LANDLOCK_EXECUTE | LANDLOCK_READ_FILE);
     if (!err) {
         // Execute permission is enough to run a file: the read is the kernel's own.
         struct vfs_caller own = *c;
@@ -375,6 +379,7 @@ int exec_install(struct task *task, struct exec_image *image)
     atomic_store_explicit(&p->membarrier, 0, memory_order_relaxed);
     fd_table_close_on_exec(task->files, task);
     cred_commit(task, image->cred);
+    keys_exec(task);
     return 0;
 }
 
@@ -477,6 +482,8 @@ static int64_t exec_at(struct task *task, int32_t dirfd, const char *path, uint3
     char *name = malloc(NAME_SIZE);
     task_caller(task, &c);
     err = name ? descriptor_name(name, NAME_SIZE, dirfd, path) : -LINUX_ENOMEM;
+    if (!err && base.path && !base.path->dentry)
+        err = -LINUX_EACCES; // AT_EMPTY_PATH on what is in no tree, hence no program
     if (!err)
         err = exec_open(&c, base.path, path, walk, &file);
     if (!err) {

@@ -6,6 +6,7 @@
 #include "kernel/group_internal.h"
 #include "kernel/ipc/ipc.h"
 #include "kernel/itimer.h"
+#include "kernel/keys.h"
 #include "kernel/mm.h"
 #include "kernel/ns.h"
 #include "kernel/pid.h"
@@ -444,10 +445,14 @@ static void end_of_init(struct task *task) NO_TSA
     struct pid_ns *ns = task->pid_ns;
     if (pid_ns_reaper(kernel, ns) != p)
         return;
-    if (ns)
+    if (ns) {
         ns->ending = true;
-    else
+        lock_acquire(&p->lock);
+        p->exit_status = ns->reboot ? ns->reboot : p->exit_status;
+        lock_release(&p->lock);
+    } else {
         kernel->init_ending = true;
+    }
     task_kill_ns(kernel, ns, p);
     struct list released;
     list_init(&released);
@@ -536,6 +541,7 @@ void task_exit(struct task *task)
         posix_timers_end(task->process);
     }
     sem_undo_leave(task);
+    keys_task_gone(task);
     drop_mm(task, last);
     drop_files(task);
     drop_fs(task);

@@ -178,8 +178,8 @@ static int mount_at(struct task *task, const struct vfs_caller *caller, const st
         flags &= ~LINUX_MS_MGC_MASK;
     if (flags & LINUX_MS_NOUSER)
         return -LINUX_EINVAL;
-    if (!task_mnt_capable(task, LINUX_CAP_SYS_ADMIN))
-        return -LINUX_EPERM;
+    if (!task_mnt_capable(task, LINUX_CAP_SYS_ADMIN) || task->cred->landlock)
+        return -LINUX_EPERM; // who gave rights over places up does not change the places
     if (flags & LINUX_MS_REMOUNT)
         return mount_remount(task, at, flags, args);
     if (flags & LINUX_MS_BIND)
@@ -223,7 +223,7 @@ int64_t sys_umount2(struct task *task, uaddr_t path, uint32_t flags)
     int err = file_at_resolve(task, LINUX_AT_FDCWD, path, walk, &at, &found);
     if (err)
         return err;
-    if (!task_mnt_capable(task, LINUX_CAP_SYS_ADMIN))
+    if (!task_mnt_capable(task, LINUX_CAP_SYS_ADMIN) || task->cred->landlock)
         err = -LINUX_EPERM;
     else if (!mnt_ns_has(task->ns->mnt, &found))
         err = -LINUX_EINVAL;
@@ -279,7 +279,7 @@ static void move_tasks(struct kernel *kernel, const struct path *from, const str
 
 int64_t sys_pivot_root(struct task *task, uaddr_t new_root, uaddr_t put_old)
 {
-    if (!task_mnt_capable(task, LINUX_CAP_SYS_ADMIN))
+    if (!task_mnt_capable(task, LINUX_CAP_SYS_ADMIN) || task->cred->landlock)
         return -LINUX_EPERM;
     const unsigned walk = WALK_FOLLOW | WALK_DIRECTORY;
     struct file_at at, at_old;

@@ -107,8 +107,10 @@ static int64_t compare(struct task *task, struct task *a, struct task *b, int32_
         return order(task, s1, s2);
     }
     case KCMP_IO:
-    case KCMP_SYSVSEM:
         return 0; // nobody has any, and so all the same
+    case KCMP_SYSVSEM:
+        return order(task, atomic_load_explicit(&a->sem_undo, memory_order_relaxed),
+                     atomic_load_explicit(&b->sem_undo, memory_order_relaxed));
     case KCMP_EPOLL_TFD:
         return compare_epoll(task, a, b, idx1, idx2);
     }

@@ -4,6 +4,7 @@
 #include "kernel/clock_read.h"
 #include "kernel/file_maps.h"
 #include "kernel/futex.h"
+#include "kernel/net/unix.h"
 #include "kernel/ns.h"
 #include "kernel/pid.h"
 #include "kernel/pid_ns.h"
@@ -108,6 +109,8 @@ void kernel_destroy(struct kernel *k)
         end_tasks(k);
         task_pool_destroy(k->task_pool);
     }
+    if (k->net)
+        unix_collect(k, true);
     if (k->ttys)
         tty_boot_done(k);
     if (k->anon)

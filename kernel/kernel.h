@@ -23,6 +23,7 @@ struct timer_wheel;
 struct anon;
 struct inotify_hub;
 struct ns_table;
+struct keys;
 struct net;
 struct tty_table;
 struct file_maps;
@@ -46,6 +47,7 @@ struct kernel {
     struct anon *anon;            // kernel/anon.c: objects without a name (pipes, sockets, memfd)
     struct inotify_hub *inotify;  // kernel/inotify.c: watches
     struct ns_table *ns;          // kernel/ns.c: namespaces
+    struct keys *keys;            // kernel/keys.c: keys of programs
     struct net *net;              // kernel/net/: namespaces of addresses, host interfaces
     struct tty_table *ttys;       // kernel/tty/
     struct vdso_image *vdso;

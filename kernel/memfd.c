@@ -89,3 +89,30 @@ int64_t sys_memfd_create(struct task *task, uaddr_t name_addr, uint32_t flags)
     inode_put(inode);
     return err ? err : fd_install(task, file, 0, flags & MFD_CLOEXEC);
 }
+
+// --- memfd_secret --------------------------------------------------------------------------------
+
+// It is there to be mapped, and for nothing else.
+static const struct file_ops secret_ops = {0};
+
+int64_t sys_memfd_secret(struct task *task, uint32_t flags)
+{
+    if (flags & ~(uint32_t)LINUX_O_CLOEXEC)
+        return -LINUX_EINVAL;
+    struct inode *inode;
+    int err = make_inode(task, 0, &inode);
+    if (err)
+        return err;
+    atomic_store_explicit(&inode->seals, INODE_SECRET, memory_order_release);
+    struct vfs_setattr attr = {.mask = ATTR_MODE, .mode = 0600};
+    err = inode->ops->setattr(inode, &attr);
+    struct file *file;
+    if (!err)
+        err = vfs_open_inode(task->kernel->vfs, inode, LINUX_O_RDWR | LINUX_O_LARGEFILE, task->cred,
+                             "/secretmem (deleted)", &file);
+    inode_put(inode);
+    if (err)
+        return err;
+    file->ops = &secret_ops;
+    return fd_install(task, file, 0, flags & LINUX_O_CLOEXEC);
+}

@@ -117,6 +117,7 @@ static int copy_vma(struct mm *child, const struct vma *v)
     copy->file = v->file ? file_get(v->file) : NULL;
     copy->page = v->page;
     copy->flags = v->flags & (uint16_t)~VMA_LOCKED; // locks are not inherited
+    copy->policy = v->policy;
     copy->prot = v->prot;
     copy->max_prot = v->max_prot;
     copy->name = v->name;

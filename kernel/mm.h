@@ -57,6 +57,7 @@ NODISCARD int mm_copy(struct mm *mm, uint64_t addr, void *to, const void *from, 
 // Returns the address or a negative errno.
 int64_t mm_map(struct mm *mm, uint64_t addr, uint64_t len, unsigned prot, unsigned flags,
                struct file *file, uint64_t offset);
+bool mm_is_secret(struct mm *mm, uint64_t addr); // memory that only its owner may look into
 bool mm_is_mapped(struct mm *mm, uint64_t addr, uint64_t len); // all of it
 NODISCARD int mm_unmap(struct mm *mm, uint64_t addr, uint64_t len);
 NODISCARD int mm_protect(struct mm *mm, uint64_t addr, uint64_t len, unsigned prot);

@@ -5,6 +5,7 @@
 #include "emu/mem.h"
 #include "fs/vfs.h"
 #include "kernel/mm.h"
+#include "kernel/numa.h"
 #include "platform/abi/mman.h"
 #include "platform/base/list.h"
 #include "platform/base/rbtree.h"
@@ -24,6 +25,7 @@ enum {
     VMA_DONTDUMP = 1 << 6,
     VMA_MAP_SHARED = 1 << 7, // mapped MAP_SHARED: shown as such even where it cannot be written
     VMA_DONTEXPAND = 1 << 8,
+    VMA_SECRET = 1 << 9, // nobody else looks into it (memfd_secret)
 };
 
 enum {
@@ -43,6 +45,7 @@ struct vma {
     uint64_t page;     // of the file at start
     uint16_t flags;
     uint8_t prot, max_prot; // LINUX_PROT_READ | WRITE | EXEC
+    numa_policy policy;     // mbind(2); 0: none
     const char *name;       // "[heap]" and the like; static
     struct list by_inode;   // in kernel/file_maps.c
 };

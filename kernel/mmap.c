@@ -102,11 +102,13 @@ static int check_file(struct request *r)
             (seals & (LINUX_F_SEAL_WRITE | LINUX_F_SEAL_FUTURE_WRITE)))
             return -LINUX_EPERM;
         r->vma_flags |= VMA_MAP_SHARED;
+        if (seals & INODE_SECRET)
+            r->vma_flags |= VMA_LOCKED | VMA_DONTDUMP | VMA_SECRET;
         if (writable && !(seals & LINUX_F_SEAL_WRITE))
             r->vma_flags |= VMA_SHARED;
         if (!writable || (seals & (LINUX_F_SEAL_WRITE | LINUX_F_SEAL_FUTURE_WRITE)))
             r->max_prot &= (uint8_t)~LINUX_PROT_WRITE;
-    } else if (type != LINUX_MAP_PRIVATE) {
+    } else if (type != LINUX_MAP_PRIVATE || seals & INODE_SECRET) {
         return -LINUX_EINVAL;
     }
     if (!readable)

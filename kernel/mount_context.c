@@ -220,9 +220,10 @@ static int change_super(struct task *task, struct mount_context *c)
 {
     if (c->phase != RECONF_PARAMS)
         return -LINUX_EBUSY;
-    int err = cred_capable_in(task->cred, c->super->owner, LINUX_CAP_SYS_ADMIN)
-                  ? mount_options_reconfigure(&c->options, c->super)
-                  : -LINUX_EPERM;
+    int err =
+        cred_capable_in(task->cred, c->super->owner, LINUX_CAP_SYS_ADMIN) && !task->cred->landlock
+            ? mount_options_reconfigure(&c->options, c->super)
+            : -LINUX_EPERM;
     c->phase = err ? FAILED : AWAITING_RECONF;
     return err;
 }

@@ -67,8 +67,11 @@ int64_t sys_move_mount(struct task *task, int32_t from_dirfd, uaddr_t from_path,
         &to_at, &to);
     if (!err) {
         struct mnt_ns *ns = task->ns->mnt;
-        err = flags & LINUX_MOVE_MOUNT_SET_GROUP ? vfs_join_sharing(ns, &from, &to)
-                                                 : vfs_move_mount(ns, &from, &to);
+        if (task->cred->landlock)
+            err = -LINUX_EPERM;
+        else
+            err = flags & LINUX_MOVE_MOUNT_SET_GROUP ? vfs_join_sharing(ns, &from, &to)
+                                                     : vfs_move_mount(ns, &from, &to);
         path_put(&to);
         file_at_end(&to_at);
     }

@@ -21,6 +21,7 @@ struct pid_ns {
     struct process *reaper; // number 1, until it is released
     unsigned task_count;    // not yet released, those in namespaces below included
     bool ending;            // number 1 ends: nobody is born here any more
+    int32_t reboot;         // the signal that its end is told as, or 0
 };
 enum { PID_NS_LEVEL_MAX = 32 };
 

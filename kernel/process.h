@@ -35,6 +35,7 @@ struct usage {
 struct process {
     _Atomic uint32_t refs;
     struct kernel *kernel; // immutable
+    void *tracer_state;    // immutable: of a tracer that is no guest program (kernel/gdb/)
     int32_t pid;           // immutable
     bool spawned;          // immutable: made by task_spawn(); somebody outside may join it
 
@@ -55,6 +56,8 @@ struct process {
     struct pgrp *pgrp;                   // referenced; changes also under the pgrp locks
     struct session *session;             // referenced
     struct list pgrp_link;               // guarded by pgrp->lock
+
+    struct key *keyring; // kernel/keys.c, under its lock; NULL: none yet
 
     // Guarded by lock.
     struct lock lock; // rank process

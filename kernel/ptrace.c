@@ -109,21 +109,26 @@ static int64_t detach(struct task *task, struct task *child, const struct reques
 
 // --- Going on ------------------------------------------------------------------------------------
 
+void ptrace_continue(struct task *child, int32_t signo, uint32_t work)
+{
+    lock_acquire(&child->process->lock);
+    atomic_store_explicit(&child->ptrace.work, work, memory_order_relaxed);
+    ptrace_resume(child, signo);
+    lock_release(&child->process->lock);
+}
+
 static int64_t resume(struct task *child, const struct request *rq, uint32_t work)
 {
     if (rq->data > LINUX_NSIG)
         return -LINUX_EIO;
-    lock_acquire(&child->process->lock);
-    atomic_store_explicit(&child->ptrace.work, work, memory_order_relaxed);
-    ptrace_resume(child, (int32_t)rq->data);
-    lock_release(&child->process->lock);
+    ptrace_continue(child, (int32_t)rq->data, work);
     return 0;
 }
 
-static int64_t interrupt(struct task *child)
+int ptrace_interrupt(struct task *child)
 {
     struct ptrace *pt = &child->ptrace;
-    int64_t result = -LINUX_EIO;
+    int result = -LINUX_EIO;
     lock_acquire(&child->process->lock);
     if (pt->seized) {
         result = 0;
@@ -138,10 +143,10 @@ static int64_t interrupt(struct task *child)
     return result;
 }
 
-static int64_t listen(struct task *child)
+int ptrace_listen(struct task *child)
 {
     struct ptrace *pt = &child->ptrace;
-    int64_t result = -LINUX_EIO;
+    int result = -LINUX_EIO;
     lock_acquire(&child->process->lock);
     if (pt->seized && pt->info && pt->info->code >> 8 == LINUX_PTRACE_EVENT_STOP) {
         pt->listening = true;
@@ -393,7 +398,7 @@ static int64_t answer(struct task *task, struct task *child, const struct reques
     case LINUX_PTRACE_GET_RSEQ_CONFIGURATION:
         return get_rseq(task, child, rq);
     case LINUX_PTRACE_LISTEN:
-        return listen(child);
+        return ptrace_listen(child);
     case LINUX_PTRACE_CONT:
         return resume(child, rq, 0);
     case LINUX_PTRACE_SYSCALL:
@@ -414,8 +419,7 @@ static int64_t answer(struct task *task, struct task *child, const struct reques
     }
 }
 
-// -LINUX_ESRCH when `child` is not a tracee of the caller, or not stopped.
-static int begin_work(struct task *task, struct task *child)
+int ptrace_work_begin(struct task *task, struct task *child)
 {
     struct process *p = child->process;
     lock_acquire(&p->lock);
@@ -428,7 +432,7 @@ static int begin_work(struct task *task, struct task *child)
 
 // It may have been killed meanwhile: then it goes now. A request that resumed it has ended the work
 // already, and another tracer may be at work.
-static void end_work(struct task *task, struct task *child)
+void ptrace_work_end(struct task *task, struct task *child)
 {
     lock_acquire(&child->process->lock);
     if (child->ptrace.tracer == task && child->ptrace.busy)
@@ -458,13 +462,13 @@ static int64_t ask(struct task *task, struct task *child, const struct request *
         (void)signal_send_thread(child, &kill);
         return 0;
     case LINUX_PTRACE_INTERRUPT:
-        return is_tracee(task, child) ? interrupt(child) : -LINUX_ESRCH;
+        return is_tracee(task, child) ? ptrace_interrupt(child) : -LINUX_ESRCH;
     default: {
-        int err = begin_work(task, child);
+        int err = ptrace_work_begin(task, child);
         if (err)
             return err;
         int64_t result = answer(task, child, rq);
-        end_work(task, child);
+        ptrace_work_end(task, child);
         return result;
     }
     }

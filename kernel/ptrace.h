@@ -12,6 +12,7 @@
 #define KERNEL_PTRACE_H
 
 #include "platform/abi/ptrace.h"
+#include "platform/base/compiler.h"
 #include "platform/base/list.h"
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -97,6 +98,17 @@ void ptrace_untie(struct task *task);
 bool ptrace_reparented(const struct task *task);
 // Tells the tracer, if there is one, that the task stopped, went on or ended (CLD_*).
 void ptrace_tell_tracer(struct task *task, int32_t code, int32_t status);
+
+// --- The tracer's side: no lock is held ----------------------------------------------------------
+
+// Work on a tracee of `tracer`: it stays stopped until the end. -LINUX_ESRCH: it is none, or runs.
+NODISCARD int ptrace_work_begin(struct task *tracer, struct task *child);
+void ptrace_work_end(struct task *tracer, struct task *child);
+// Lets it go on, with a signal (0: none) and PTRACE_WORK_*; it is `busy`.
+void ptrace_continue(struct task *child, int32_t signo, uint32_t work);
+// PTRACE_INTERRUPT of a tracee that was seized; PTRACE_LISTEN of one that is `busy`. -LINUX_EIO.
+int ptrace_interrupt(struct task *child);
+int ptrace_listen(struct task *child);
 
 // --- process->lock is held -----------------------------------------------------------------------
 

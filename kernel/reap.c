@@ -203,6 +203,16 @@ static int wait_child(struct task *task, const struct wait_request *rq, struct w
     return result;
 }
 
+int wait_tracees(struct task *task, int32_t *status)
+{
+    const struct wait_request rq = {.type = LINUX_P_ALL,
+                                    .options = LINUX_WNOHANG | LINUX_WEXITED | LINUX_WALL};
+    struct wait_result r;
+    int result = wait_child(task, &rq, &r);
+    *status = result > 0 ? r.status : 0;
+    return result > 0 ? r.pid : result;
+}
+
 // --- System calls --------------------------------------------------------------------------------
 
 static int32_t own_pgid(struct task *task)

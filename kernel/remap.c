@@ -28,6 +28,15 @@ static struct file *shared_file(struct mm *mm, uint64_t start, uint64_t end, uns
     return file;
 }
 
+bool mm_is_secret(struct mm *mm, uint64_t addr)
+{
+    lock_acquire(&mm->lock);
+    const struct vma *v = vma_at(mm, addr);
+    bool secret = v && v->flags & VMA_SECRET;
+    lock_release(&mm->lock);
+    return secret;
+}
+
 bool mm_is_mapped(struct mm *mm, uint64_t addr, uint64_t len)
 {
     uint64_t end;

@@ -1,6 +1,8 @@
 #include "kernel/seccomp.h"
 #include "kernel/bpf.h"
+#include "kernel/fd.h"
 #include "kernel/process.h"
+#include "kernel/seccomp_notify.h"
 #include "kernel/signal_internal.h"
 #include "kernel/sleep.h"
 #include "kernel/syscall_handlers.h"
@@ -24,6 +26,7 @@ enum {
 struct seccomp_filter {
     _Atomic uint32_t refs;
     struct seccomp_filter *previous;
+    struct seccomp_notifier *notifier; // referenced; NULL: nobody is asked
     bool log;
     size_t count;
     struct linux_sock_filter program[];
@@ -40,6 +43,8 @@ void seccomp_filter_put(struct seccomp_filter *filter)
 {
     while (filter && atomic_fetch_sub_explicit(&filter->refs, 1, memory_order_acq_rel) == 1) {
         struct seccomp_filter *previous = filter->previous;
+        if (filter->notifier)
+            seccomp_notifier_unused(filter->notifier);
         free(filter);
         filter = previous;
     }
@@ -117,96 +122,109 @@ static void report(struct task *task, uint32_t nr, uint32_t action)
                task->comm, task->pid, nr, action);
 }
 
-// The most restrictive answer of all filters; of equal ones the newest filter's.
-static uint32_t ask(const struct task *task, const struct linux_seccomp_data *data, bool *log)
+// The most restrictive answer of all filters; of equal ones the newest filter's. *from is NULL when
+// nobody objected.
+static uint32_t ask(const struct task *task, const struct linux_seccomp_data *data,
+                    const struct seccomp_filter **from)
 {
     uint32_t answer = LINUX_SECCOMP_RET_ALLOW;
-    *log = false;
+    *from = NULL;
     for (const struct seccomp_filter *f = filter_of(task); f; f = f->previous) {
         uint32_t one = bpf_run(f->program, data);
         if ((int32_t)(one & LINUX_SECCOMP_RET_ACTION_FULL) <
             (int32_t)(answer & LINUX_SECCOMP_RET_ACTION_FULL)) {
             answer = one;
-            *log = f->log;
+            *from = f;
         }
     }
     return answer;
 }
 
-static bool obey(struct task *task, uint32_t nr, uint32_t answer, bool log, int64_t *result);
+struct question {
+    struct linux_seccomp_data data;
+    uint32_t answer;
+    const struct seccomp_filter *from;
+};
 
-static uint32_t ask_filters(const struct task *task, uint32_t nr, bool *log)
+static void ask_filters(const struct task *task, uint32_t nr, struct question *q)
 {
     const uint64_t *x = task->cpu.x;
-    struct linux_seccomp_data data = {
+    q->data = (struct linux_seccomp_data){
         .nr = (int32_t)nr,
         .arch = LINUX_AUDIT_ARCH_AARCH64,
         .instruction_pointer = task->cpu.pc,
         .args = {task->syscall_x0, x[1], x[2], x[3], x[4], x[5]},
     };
-    return ask(task, &data, log);
+    q->answer = ask(task, &q->data, &q->from);
 }
+
+static enum seccomp_answer obey(struct task *task, uint32_t nr, const struct question *q,
+                                int64_t *result);
 
 // SECCOMP_RET_TRACE. What the tracer made of the call is asked about again, where being told to
 // ask the tracer means yes.
-static bool let_tracer_decide(struct task *task, uint32_t *nr, uint32_t data, int64_t *result)
+static enum seccomp_answer let_tracer_decide(struct task *task, uint32_t *nr, uint32_t data,
+                                             int64_t *result)
 {
     *result = -LINUX_ENOSYS;
     if (!ptrace_seccomp(task, nr, data))
-        return false;
+        return SECCOMP_ANSWERED;
     *result = (int64_t)task->cpu.x[0];
     if (task_dying(task) || *nr == UINT32_MAX)
-        return false;
-    bool log;
-    uint32_t answer = ask_filters(task, *nr, &log);
-    return (answer & LINUX_SECCOMP_RET_ACTION_FULL) == LINUX_SECCOMP_RET_TRACE ||
-           obey(task, *nr, answer, log, result);
+        return SECCOMP_ANSWERED;
+    struct question q;
+    ask_filters(task, *nr, &q);
+    return (q.answer & LINUX_SECCOMP_RET_ACTION_FULL) == LINUX_SECCOMP_RET_TRACE
+               ? SECCOMP_MAKE
+               : obey(task, *nr, &q, result);
 }
 
-static bool obey(struct task *task, uint32_t nr, uint32_t answer, bool log, int64_t *result)
+static enum seccomp_answer obey(struct task *task, uint32_t nr, const struct question *q,
+                                int64_t *result)
 {
-    uint32_t action = answer & LINUX_SECCOMP_RET_ACTION_FULL,
-             data = answer & LINUX_SECCOMP_RET_DATA;
-    if (log && action != LINUX_SECCOMP_RET_ALLOW && action != LINUX_SECCOMP_RET_LOG)
+    uint32_t action = q->answer & LINUX_SECCOMP_RET_ACTION_FULL,
+             data = q->answer & LINUX_SECCOMP_RET_DATA;
+    if (q->from && q->from->log && action != LINUX_SECCOMP_RET_LOG)
         report(task, nr, action);
     switch (action) {
     case LINUX_SECCOMP_RET_ALLOW:
-        return true;
+        return SECCOMP_MAKE;
     case LINUX_SECCOMP_RET_LOG:
         report(task, nr, action);
-        return true;
+        return SECCOMP_MAKE;
     case LINUX_SECCOMP_RET_ERRNO:
         *result = -(int64_t)(data < MAX_ERRNO ? data : MAX_ERRNO);
-        return false;
+        return SECCOMP_ANSWERED;
     case LINUX_SECCOMP_RET_TRAP: {
         struct siginfo info = sigsys(task, nr, data);
         signal_force(task, &info);
-        return false;
+        return SECCOMP_ANSWERED;
     }
     case LINUX_SECCOMP_RET_USER_NOTIF:
-        *result = -LINUX_ENOSYS; // nobody is there to ask
-        return false;
+        *result = -LINUX_ENOSYS; // unless somebody is there to ask
+        return q->from->notifier ? seccomp_notify(task, q->from->notifier, &q->data, result)
+                                 : SECCOMP_ANSWERED;
     default:
         kill(task, nr, action != LINUX_SECCOMP_RET_KILL_THREAD);
-        return false;
+        return SECCOMP_ANSWERED;
     }
 }
 
-bool seccomp_allows(struct task *task, uint32_t *number, int64_t *result)
+enum seccomp_answer seccomp_ask(struct task *task, uint32_t *number, int64_t *result)
 {
     uint32_t nr = *number;
     *result = (int64_t)task->cpu.x[0]; // what traps and kills show
     if (mode_of(task) == LINUX_SECCOMP_MODE_STRICT) {
         if (nr == NR_READ || nr == NR_WRITE || nr == NR_EXIT || nr == NR_RT_SIGRETURN)
-            return true;
+            return SECCOMP_MAKE;
         end_thread(task, LINUX_SIGKILL);
-        return false;
+        return SECCOMP_ANSWERED;
     }
-    bool log;
-    uint32_t answer = ask_filters(task, nr, &log);
-    if ((answer & LINUX_SECCOMP_RET_ACTION_FULL) == LINUX_SECCOMP_RET_TRACE)
-        return let_tracer_decide(task, number, answer & LINUX_SECCOMP_RET_DATA, result);
-    return obey(task, nr, answer, log, result);
+    struct question q;
+    ask_filters(task, nr, &q);
+    if ((q.answer & LINUX_SECCOMP_RET_ACTION_FULL) == LINUX_SECCOMP_RET_TRACE)
+        return let_tracer_decide(task, number, q.answer & LINUX_SECCOMP_RET_DATA, result);
+    return obey(task, nr, &q, result);
 }
 
 // --- Setting -------------------------------------------------------------------------------------
@@ -280,6 +298,10 @@ static int64_t attach_locked(struct task *task, struct seccomp_filter *f, uint32
 {
     if (mode_of(task) != LINUX_SECCOMP_MODE_DISABLED && mode_of(task) != LINUX_SECCOMP_MODE_FILTER)
         return -LINUX_EINVAL;
+    for (const struct seccomp_filter *old = filter_of(task); f->notifier && old;
+         old = old->previous)
+        if (old->notifier && !seccomp_notifier_closed(old->notifier))
+            return -LINUX_EBUSY; // one listener is enough
     f->previous = filter_of(task);
     if (path_too_long(f)) {
         f->previous = NULL;
@@ -306,19 +328,42 @@ static int64_t attach_locked(struct task *task, struct seccomp_filter *f, uint32
 
 static int64_t set_filter(struct task *task, uint32_t flags, uaddr_t program)
 {
-    const uint32_t known = LINUX_SECCOMP_FILTER_FLAG_TSYNC | LINUX_SECCOMP_FILTER_FLAG_LOG |
-                           LINUX_SECCOMP_FILTER_FLAG_SPEC_ALLOW |
-                           LINUX_SECCOMP_FILTER_FLAG_TSYNC_ESRCH;
-    if (flags & ~known)
+    const uint32_t tsync = LINUX_SECCOMP_FILTER_FLAG_TSYNC,
+                   esrch = LINUX_SECCOMP_FILTER_FLAG_TSYNC_ESRCH,
+                   listener = LINUX_SECCOMP_FILTER_FLAG_NEW_LISTENER,
+                   killable = LINUX_SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
+    const uint32_t known = LINUX_SECCOMP_FILTER_FLAG_LOG | LINUX_SECCOMP_FILTER_FLAG_SPEC_ALLOW |
+                           tsync | esrch | listener | killable;
+    // A result cannot be a thread and a descriptor.
+    if (flags & ~known || (flags & (tsync | listener | esrch)) == (tsync | listener) ||
+        (flags & (killable | listener)) == killable)
         return -LINUX_EINVAL;
     struct seccomp_filter *f = NULL;
-    int err = read_filter(task, program, &f);
+    struct file *file = NULL;
+    int fd = 0, err = read_filter(task, program, &f);
     if (err)
         return err;
     f->log = flags & LINUX_SECCOMP_FILTER_FLAG_LOG;
+    if (flags & listener) {
+        fd = fd_reserve(task, 0, true);
+        err = fd < 0 ? fd : seccomp_notifier_create(flags & killable, &f->notifier, &file);
+        if (err && fd >= 0)
+            fd_unreserve(task, fd);
+        if (err) {
+            seccomp_filter_put(f);
+            return err;
+        }
+    }
     lock_acquire(&task->process->lock);
     int64_t result = attach_locked(task, f, flags);
     lock_release(&task->process->lock);
+    if (file && result) {
+        fd_unreserve(task, fd);
+        file_put(file);
+    } else if (file) {
+        fd_fill(task, fd, file);
+        result = fd;
+    }
     seccomp_filter_put(f);
     return result;
 }

@@ -9,9 +9,14 @@
 struct task;
 struct seccomp_filter;
 
-// Called before a system call of a task whose seccomp_mode is not 0. False: the call is not made,
-// and `*result` goes to x0. A tracer may change the number.
-bool seccomp_allows(struct task *task, uint32_t *nr, int64_t *result);
+// Called before a system call of a task whose seccomp_mode is not 0. A tracer may change the
+// number.
+enum seccomp_answer {
+    SECCOMP_MAKE,        // the call is made
+    SECCOMP_ANSWERED,    // it is not: `*result` goes to x0
+    SECCOMP_INTERRUPTED, // the same, by a signal: the call may be restarted
+};
+enum seccomp_answer seccomp_ask(struct task *task, uint32_t *nr, int64_t *result);
 
 // The child gets what the parent has, no_new_privs included. For a thread this is done again when
 // it is visible to the others, with process->lock held: they may have given everybody a filter

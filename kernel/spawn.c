@@ -2,6 +2,7 @@
 #include "kernel/cred.h"
 #include "kernel/exec.h"
 #include "kernel/fd.h"
+#include "kernel/gdb/gdb.h"
 #include "kernel/group_internal.h"
 #include "kernel/ns.h"
 #include "kernel/pid.h"
@@ -202,6 +203,8 @@ int task_spawn(struct kernel *kernel, const struct task_spawn *spawn, struct tas
         err = spawn->prepare(task, spawn->context);
     if (!err)
         err = load_program(task, spawn);
+    if (!err && spawn->debugger)
+        err = gdb_serve(task, *spawn->debugger);
     if (err) {
         if (worker)
             task_pool_cancel(worker);

@@ -144,11 +144,17 @@ static void make_call(struct task *task, uint32_t nr)
 static COLD bool ask_before(struct task *task, uint32_t *nr, uint32_t work)
 {
     int64_t result;
-    if (work & (PTRACE_WORK_SYSCALL | PTRACE_WORK_EMULATE) && !ptrace_syscall_enter(task, nr))
+    if (work & (PTRACE_WORK_SYSCALL | PTRACE_WORK_EMULATE) && !ptrace_syscall_enter(task, nr)) {
+        task->syscall_nr = -1;
         return false;
-    if (!atomic_load_explicit(&task->seccomp_mode, memory_order_relaxed) ||
-        seccomp_allows(task, nr, &result))
+    }
+    if (!atomic_load_explicit(&task->seccomp_mode, memory_order_relaxed))
         return true;
+    enum seccomp_answer answer = seccomp_ask(task, nr, &result);
+    if (answer == SECCOMP_MAKE)
+        return true;
+    if (answer != SECCOMP_INTERRUPTED)
+        task->syscall_nr = -1;
     task->cpu.x[0] = (uint64_t)result;
     return false;
 }
@@ -164,8 +170,6 @@ void syscall_dispatch(struct task *task)
                     atomic_load_explicit(&task->seccomp_mode, memory_order_relaxed) << 8;
     if (LIKELY(!work) || ask_before(task, &nr, work))
         make_call(task, nr);
-    else
-        task->syscall_nr = -1;
     // A tracer may have asked for the stop during the call, at an event of it.
     bool restarts = task->syscall_nr >= 0;
     if (UNLIKELY(ptrace_work(&task->ptrace) & (PTRACE_WORK_SYSCALL | PTRACE_WORK_STEP)))

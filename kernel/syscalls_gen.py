@@ -3,6 +3,7 @@
     syscalls_gen.py SYSCALLS FLAGS --header OUT   prototypes of the handlers
     syscalls_gen.py SYSCALLS FLAGS --table OUT    dispatch table and strace descriptions
     syscalls_gen.py SYSCALLS FLAGS --trace OUT    prototypes of strace's struct formatters
+    syscalls_gen.py SYSCALLS FLAGS --fuzz OUT     what tests/fuzz/ knows of every call
     syscalls_gen.py SYSCALLS FLAGS --doc OUT      docs/SYSCALLS.md
     syscalls_gen.py SYSCALLS FLAGS --check DOC    fails when DOC is not what --doc would write
 
@@ -209,6 +210,37 @@ def write_table(structs, sets, rows):
     return "\n".join(out + ["};", ""])
 
 
+def fuzz_arg(row, arg):
+    kind = "BUF" if arg.struct == "buf" else "STRUCT" if arg.struct else \
+        "SET" if arg.set else arg.type.upper()
+    names = [a.name for a in row.args]
+    length = names.index(arg.inner) if arg.inner and arg.inner != "ret" else -1
+    struct = "FUZZ_STRUCT_" + arg.struct if kind == "STRUCT" else "FUZZ_STRUCT_none"
+    values = "&set_" + arg.set if arg.set else "NULL"
+    return '    {"%s", FUZZ_%s, %s, %d, %s, %s},' % (
+        arg.name, kind, struct, length, values, "true" if arg.type == "enum" else "false")
+
+
+def write_fuzz(structs, sets, rows):
+    out = ["// Generated from kernel/syscalls.tbl and kernel/trace_flags.tbl."]
+    out += ["enum fuzz_struct {", "    FUZZ_STRUCT_none,"]
+    out += ["    FUZZ_STRUCT_%s," % s for s in sorted(structs)] + ["};", ""]
+    out += ["static const unsigned fuzz_struct_size[] = {", "    0,"]
+    out += ["    %d," % structs[s][0] for s in sorted(structs)] + ["};", ""]
+    for name, values in sorted(sets.items()):
+        out += ["static const struct fuzz_set set_%s = {%d, (const uint64_t[]){%s}};" % (
+            name, len(values), ", ".join("(uint64_t)%s" % v for _, v in values))]
+    for row in rows:
+        if row.args:
+            out += ["static const struct fuzz_arg args_%s[] = {" % row.name]
+            out += [fuzz_arg(row, a) for a in row.args] + ["};"]
+    out += ["", "static const struct fuzz_row fuzz_rows[] = {"]
+    out += ['    {"%s", %d, %d, %s, %s},' % (
+        r.name, r.number, len(r.args), "true" if r.implemented() else "false",
+        "args_" + r.name if r.args else "NULL") for r in rows]
+    return "\n".join(out + ["};", ""])
+
+
 def write_doc(rows):
     out = ["# System calls", "",
            "Generated from `kernel/syscalls.tbl` by `kernel/syscalls_gen.py`. Numbers are those of "
@@ -235,6 +267,7 @@ def main():
     text = {"--header": lambda: write_header(rows),
             "--trace": lambda: write_trace(structs),
             "--table": lambda: write_table(structs, sets, rows),
+            "--fuzz": lambda: write_fuzz(structs, sets, rows),
             "--doc": lambda: write_doc(rows)}[mode]()
     open(path, "w").write(text)
 

@@ -3,6 +3,7 @@
 #include "kernel/cred.h"
 #include "kernel/kernel.h"
 #include "kernel/ns.h"
+#include "kernel/pid_ns.h"
 #include "kernel/process.h"
 #include "kernel/syscall_handlers.h"
 #include "kernel/task.h"
@@ -103,32 +104,46 @@ static bool valid_reboot_magic(int32_t magic1, int32_t magic2)
             magic2 == LINUX_REBOOT_MAGIC2B || magic2 == LINUX_REBOOT_MAGIC2C);
 }
 
-// The machine is the process: every command that ends it kills pid 1, as in a pid namespace.
+// A namespace of processes ends when its first one is killed; whoever waits for that one is told
+// what was asked for.
+static int64_t reboot_pid_ns(struct task *task, uint32_t cmd)
+{
+    static const struct siginfo kill = {.signo = LINUX_SIGKILL, .code = LINUX_SI_KERNEL};
+    struct kernel *kernel = task->kernel;
+    struct pid_ns *ns = task->pid_ns;
+    bool again = cmd == LINUX_REBOOT_CMD_RESTART || cmd == LINUX_REBOOT_CMD_RESTART2;
+    if (!again && cmd != LINUX_REBOOT_CMD_HALT && cmd != LINUX_REBOOT_CMD_POWER_OFF)
+        return -LINUX_EINVAL;
+    lock_acquire(&kernel->tasklist);
+    if (ns)
+        ns->reboot = again ? LINUX_SIGHUP : LINUX_SIGINT;
+    struct process *first = pid_ns_reaper(kernel, ns);
+    if (first)
+        (void)signal_send_process(first->leader, &kill);
+    lock_release(&kernel->tasklist);
+    task->exiting = true;
+    task->exit_status = 0;
+    return 0;
+}
+
+// The machine is the process: what ends it ends the first process, as in a namespace.
 int64_t sys_reboot(struct task *task, int32_t magic1, int32_t magic2, uint32_t cmd, uaddr_t arg)
 {
-    (void)arg;
-    if (!task_capable(task, LINUX_CAP_SYS_BOOT))
+    char command[256];
+    const struct user_ns *owner = task->pid_ns ? task->pid_ns->base.owner : NULL;
+    if (!cred_capable_in(task->cred, owner, LINUX_CAP_SYS_BOOT))
         return -LINUX_EPERM;
     if (!valid_reboot_magic(magic1, magic2))
         return -LINUX_EINVAL;
-    switch (cmd) {
-    case LINUX_REBOOT_CMD_CAD_ON:
-    case LINUX_REBOOT_CMD_CAD_OFF:
-        return 0;
-    case LINUX_REBOOT_CMD_RESTART:
-    case LINUX_REBOOT_CMD_HALT:
-    case LINUX_REBOOT_CMD_POWER_OFF: {
-        static const struct siginfo kill = {.signo = LINUX_SIGKILL, .code = LINUX_SI_KERNEL};
-        struct kernel *kernel = task->kernel;
-        lock_acquire(&kernel->tasklist);
-        if (kernel->init_process)
-            (void)signal_send_process(kernel->init_process->leader, &kill);
-        lock_release(&kernel->tasklist);
-        return 0;
+    if (!task->pid_ns) {
+        if (cmd == LINUX_REBOOT_CMD_CAD_ON || cmd == LINUX_REBOOT_CMD_CAD_OFF)
+            return 0;
+        ssize_t n =
+            cmd == LINUX_REBOOT_CMD_RESTART2 ? user_string(task, arg, command, sizeof command) : 0;
+        if (n < 0 && n != -LINUX_ENAMETOOLONG)
+            return n;
     }
-    default:
-        return -LINUX_EINVAL;
-    }
+    return reboot_pid_ns(task, cmd);
 }
 
 // Until there is something in the log, which there never is.

@@ -3,6 +3,7 @@
 #include "kernel/core_dump.h"
 #include "kernel/cred.h"
 #include "kernel/fd.h"
+#include "kernel/keys.h"
 #include "kernel/mm.h"
 #include "kernel/pid.h"
 #include "kernel/pid_ns.h"
@@ -69,6 +70,7 @@ void process_put(struct process *process)
 {
     if (!process || atomic_fetch_sub_explicit(&process->refs, 1, memory_order_acq_rel) != 1)
         return;
+    keys_process_gone(process->kernel, process->keyring);
     sighand_put(process->sighand);
     wait_queue_destroy(&process->child_wait);
     wait_queue_destroy(&process->exit_wait);

@@ -129,12 +129,15 @@ struct task {
     int32_t syscall_nr;  // in a system call that may be restarted: its number, else -1
     uint64_t syscall_x0; // x0 at entry, for restarts
     struct restart_block restart;
-    struct sem_undo_list *sem_undo; // kernel/ipc/sem.c; NULL: nothing to undo
-    bool exiting;                   // leave the main loop with exit_status
-    struct trace_line *trace;       // strace line under construction, or NULL
+    _Atomic(struct sem_undo_list *) sem_undo; // kernel/ipc/sem.c; NULL: nothing to undo
+    bool exiting;                             // leave the main loop with exit_status
+    struct trace_line *trace;                 // strace line under construction, or NULL
     uint32_t personality;
-    struct vfork_done *vfork_done; // told when we exec or exit
-    int32_t mce_policy;            // PR_MCE_KILL_*; memory does not fail here
+    struct vfork_done *vfork_done;                // told when we exec or exit
+    int32_t mce_policy;                           // PR_MCE_KILL_*; memory does not fail here
+    struct key *thread_keyring, *session_keyring; // kernel/keys.c, under its lock; NULL: none yet
+    int8_t request_keyring;                       // where keys go that were asked for; self
+    uint32_t memory_policy;                       // kernel/numa.c
     int32_t nice;
     int32_t sched_policy, sched_priority;            // of any thread: guarded by tasklist
     int32_t ioprio;                                  // the same
@@ -193,6 +196,7 @@ struct task_spawn {
     // own: the place to give it a controlling terminal. May be NULL. An error ends the spawn.
     int (*prepare)(struct task *task, void *context);
     void *context;
+    const int *debugger; // a host descriptor with gdb at its other end; NULL: none
 };
 // Starts a process in a session of its own: the first one is pid 1, later ones are children of
 // pid 1 that nobody in the guest waits for. *out is its leader, referenced; see task_join().

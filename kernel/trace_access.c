@@ -1,4 +1,5 @@
 #include "kernel/trace_access.h"
+#include "fs/landlock.h"
 #include "kernel/cred.h"
 #include "kernel/process.h"
 #include "kernel/task.h"
@@ -19,8 +20,9 @@ static bool may_trace(const struct cred *who, uint32_t uid, uint32_t gid, uint64
         return false;
     bool same = uid == c->euid && uid == c->suid && uid == c->uid && gid == c->egid &&
                 gid == c->sgid && gid == c->gid && !(c->cap_permitted & ~caps);
-    bool may = (same && task_is_dumpable(target)) ||
-               cred_capable_in(who, c->user_ns, LINUX_CAP_SYS_PTRACE);
+    bool may = ((same && task_is_dumpable(target)) ||
+                cred_capable_in(who, c->user_ns, LINUX_CAP_SYS_PTRACE)) &&
+               (!who->landlock || landlock_within(c->landlock, who->landlock));
     cred_put(c);
     return may;
 }

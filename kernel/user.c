@@ -143,7 +143,8 @@ static ssize_t remote(struct mm *mm, uaddr_t addr, void *to, const void *from, s
     uint64_t at = cpu_untag(addr);
     while (done < n) {
         size_t part = to_page_end(at + done, n - done);
-        if (mm_copy(mm, at + done, to ? (char *)to + done : NULL,
+        if (mm_is_secret(mm, at + done) ||
+            mm_copy(mm, at + done, to ? (char *)to + done : NULL,
                     from ? (const char *)from + done : NULL, part, force))
             break;
         done += part;

@@ -249,6 +249,7 @@ struct vma *vma_split(struct mm *mm, struct vma *v, uint64_t at, bool use_reserv
     upper->prot = v->prot;
     upper->max_prot = v->max_prot;
     upper->name = v->name;
+    upper->policy = v->policy;
     vma_resize(mm, v, v->start, at);
     vma_link(mm, upper);
     return upper;
@@ -268,7 +269,8 @@ int vma_isolate(struct mm *mm, uint64_t start, uint64_t end)
 static bool continues(const struct vma *a, const struct vma *b)
 {
     return a->end == b->start && a->file == b->file && a->flags == b->flags && a->prot == b->prot &&
-           a->max_prot == b->max_prot && a->name == b->name && !(a->flags & VMA_GROWSDOWN) &&
+           a->max_prot == b->max_prot && a->name == b->name && a->policy == b->policy &&
+           !(a->flags & VMA_GROWSDOWN) &&
            (!a->file || a->page + (a->end - a->start) / PAGE_SIZE == b->page);
 }
 

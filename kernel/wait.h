@@ -60,4 +60,8 @@ void task_waiter_remove(struct task_waiter *w);
 // True when a signal that task would act on is pending; takes sighand.
 bool task_signal_pending(struct task *task);
 
+// For a tracer that is no guest program: what wait(2) with WNOHANG and __WALL would tell it of its
+// tracees. Returns the thread and its *status, 0 when there is nothing, -LINUX_ECHILD.
+int wait_tracees(struct task *task, int32_t *status);
+
 #endif

@@ -237,6 +237,9 @@ static bool apply(struct parsing *p, int id)
         o->strace = true;
         o->strace_calls = optarg;
         return true;
+    case OPT_GDB:
+        o->gdb = optarg ? optarg : "1234";
+        return true;
     case OPT_LOG:
         p->answered = !strcmp(optarg, "help");
         if (p->answered)

@@ -34,6 +34,7 @@ struct cli_options {
     const char *log_channels, *log_file; // NULL: default
     bool strace, stats;
     const char *strace_calls; // NULL: all
+    const char *gdb;          // NULL: none
     char **argv;              // the program and its arguments, NULL-terminated
 };
 

@@ -3,6 +3,7 @@
 // A client of <ish/ish.h> like any other. All signals that may come from outside are taken by one
 // thread; see signals_main().
 #include "tools/cli_options.h"
+#include "tools/gdb_socket.h"
 #include "tools/host_terminal.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -323,9 +324,15 @@ static int start_program(struct session *s, ish_terminal *guest, const bool is_t
         bool open = fcntl(i, F_GETFD) >= 0;
         spawn.descriptors[i] = is_terminal[i] ? ISH_FD_TERMINAL : open ? i : ISH_FD_CLOSED;
     }
+    int gdb = o->gdb ? gdb_socket_accept(o->gdb) : -1;
+    if (o->gdb && gdb < 0)
+        return EXIT_OWN_FAILURE;
+    spawn.debugger = o->gdb ? &gdb : NULL;
     pthread_mutex_lock(&s->lock);
     int err = ish_process_start(s->kernel, &spawn, &s->process);
     pthread_mutex_unlock(&s->lock);
+    if (gdb >= 0)
+        close(gdb);
     if (!err)
         return 0;
     host_terminal_restore();

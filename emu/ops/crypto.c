@@ -62,12 +62,12 @@ OP(sha256h2_soft)
     SET_V(rd, crypto_sha256_rounds(V(rn), V(rd), V(rm), true));
 }
 
-OP(sha256su0)
+OP(sha256su0_soft)
 {
     SET_V(rd, crypto_sha256_su0(V(rd), V(rn)));
 }
 
-OP(sha256su1)
+OP(sha256su1_soft)
 {
     SET_V(rd, crypto_sha256_su1(V(rd), V(rn), V(rm)));
 }

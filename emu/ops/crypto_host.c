@@ -43,3 +43,13 @@ OP(sha256h2)
 {
     SET_V(rd, host_sha256_rounds(V(rn), V(rd), V(rm), true));
 }
+
+OP(sha256su0)
+{
+    SET_V(rd, host_sha256_su0(V(rd), V(rn)));
+}
+
+OP(sha256su1)
+{
+    SET_V(rd, host_sha256_su1(V(rd), V(rn), V(rm)));
+}

@@ -642,6 +642,8 @@ int fakefs_create(struct vfs *vfs, const char *root, const struct log *log,
     int err = root_dir_open(root, why, FAKEFS_WHY_MAX, &f->root);
     f->host.staging_fd = -1;
     struct super *s = err ? NULL : super_create(&fakefs_super_ops, vfs, &f->host);
+    if (s)
+        s->flags |= SUPER_HANDLES;
     if (!s) {
         root_dir_close(&f->root);
         free(f);

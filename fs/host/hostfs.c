@@ -233,6 +233,8 @@ int hostfs_create(struct vfs *vfs, const char *dir, struct super **out)
     int err = check_outside_stores(vfs, root_fd);
     struct host_fs *fs = err ? NULL : calloc(1, sizeof *fs);
     struct super *s = fs ? super_create(&hostfs_super_ops, vfs, fs) : NULL;
+    if (s)
+        s->flags |= SUPER_HANDLES;
     if (!s) {
         free(fs);
         host_close(root_fd);

@@ -93,6 +93,9 @@ typedef struct ish_spawn {
     ish_terminal *terminal; // the controlling terminal; NULL: none
     // What descriptors 0..2 are: a descriptor of the host, which is duplicated, or ISH_FD_*.
     int descriptors[3];
+    // A connected socket of the host with gdb at its other end, which is duplicated: the process
+    // waits for it before its first instruction. NULL: none.
+    const int *debugger;
 } ish_spawn;
 enum {
     ISH_FD_CLOSED = -1,

@@ -54,8 +54,12 @@ void mq_notify_end(struct mq_notify *n, struct task *sender)
 
 // --- Life ----------------------------------------------------------------------------------------
 
+// No lock held.
 static void mq_free(struct mqueue *q)
 {
+    // Of a process that never closed the queue: its descriptors were another's too.
+    struct mq_notify n = mq_notify_take(q);
+    mq_notify_end(&n, NULL);
     while (!list_empty(&q->messages)) {
         struct mq_message *m = list_first(&q->messages, struct mq_message, link);
         list_remove(&m->link);

@@ -1,6 +1,7 @@
 #include "kernel/net/net.h"
 #include "fs/vfs.h"
 #include "kernel/kernel.h"
+#include "kernel/net/unix.h"
 #include "platform/abi/linux_errno.h"
 #include <stdlib.h>
 
@@ -13,6 +14,7 @@ int net_create(struct kernel *kernel)
     for (size_t i = 0; i < NET_NAME_BUCKETS; i++)
         list_init(&net->unix_names[i]);
     list_init(&net->netlinks);
+    list_init(&net->unix_in_transit);
     kernel->net = net;
     return 0;
 }
@@ -42,8 +44,9 @@ static bool push(struct net *net, struct file *file) REQUIRES(net->lock)
     return true;
 }
 
-void net_bury(struct net *net, struct file *file)
+void net_bury(struct kernel *kernel, struct file *file)
 {
+    struct net *net = kernel->net;
     lock_acquire(&net->lock);
     if (!push(net, file)) {
         lock_release(&net->lock);
@@ -62,5 +65,8 @@ void net_bury(struct net *net, struct file *file)
         lock_acquire(&net->lock);
     }
     net->burying = false;
+    bool collect = net->unix_collect_wanted;
     lock_release(&net->lock);
+    if (collect)
+        unix_collect(kernel, true);
 }

@@ -24,12 +24,18 @@ struct net {
     struct file **graves;
     size_t grave_count, grave_room;
     bool burying;
+    // AF_UNIX sockets whose file is in a message (kernel/net/unix_gc.c), and how often that
+    // changed.
+    struct list unix_in_transit;
+    size_t unix_in_transit_count, unix_closes; // closes since the last look
+    uint64_t unix_transits;
+    bool unix_collecting, unix_collect_wanted;
 };
 
 NODISCARD int net_create(struct kernel *kernel);
 void net_destroy(struct kernel *kernel); // every socket is closed
 
 // Closes a file that was in transit. May be called from within the closing of another.
-void net_bury(struct net *net, struct file *file);
+void net_bury(struct kernel *kernel, struct file *file);
 
 #endif

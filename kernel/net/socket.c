@@ -70,7 +70,7 @@ void scm_rights_free(struct kernel *kernel, struct scm_rights *rights)
     if (!rights)
         return;
     for (unsigned i = 0; i < rights->count; i++)
-        net_bury(kernel->net, rights->files[i]);
+        net_bury(kernel, rights->files[i]);
     free(rights);
 }
 

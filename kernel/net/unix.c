@@ -372,8 +372,10 @@ void unix_close(struct socket *s)
     drop_messages(&messages);
     drop_embryos(&embryos);
     wait_queue_wake(&s->queue, 0, false); // connects and sends that wait for room here
+    struct kernel *kernel = s->kernel;
     unix_put(peer);
     unix_put(u);
+    unix_collect(kernel, false);
 }
 
 // --- Readiness and options -----------------------------------------------------------------------

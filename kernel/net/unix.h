@@ -52,6 +52,14 @@ struct unix_sock {
     struct list embryo_link;
     int pending, backlog;
     struct linux_ucred peer_creds; // SO_PEERCRED
+
+    // Messages in inboxes that carry its file (kernel/net/unix_gc.c). Guarded by net->lock.
+    unsigned in_transit;
+    struct list transit_link; // in net->unix_in_transit, while there are some
+    struct file *file;        // not referenced: those messages have it
+    // The collector's.
+    bool gc_candidate;
+    unsigned gc_outside; // of in_transit, those not found in inboxes of candidates
 };
 
 enum {
@@ -83,7 +91,7 @@ int unix_getname(struct socket *s, bool peer, struct sock_addr *out);
 void unix_name_put(struct unix_name *name); // harmless with NULL
 void unix_name_release(struct unix_sock *u, struct unix_name *name, struct path *bound);
 // The socket bound to `addr`, referenced: -LINUX_ECONNREFUSED, -LINUX_EPROTOTYPE, or what the walk
-// gives.
+// gives; *out is NULL then.
 NODISCARD int unix_find(struct task *task, const struct sock_addr *addr, int32_t type,
                         struct unix_sock **out);
 
@@ -96,8 +104,15 @@ void unix_message_free(struct unix_message *msg);
 void unix_message_deliver(struct unix_sock *to, struct unix_message *msg);
 // Takes it out of the inbox; the caller frees it.
 void unix_message_remove(struct unix_sock *from, struct unix_message *msg);
-// What a receiver learns of a message besides its bytes. `peek`: rights are copied.
-void unix_message_describe(struct unix_message *msg, struct message *m, bool peek);
+// What a receiver, `to`, learns of a message besides its bytes. `peek`: rights are copied.
+void unix_message_describe(struct unix_sock *to, struct unix_message *msg, struct message *m,
+                           bool peek);
+// Files enter and leave inboxes (kernel/net/unix_gc.c); harmless with NULL.
+void unix_transit_begin(struct kernel *kernel, const struct scm_rights *rights);
+void unix_transit_end(struct kernel *kernel, const struct scm_rights *rights);
+// Closes sockets that only messages to each other hold open, perhaps later unless `force`d. No lock
+// held.
+void unix_collect(struct kernel *kernel, bool force);
 ssize_t unix_stream_send(struct socket *s, struct message *m);
 ssize_t unix_stream_recv(struct socket *s, struct message *m);
 ssize_t unix_dgram_send(struct socket *s, struct message *m);

@@ -57,12 +57,14 @@ void unix_message_free(struct unix_message *msg)
     struct unix_sock *sender = msg->sender;
     atomic_fetch_sub_explicit(&sender->in_flight, cost_of(msg), memory_order_acq_rel);
     wait_queue_wake(&sender->base.queue, UNIX_WRITABLE, false);
+    unix_transit_end(sender->base.kernel, msg->rights);
     message_discard(msg);
 }
 
 void unix_message_deliver(struct unix_sock *to, struct unix_message *msg)
 {
     atomic_fetch_add_explicit(&msg->sender->in_flight, cost_of(msg), memory_order_acq_rel);
+    unix_transit_begin(to->base.kernel, msg->rights);
     list_add_tail(&to->inbox, &msg->node);
     to->inbox_count++;
     to->inbox_bytes += msg->len;
@@ -75,14 +77,19 @@ void unix_message_remove(struct unix_sock *from, struct unix_message *msg)
     from->inbox_bytes -= msg->len - msg->at;
 }
 
-void unix_message_describe(struct unix_message *msg, struct message *m, bool peek)
+void unix_message_describe(struct unix_sock *to, struct unix_message *msg, struct message *m,
+                           bool peek)
 {
     m->creds = msg->creds;
     m->has_creds = true;
     if (msg->rights && !m->rights) {
         m->rights = peek ? scm_rights_copy(msg->rights) : msg->rights;
-        if (!peek)
+        if (!peek) {
+            lock_acquire(&to->base.lock);
+            unix_transit_end(to->base.kernel, msg->rights);
             msg->rights = NULL;
+            lock_release(&to->base.lock);
+        }
     }
     m->addr.len = 0;
     if (msg->from) {
@@ -254,7 +261,7 @@ static size_t take_available(struct unix_sock *u, struct message *m, bool first,
             *err = -LINUX_EFAULT;
             break;
         }
-        unix_message_describe(msg, m, peek);
+        unix_message_describe(u, msg, m, peek);
         done += n;
         last = msg;
         if (!peek) {
@@ -453,7 +460,7 @@ static ssize_t take_packet(struct unix_sock *u, struct message *m)
         m->out_flags |= LINUX_MSG_TRUNC;
     ssize_t result = m->it->ops->copy_out(m->it, msg->data, n) == n ? (ssize_t)n : -LINUX_EFAULT;
     if (result >= 0) {
-        unix_message_describe(msg, m, peek);
+        unix_message_describe(u, msg, m, peek);
         if (m->flags & LINUX_MSG_TRUNC)
             result = msg->len;
     }

@@ -224,6 +224,7 @@ int unix_bind(struct socket *s, struct task *task, const struct sock_addr *addr)
 int unix_find(struct task *task, const struct sock_addr *addr, int32_t type, struct unix_sock **out)
 {
     int err = check_address(addr);
+    *out = NULL;
     if (err)
         return err;
     if (addr->un.path[0]) {
@@ -238,6 +239,7 @@ int unix_find(struct task *task, const struct sock_addr *addr, int32_t type, str
     }
     if (!err && (*out)->base.type != type) {
         unix_put(*out);
+        *out = NULL;
         err = -LINUX_EPROTOTYPE;
     }
     return err;

@@ -81,9 +81,7 @@ static ssize_t place_text(struct path *p, const struct vfs_caller *c, char *buf,
     char *name = malloc(LINUX_PATH_MAX);
     ssize_t n = -LINUX_ENOMEM;
     if (name) {
-        n = path_name(p, &c->root, name, LINUX_PATH_MAX);
-        if (n == -LINUX_ENOENT)
-            n = (ssize_t)strlen(name); // "(deleted)" and "(unreachable)" are part of the text
+        n = path_shown(p, &c->root, name, LINUX_PATH_MAX);
         if (n >= 0)
             memcpy(buf, name, (size_t)n < size ? (size_t)n : size);
         else

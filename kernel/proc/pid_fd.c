@@ -34,10 +34,8 @@ static ssize_t fd_readlink(const struct proc_node *node, const struct vfs_caller
     char *name = malloc(LINUX_PATH_MAX);
     ssize_t n = -LINUX_ENOMEM;
     if (name && file->path.dentry) {
-        n = path_name(&file->path, &c->root, name, LINUX_PATH_MAX);
-        if (n == -LINUX_ENOENT)
-            n = (ssize_t)strlen(name);
-        else if (n < 0)
+        n = path_shown(&file->path, &c->root, name, LINUX_PATH_MAX);
+        if (n < 0)
             n = -LINUX_ENAMETOOLONG;
     } else if (name) {
         n = snprintf(name, LINUX_PATH_MAX, "%s", file->anon_name ? file->anon_name : "?");

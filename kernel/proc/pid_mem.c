@@ -23,8 +23,7 @@ static const char *mapping_name(struct map_writer *w, const struct mm_mapping *m
         return m->name;
     if (!m->file->path.dentry)
         return m->file->anon_name;
-    int n = path_name(&m->file->path, w->root, w->name, LINUX_PATH_MAX);
-    return n >= 0 || n == -LINUX_ENOENT ? w->name : "";
+    return path_shown(&m->file->path, w->root, w->name, LINUX_PATH_MAX) >= 0 ? w->name : "";
 }
 
 static void show_line(struct map_writer *w, const struct mm_mapping *m)

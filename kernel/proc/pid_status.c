@@ -271,7 +271,7 @@ int proc_show_status(struct proc_text *t, struct task *task, struct task *reader
     unsigned cpus = task->kernel->cpu_count;
     uint64_t mask = cpus < 64 ? (1ull << cpus) - 1 : UINT64_MAX;
     proc_printf(t,
-                "Cpus_allowed:\t%llx\nCpus_allowed_list:\t0-%u\nMems_allowed:\t1\n"
+                "Cpus_allowed:\t%llx\nCpus_allowed_list:\t0-%u\nMems_allowed:\t0001\n"
                 "Mems_allowed_list:\t0\n",
                 (unsigned long long)mask, cpus - 1);
     proc_printf(

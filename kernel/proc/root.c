@@ -1,4 +1,5 @@
 // The top of /proc: what is there beside the processes, and the processes.
+#include "kernel/keys.h"
 #include "kernel/pid_ns.h"
 #include "kernel/proc/node.h"
 #include "kernel/proc/proc.h"
@@ -81,6 +82,18 @@ static bool next_process(const struct proc_node *dir, int64_t *key, char name[PR
     return true;
 }
 
+static int show_keys(struct proc_text *t, const struct proc_node *node, struct task *reader)
+{
+    (void)node;
+    return keys_show(t, reader);
+}
+
+static int show_key_users(struct proc_text *t, const struct proc_node *node, struct task *reader)
+{
+    (void)node;
+    return keys_show_users(t, reader);
+}
+
 static const struct proc_entry root_children[] = {
     {.name = "self", .mode = LINUX_S_IFLNK | 0777, .readlink = self_link},
     {.name = "thread-self", .mode = LINUX_S_IFLNK | 0777, .readlink = thread_self_link},
@@ -91,6 +104,8 @@ static const struct proc_entry root_children[] = {
     PROC_FILE("devices", 0444, proc_show_devices),
     PROC_FILE("filesystems", 0444, proc_show_filesystems),
     PROC_FILE("interrupts", 0444, proc_show_newline),
+    PROC_FILE("key-users", 0444, show_key_users),
+    PROC_FILE("keys", 0444, show_keys),
     PROC_FILE("loadavg", 0444, proc_show_loadavg),
     PROC_FILE("meminfo", 0444, proc_show_meminfo),
     PROC_FILE("modules", 0444, proc_show_nothing),

@@ -4,6 +4,7 @@
 #include "kernel/proc/proc.h"
 #include "platform/abi/fs.h"
 #include "platform/abi/linux_errno.h"
+#include "platform/frame.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,7 +96,55 @@ static const struct proc_entry cpus_children[] = {
     PROC_FILE("present", 0444, show_cpu_range),      END,
 };
 
+// --- Nodes: one, with all memory and every processor ---------------------------------------------
+
+static int show_node_meminfo(struct proc_text *t, const struct proc_node *node, struct task *reader)
+{
+    (void)reader;
+    uint64_t total = frame_pool_limit(node->kernel->frames) / 1024;
+    uint64_t used = frame_pool_used(node->kernel->frames) / 1024;
+    proc_printf(t,
+                "Node 0 MemTotal:       %llu kB\nNode 0 MemFree:        %llu kB\n"
+                "Node 0 MemUsed:        %llu kB\n",
+                (unsigned long long)total, (unsigned long long)(total > used ? total - used : 0),
+                (unsigned long long)used);
+    return 0;
+}
+
+static int show_distance(struct proc_text *t, const struct proc_node *node, struct task *reader)
+{
+    (void)node, (void)reader;
+    proc_printf(t, "10\n");
+    return 0;
+}
+
+static int show_all_mask(struct proc_text *t, const struct proc_node *node, struct task *reader)
+{
+    (void)reader;
+    unsigned count = node->kernel->cpu_count;
+    proc_printf(t, "%llx\n", count < 64 ? (1ull << count) - 1 : ~0ull);
+    return 0;
+}
+
+static const struct proc_entry node0_children[] = {
+    PROC_FILE("cpulist", 0444, show_cpu_range),
+    PROC_FILE("cpumap", 0444, show_all_mask),
+    PROC_FILE("distance", 0444, show_distance),
+    PROC_FILE("meminfo", 0444, show_node_meminfo),
+    END,
+};
+static const struct proc_entry nodes_children[] = {
+    PROC_FILE("has_cpu", 0444, show_zero),
+    PROC_FILE("has_memory", 0444, show_zero),
+    PROC_FILE("has_normal_memory", 0444, show_zero),
+    PROC_DIR("node0", 0555, node0_children),
+    PROC_FILE("online", 0444, show_zero),
+    PROC_FILE("possible", 0444, show_zero),
+    END,
+};
+
 static const struct proc_entry system_children[] = {
+    PROC_DIR("node", 0555, nodes_children),
     {.name = "cpu",
      .mode = LINUX_S_IFDIR | 0555,
      .children = cpus_children,

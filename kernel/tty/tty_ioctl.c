@@ -102,6 +102,25 @@ static void note_mode_packet(struct tty *tty, const struct linux_termios2 *old,
                     LINUX_TIOCPKT_DOSTOP | LINUX_TIOCPKT_NOSTOP);
 }
 
+static uint32_t unless_locked(uint32_t locked, uint32_t old, uint32_t asked)
+{
+    return (old & locked) | (asked & ~locked);
+}
+
+static void keep_locked(const struct linux_termios *locked, const struct linux_termios2 *old,
+                        struct linux_termios2 *tio)
+{
+    tio->c_iflag = unless_locked(locked->c_iflag, old->c_iflag, tio->c_iflag);
+    tio->c_oflag = unless_locked(locked->c_oflag, old->c_oflag, tio->c_oflag);
+    tio->c_cflag = unless_locked(locked->c_cflag, old->c_cflag, tio->c_cflag);
+    tio->c_lflag = unless_locked(locked->c_lflag, old->c_lflag, tio->c_lflag);
+    if (locked->c_line)
+        tio->c_line = old->c_line;
+    for (size_t i = 0; i < ARRAY_LEN(tio->c_cc); i++)
+        if (locked->c_cc[i])
+            tio->c_cc[i] = old->c_cc[i];
+}
+
 // `flush`: TCSETSF. Output needs no waiting for: what was written is with the far end.
 static int set_modes(struct tty *tty, struct task *task, uint64_t arg, enum termios_form form,
                      bool flush)
@@ -129,6 +148,7 @@ static int set_modes(struct tty *tty, struct task *task, uint64_t arg, enum term
         tty_flush_input(tty);
     tty_note_attention(tty);
     struct linux_termios2 old = tty->ldisc.termios;
+    keep_locked(&tty->locked_modes, &old, &tio);
     tty_note_events(tty, ldisc_set_termios(&tty->ldisc, &tio), &due);
     note_mode_packet(tty, &old, &tio);
     tty_take_typed(tty, &due);
@@ -136,6 +156,23 @@ static int set_modes(struct tty *tty, struct task *task, uint64_t arg, enum term
     wait_queue_wake(&tty->near_wait, LINUX_POLLOUT | LINUX_POLLWRNORM, false);
     tty_unlock(tty, &due);
     return 0;
+}
+
+static int lock_ioctl(struct tty *tty, struct task *task, uint32_t cmd, uint64_t arg)
+{
+    struct linux_termios locked;
+    if (cmd == LINUX_TIOCSLCKTRMIOS) {
+        if (!task_capable(task, LINUX_CAP_SYS_ADMIN))
+            return -LINUX_EPERM;
+        if (user_get(task, arg, &locked))
+            return -LINUX_EFAULT;
+    }
+    tty_lock(tty);
+    if (cmd == LINUX_TIOCSLCKTRMIOS)
+        tty->locked_modes = locked;
+    locked = tty->locked_modes;
+    lock_release(&tty->lock);
+    return cmd == LINUX_TIOCGLCKTRMIOS ? user_put(task, arg, &locked) : 0;
 }
 
 static int64_t modes_ioctl(struct tty *tty, struct task *task, uint32_t cmd, uint64_t arg)
@@ -159,6 +196,9 @@ static int64_t modes_ioctl(struct tty *tty, struct task *task, uint32_t cmd, uin
     case LINUX_TCSETSW2:
     case LINUX_TCSETSF2:
         return set_modes(tty, task, arg, FORM_TERMIOS2, cmd == LINUX_TCSETSF2);
+    case LINUX_TIOCGLCKTRMIOS:
+    case LINUX_TIOCSLCKTRMIOS:
+        return lock_ioctl(tty, task, cmd, arg);
     default:
         return -LINUX_ENOTTY;
     }

@@ -37,8 +37,9 @@ struct tty {
 
     struct lock lock; // rank tty; guards the rest
     struct ldisc ldisc;
-    struct byte_queue typed;  // sent by the far end, not yet seen by the discipline
-    struct byte_queue output; // processed, not yet taken by the far end
+    struct byte_queue typed;           // sent by the far end, not yet seen by the discipline
+    struct byte_queue output;          // processed, not yet taken by the far end
+    struct linux_termios locked_modes; // a bit set, or a character not 0: it cannot be changed
     struct linux_winsize winsize;
     // Referenced, or both NULL. session->tty points back exactly as long.
     struct session *session;

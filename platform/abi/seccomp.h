@@ -48,6 +48,36 @@ struct linux_seccomp_notif_sizes {
     uint16_t notif, response, data;
 };
 
+struct linux_seccomp_notif {
+    uint64_t id;
+    uint32_t pid, flags;
+    struct linux_seccomp_data data;
+};
+_Static_assert(sizeof(struct linux_seccomp_notif) == 80, "struct seccomp_notif");
+struct linux_seccomp_notif_resp {
+    uint64_t id;
+    int64_t val;
+    int32_t error;
+    uint32_t flags;
+};
+_Static_assert(sizeof(struct linux_seccomp_notif_resp) == 24, "struct seccomp_notif_resp");
+struct linux_seccomp_notif_addfd {
+    uint64_t id;
+    uint32_t flags, srcfd, newfd, newfd_flags;
+};
+_Static_assert(sizeof(struct linux_seccomp_notif_addfd) == 24, "struct seccomp_notif_addfd");
+enum {
+    LINUX_SECCOMP_USER_NOTIF_FLAG_CONTINUE = 1,
+    LINUX_SECCOMP_ADDFD_FLAG_SETFD = 1,
+    LINUX_SECCOMP_ADDFD_FLAG_SEND = 2,
+    LINUX_SECCOMP_ADDFD_SIZE_VER0 = 24,
+};
+#define LINUX_SECCOMP_IOCTL_NOTIF_RECV           0xc0502100u
+#define LINUX_SECCOMP_IOCTL_NOTIF_SEND           0xc0182101u
+#define LINUX_SECCOMP_IOCTL_NOTIF_ID_VALID       0x40082102u
+#define LINUX_SECCOMP_IOCTL_NOTIF_ID_VALID_WRONG 0x80082102u
+#define LINUX_SECCOMP_IOCTL_NOTIF_ADDFD          0x2103u // whatever direction and size it names
+
 struct linux_sock_filter {
     uint16_t code;
     uint8_t jt, jf;

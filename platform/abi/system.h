@@ -42,5 +42,6 @@ enum {
 #define LINUX_REBOOT_CMD_CAD_ON    0x89abcdefu
 #define LINUX_REBOOT_CMD_CAD_OFF   0u
 #define LINUX_REBOOT_CMD_POWER_OFF 0x4321fedcu
+#define LINUX_REBOOT_CMD_RESTART2  0xa1b2c3d4u
 
 #endif

@@ -7,7 +7,7 @@
 
 struct workload {
     const char *name;
-    const char *kind; // integer, memory, float, call, process, thread
+    const char *kind; // integer, memory, float, call, process, thread, storm
     uint64_t (*run)(unsigned scale);
 };
 
@@ -18,6 +18,7 @@ extern const struct workload float_workloads[];
 extern const struct workload call_workloads[];
 extern const struct workload process_workloads[];
 extern const struct workload thread_workloads[];
+extern const struct workload storm_workloads[];
 
 #define NOINLINE __attribute__((noinline))
 // Loops the compiler is asked to vectorise, so that the guest runs AdvSIMD code.

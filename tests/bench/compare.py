@@ -22,7 +22,8 @@ import tarfile
 import threading
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-SOURCES = ("main.c", "integer.c", "memory.c", "float.c", "call.c", "process.c", "thread.c")
+SOURCES = ("main.c", "integer.c", "memory.c", "float.c", "call.c", "process.c", "thread.c",
+           "storm.c")
 FLAGS = ["-O2", "-static", "-pthread"]
 QEMU = "qemu-aarch64-static"
 # Work per run: some tenths of a second for qemu, and still a measurable time for native.
@@ -32,6 +33,7 @@ SCALES = {
     "nbody": 24, "mandel": 12, "matmulf": 4, "libm": 24,
     "getpid": 32, "clock": 64, "pipe1": 24, "openstat": 16, "mmap": 16, "signal": 24, "segv": 24,
     "fork": 4, "exec": 2, "thread": 1, "futex": 24, "atomic": 80, "mutex": 40,
+    "forkbig": 20, "sleepers": 1, "unmap": 40, "busy": 1, "unmapbusy": 40,
 }
 
 Sample = collections.namedtuple("Sample", "seconds output")

@@ -9,8 +9,8 @@
 const char *program_path;
 
 static const struct workload *const tables[] = {
-    integer_workloads, memory_workloads,  float_workloads,
-    call_workloads,    process_workloads, thread_workloads,
+    integer_workloads, memory_workloads, float_workloads, call_workloads,
+    process_workloads, thread_workloads, storm_workloads,
 };
 
 static const struct workload *find_workload(const char *name)

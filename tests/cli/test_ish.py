@@ -57,7 +57,8 @@ class Options(unittest.TestCase):
         for args in (("-u", "root"), ("-u", "1:"), ("-u", "-1"), ("--memory", "12x"), ("--memory", "0"),
                      ("--cpus", "0"), ("--cpus", "many"), ("-b", "/tmp"), ("-b", "/tmp:relative"),
                      ("-e", "=x"), ("--log", "nochannel"), ("--strace=nocall",), ("--hostname", ""),
-                     ("-w", "/no/such/place"), ("-b", "/no/such:/tmp"), ("-b", "/tmp:/no/such")):
+                     ("-w", "/no/such/place"), ("-b", "/no/such:/tmp"), ("-b", "/tmp:/no/such"), ("--gdb=x",),
+                     ("--gdb=70000",), ("--gdb=/no/such/place",)):
             with self.subTest(args=args):
                 self.refused("ish: ", "-f", ROOT, *args, "true")
 

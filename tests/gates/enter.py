@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Runs a program with a directory as its root, in namespaces of its own.
 
-    enter.py [--qemu PATH] [--host-network] [--terminal] [--env K=V]...
+    enter.py [--qemu PATH] [--host-network] [--terminal] [--hand PATH]... [--env K=V]...
              ROOT DIRECTORY PROGRAM [ARGUMENT...]
 
 With --qemu, ARM64 programs in there are run by that qemu through a binfmt_misc of this namespace
 alone (Linux 6.7 or newer); the host's own table is never touched. Without it they must be native.
 With --terminal the program leads a session whose controlling terminal is its standard input.
+--hand shows a folder of the host at the same path.
 The environment is what --env says and nothing else. When this process dies, so does all in there.
 """
 import ctypes
@@ -76,7 +77,7 @@ def mount_devices(root):
         os.symlink(target, os.path.join(dev, name))
 
 
-def enter(root, directory, qemu, network):
+def enter(root, directory, qemu, network, handed):
     mount("none", "/", "", MS_REC | MS_PRIVATE)
     if qemu:
         mount("binfmt_misc", "/proc/sys/fs/binfmt_misc", "binfmt_misc")
@@ -87,6 +88,8 @@ def enter(root, directory, qemu, network):
     resolver = os.path.join(root, "etc", "resolv.conf")
     if network and os.path.exists(resolver):
         mount("/etc/resolv.conf", resolver, "", MS_BIND)
+    for path in handed:
+        mount(path, root + path, "", MS_BIND)
     socket.sethostname("ish")
     os.chroot(root)
     os.chdir(directory)
@@ -94,6 +97,7 @@ def enter(root, directory, qemu, network):
 
 def main():
     arguments, qemu, network, environment, terminal = sys.argv[1:], None, False, {}, False
+    handed = []
     while arguments and arguments[0].startswith("--"):
         option = arguments.pop(0)
         if option == "--qemu":
@@ -102,6 +106,8 @@ def main():
             network = True
         elif option == "--terminal":
             terminal = True
+        elif option == "--hand":
+            handed.append(arguments.pop(0))
         elif option == "--env":
             key, _, value = arguments.pop(0).partition("=")
             environment[key] = value
@@ -115,7 +121,7 @@ def main():
         end is the end of everything. It cannot be the program itself: signals spare the first."""
         if not network:
             raise_loopback()
-        enter(root, directory, qemu, network)
+        enter(root, directory, qemu, network, handed)
         # Python ignores the first two, a shell the others in the background; programs must not.
         for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
             signal.signal(number, signal.SIG_DFL)

@@ -17,6 +17,8 @@ NOISE = re.compile(r"SAFETY-VALVE|NETDIAG|^qemu: |Illegal instruction|Segmentati
                    r"core dumped|Bad system call|stack smashing|futex facility returned|"
                    r"^ish: |AddressSanitizer|ThreadSanitizer|runtime error:", re.M)
 OUTPUT_LIMIT = 4 << 20
+# Whom this machine trusts; a proxy in its network may have an authority of its own.
+CERTIFICATES = "/etc/ssl/certs"
 
 Run = collections.namedtuple("Run", "status timed_out seconds cpu stdout stderr log", defaults=("",))
 Result = collections.namedtuple("Result", "row state reason run")
@@ -78,7 +80,8 @@ def run_row(runner, root, row, timeout):
     environment = dict(runners.ENVIRONMENT, **row.environment)
     command = runner.command(root, runners.Launch(
         runners.program_of(row), environment, runners.DIRECTORY, "network" in row.conditions,
-        row.steps is not None))
+        row.steps is not None,
+        (CERTIFICATES,) if "certificates" in row.conditions else ()))
     timeout = row.timeout or timeout
     if row.steps is not None:
         run = execute_on_terminal(command, row.steps, timeout, runner.takes_terminal)

@@ -28,7 +28,9 @@ ENVIRONMENT = {
 
 
 # What is to be run in a root. `terminal`: its standard input is one, and the program leads there.
-Launch = collections.namedtuple("Launch", "program environment directory network terminal")
+# `handed`: folders of the host that the root shows at the same path, for reading.
+Launch = collections.namedtuple("Launch", "program environment directory network terminal handed",
+                                defaults=((),))
 
 
 class RunnerError(Exception):
@@ -95,6 +97,8 @@ class Ish(Runner):
                    "-w", launch.directory]
         for item in sorted(launch.environment.items()):
             command += ["-e", "%s=%s" % item]
+        for path in launch.handed:
+            command += ["-b", "%s:%s:ro" % (path, path)]
         return command + launch.program
 
     def diagnostics(self, root):
@@ -119,6 +123,8 @@ class Namespaces(Runner):
         command = [sys.executable, os.path.join(HERE, "enter.py")] + self.options
         command += ["--host-network"] if launch.network else []
         command += ["--terminal"] if launch.terminal else []
+        for path in launch.handed:
+            command += ["--hand", path]
         for item in sorted(launch.environment.items()):
             command += ["--env", "%s=%s" % item]
         return command + [root, launch.directory] + launch.program

@@ -4,7 +4,8 @@
     [*]                     defaults for the rows that follow, until the next [*]
     gate: runtime-coverage  the gate the row belongs to
     stage: shell            rows of a stage run in order, in one root; stages run side by side
-    needs: tiny             the root (lane) the row runs in; then `network` if it uses one
+    needs: tiny             the root (lane) the row runs in; then `network` if it uses one,
+                            and `certificates` if it needs the host's (a proxy may have its own)
 
     [row-name]
     run: echo $((6*7))      a command for the guest's /bin/sh -c; or
@@ -69,7 +70,7 @@ class Row:
         for key in ("gate", "stage", "needs"):
             if not self.fields.get(key):
                 raise TableError("%s: has no `%s`" % (self.name, key))
-        if set(self.conditions) - {"network"}:
+        if set(self.conditions) - {"network", "certificates"}:
             raise TableError("%s: needs what? %s" % (self.name, " ".join(self.conditions)))
 
     def instances(self, words):

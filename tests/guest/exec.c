@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/auxv.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -180,6 +181,13 @@ static void programs(void)
         _exit(1);
     }
     waitpid(pid, NULL, 0);
+    int made[3] = {eventfd(0, 0)};
+    pipe(made + 1);
+    for (int i = 0; i < 3; i++) {
+        show_call("execveat of what has no name",
+                  syscall(SYS_execveat, made[i], "", argv, envp, AT_EMPTY_PATH));
+        close(made[i]);
+    }
     printf("script by a descriptor that closes: ");
     fflush(stdout);
     pid = fork();

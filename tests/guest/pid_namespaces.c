@@ -199,8 +199,44 @@ static void user(void)
     IN_CHILD("child", SHOW("...", "%d", getpid()));
 }
 
+// Never outside of a namespace: there it is the machine that ends.
+static void reboot_here(const char *name, unsigned command)
+{
+    if (getpid() != 1)
+        show_call(name, syscall(SYS_reboot, 0xfee1dead, 0x28121969, command, "again"));
+}
+
+// Asked for by the second process; what the first one's end is told as.
+static void rebooted(const char *name, unsigned command)
+{
+    fflush(stdout);
+    pid_t child = (pid_t)syscall(SYS_clone, CLONE_NEWPID | SIGCHLD, 0, 0, 0, 0);
+    if (!child) {
+        if (getpid() == 1 && !fork()) {
+            reboot_here(name, command);
+            _exit(5);
+        }
+        for (int status; wait(&status) > 0;)
+            SHOW("... the second process", "%s", status_text(status));
+        _exit(6);
+    }
+    show_end(name, child);
+}
+
+static void reboots(void)
+{
+    rebooted("restart", 0x01234567);
+    rebooted("restart with a command", 0xa1b2c3d4);
+    rebooted("halt", 0xcdef0123);
+    rebooted("power off", 0x4321fedc);
+    rebooted("keys on", 0x89abcdef);
+    rebooted("keys off", 0);
+    rebooted("suspend", 0xd000fce2);
+}
+
 static void body(void)
 {
+    IN_CHILD("reboot", reboots());
     IN_CHILD("clone", outer());
     IN_CHILD("unshare", unshared());
     IN_CHILD("user", user());

@@ -232,6 +232,20 @@ static void notifying(void)
     mq_unlink("/q");
 }
 
+// A process that asked to be told ends without having closed the queue: its descriptors live on.
+static void outlived(void)
+{
+    struct sigevent e = {.sigev_notify = SIGEV_NONE};
+    mqd_t q = mq_open("/q", O_RDWR | O_CREAT, 0600, NULL);
+    pid_t child = (pid_t)syscall(SYS_clone, CLONE_FILES | SIGCHLD, NULL, NULL, NULL, NULL);
+    if (child == 0)
+        _exit(mq_notify(q, &e) ? 1 : 0);
+    show_end("asks in a child", child);
+    show_done("its place is taken", mq_notify(q, &e));
+    mq_close(q);
+    mq_unlink("/q");
+}
+
 static void rights(void)
 {
     mqd_t q = mq_open("/q", O_RDWR | O_CREAT, 0604, NULL);
@@ -252,6 +266,7 @@ int main(void)
     order();
     waiting();
     notifying();
+    outlived();
     rights();
     return 0;
 }

@@ -98,6 +98,40 @@ static void test_raw(void)
     close_pty(&p);
 }
 
+// Whoever administers a machine can keep modes as they are; a bit or a character at a time.
+static void test_locked(void)
+{
+    struct pty p;
+    struct termios tio, got;
+    struct {
+        unsigned iflag, oflag, cflag, lflag;
+        unsigned char line, cc[19];
+    } locked = {.iflag = ICRNL, .lflag = ECHO}, zero = {0}, seen;
+    locked.cc[VEOF] = 1;
+    open_pty(&p);
+    memset(&seen, 1, sizeof seen);
+    CHECK(&t, !ioctl(p.slave, TIOCGLCKTRMIOS, &seen) && !memcmp(&seen, &zero, sizeof zero),
+          "L12: nothing is locked at first");
+    if (ioctl(p.slave, TIOCSLCKTRMIOS, &locked) && errno == EPERM) { // an ordinary user
+        close_pty(&p);
+        return;
+    }
+    tcgetattr(p.slave, &tio);
+    tio.c_iflag &= ~(tcflag_t)(ICRNL | IXON);
+    tio.c_lflag &= ~(tcflag_t)(ECHO | ICANON);
+    tio.c_cc[VEOF] = 'e';
+    tio.c_cc[VINTR] = 'i';
+    CHECK(&t,
+          !tcsetattr(p.slave, TCSANOW, &tio) && !tcgetattr(p.slave, &got) &&
+              (got.c_iflag & (ICRNL | IXON)) == ICRNL && (got.c_lflag & (ECHO | ICANON)) == ECHO,
+          "L12: locked modes stay, others change");
+    CHECK(&t, got.c_cc[VEOF] == 4 && got.c_cc[VINTR] == 'i', "L12: and so do characters");
+    CHECK(&t, !ioctl(p.master, TIOCGLCKTRMIOS, &seen) && !memcmp(&seen, &locked, sizeof locked),
+          "L12: the master shows the same locks");
+    CHECK(&t, ioctl(p.slave, TIOCSLCKTRMIOS, NULL) == -1 && errno == EFAULT, "L12: bad pointer");
+    close_pty(&p);
+}
+
 int main(void)
 {
     alarm(60);
@@ -105,5 +139,6 @@ int main(void)
     test_canonical();
     test_long_line();
     test_raw();
+    test_locked();
     return tap_finish(&t);
 }

@@ -381,6 +381,14 @@ static int open_count(void)
     return n;
 }
 
+static void closefrom_but(int fd)
+{
+    for (int i = 3; i < 64; i++) {
+        if (i != fd)
+            close(i);
+    }
+}
+
 static void rights(void)
 {
     int s[2], p[2], many[300];
@@ -431,6 +439,66 @@ static void rights(void)
     close(s[1]);
     show_call("lost in transit", write(p[1], "x", 1));
     signal(SIGPIPE, SIG_DFL);
+    closefrom(3);
+}
+
+// Whether the pipe is closed before long although only sockets in messages had its other end.
+static void show_collected(const char *name, int pipe_end)
+{
+    struct pollfd p = {pipe_end, POLLIN, 0};
+    SHOW(name, "%d %#x", poll(&p, 1, 20000), (unsigned)p.revents);
+    close(pipe_end);
+}
+
+// Descriptors that are open in nothing but messages nobody can receive.
+static void lost_rights(void)
+{
+    int s[2], t[2], p[2];
+    socketpair(AF_UNIX, SOCK_STREAM, 0, s);
+    pipe(p);
+    int self[] = {s[0], p[1]};
+    send_fds(s[1], self, 2, SCM_RIGHTS);
+    closefrom_but(p[0]);
+    show_collected("in its own inbox", p[0]);
+
+    socketpair(AF_UNIX, SOCK_STREAM, 0, s);
+    socketpair(AF_UNIX, SOCK_DGRAM, 0, t);
+    pipe(p);
+    int first[] = {t[0], p[1]};
+    send_fds(s[1], first, 2, SCM_RIGHTS); // t[0] is in the inbox of s[0],
+    send_fds(t[1], &s[0], 1, SCM_RIGHTS); // s[0] in that of t[0]
+    closefrom_but(p[0]);
+    show_collected("in each other's", p[0]);
+
+    socketpair(AF_UNIX, SOCK_STREAM, 0, s);
+    socketpair(AF_UNIX, SOCK_STREAM, 0, t);
+    pipe(p);
+    int kept[] = {s[0], p[1]};
+    send_fds(s[1], kept, 2, SCM_RIGHTS);
+    send_fds(t[1], &s[0], 1, SCM_RIGHTS); // but somebody may still receive this one
+    close(s[0]);
+    close(s[1]);
+    close(p[1]);
+    close(t[1]);
+    struct pollfd open_pipe = {p[0], POLLIN, 0};
+    SHOW("one that can be received stays", "%d", poll(&open_pipe, 1, 0));
+    show_received("... is received", t[0], CMSG_SPACE(sizeof(int)), 0);
+    closefrom_but(p[0]);
+    show_collected("... and is gone then", p[0]);
+}
+
+// A name of another type of socket: found, and left as it was.
+static void wrong_type(void)
+{
+    int stream = socket(AF_UNIX, SOCK_STREAM, 0), dgram = socket(AF_UNIX, SOCK_DGRAM, 0);
+    struct sockaddr_un name = address("typed");
+    show_call("bind", bind_to(stream, "typed"));
+    for (int i = 0; i < 3; i++)
+        show_call("send to a stream's name",
+                  sendto(dgram, "x", 1, 0, (struct sockaddr *)&name, sizeof name));
+    show_call("listen", listen(stream, 1));
+    int client = socket(AF_UNIX, SOCK_STREAM, 0);
+    show_call("connect", connect_to(client, "typed"));
     closefrom(3);
 }
 
@@ -576,6 +644,8 @@ static void body(void)
     datagrams();
     packets();
     rights();
+    lost_rights();
+    wrong_type();
     credentials();
     options();
     many();

@@ -23,8 +23,8 @@ enum {
     ISA_WINDOW_PAGES = 5,
     ISA_WORDS_MAX = 16,
     ISA_SLOT_WORDS = 32, // a case's code is padded with BRK to this
-    ISA_CASES = 64,      // in a batch
-    ISA_RUNS = 4,        // of each case, with different operands
+    ISA_CASES = 32,      // in a batch
+    ISA_RUNS = 8,        // of each case, with different operands
     ISA_BATCHES = 2,     // the oracle works on one while the host works on the other
     ISA_FD = 3,          // where the oracle finds the shared memory
 };
@@ -106,7 +106,7 @@ static inline void isa_fill_window(void *window)
     for (size_t i = 0; i < ISA_WINDOW_SIZE / 8; i++) {
         uint64_t r = isa_random(&s);
         uint64_t small = r >> 58 & 1 ? r & 63 : 0;
-        p[i] = r >> 62 ? (r >> 59 & 3 ? r : small) : ISA_DATA + 0x200 + (r & 0x1bf0);
+        p[i] = r >> 63 ? (r >> 59 & 3 ? r : small) : ISA_DATA + 0x200 + (r & 0x1bf0);
     }
 }
 

@@ -63,7 +63,8 @@ unsigned coverage_register_fields(enum a64_row row, struct a64_field out[REG_FIE
     unsigned count = 0;
     for (size_t i = 0; i < n; i++)
         for (size_t k = 0; k < sizeof names / sizeof names[0]; k++)
-            if (fields[i].width == 5 && !strcmp(fields[i].name, names[k]))
+            if (fields[i].width == 5 && fields[i].name[1] == names[k][1] &&
+                !strcmp(fields[i].name, names[k]))
                 out[count++] = fields[i];
     return count;
 }

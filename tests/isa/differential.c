@@ -1,11 +1,12 @@
 // The instruction differential: random sequences on ish's CPU, in this process, against an oracle
 // (`qemu-aarch64 ... executor`), all architectural state and the signal that ends a run compared.
 //
-//   differential [--count N] [--seed N] [--only ROW|SECTION] [--coverage N] [--step] [--later]
-//                [--modes] [--save FILE] ORACLE-COMMAND...
+//   differential [--count N] [--seed N] [--only ROW|SECTION,...] [--coverage N] [--variants N,...]
+//                [--step] [--later] [--modes] [--save FILE] ORACLE-COMMAND...
 //   differential --replay FILE|FOLDER...
 //
-// --count: instructions. --coverage: every row, gadget and variant must be executed N times.
+// --count: instructions. --coverage: every row, gadget and variant must be executed N times;
+// --variants: of these only those variants, by number.
 // --step: one instruction at a time. --later: rows that a Neoverse N1 lacks. --modes: only rows
 // that depend on FPCR, each of which must be executed in every mode. --save: writes the first
 // mismatch, made as small as it gets, as a case for --replay (replay.h). Exit status 0: no
@@ -23,7 +24,7 @@ struct options {
     uint64_t count, seed, most;
     uint32_t coverage;
     struct generator_choice choice;
-    const char *save;
+    const char *save, *variants;
     bool step;
 };
 
@@ -210,7 +211,7 @@ static int compare(const struct options *opt, char **oracle)
         die("no such row or section");
     coverage_init(&s->coverage);
     values_init(&s->values, opt->seed);
-    goals_init(&s->goals, opt->coverage);
+    goals_init(&s->goals, opt->coverage, opt->variants);
     oracle_start(&s->oracle, oracle);
     machine_create(&s->machine);
     run(s);
@@ -246,6 +247,8 @@ int main(int argc, char **argv)
             opt.seed = strtoull(value, NULL, 0), i++;
         else if (!strcmp(argv[i], "--only"))
             opt.choice.only = value, i++;
+        else if (!strcmp(argv[i], "--variants"))
+            opt.variants = value, i++;
         else if (!strcmp(argv[i], "--save"))
             opt.save = value, i++;
         else if (!strcmp(argv[i], "--coverage"))

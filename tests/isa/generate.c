@@ -66,6 +66,16 @@ static bool is_later(const struct a64_row_info *row)
     return false;
 }
 
+// Whether `name` is in a list with commas.
+static bool listed(const char *list, const char *name)
+{
+    size_t n = strlen(name);
+    for (const char *at = list; (at = strstr(at, name)); at++)
+        if ((at == list || at[-1] == ',') && (at[n] == ',' || !at[n]))
+            return true;
+    return false;
+}
+
 static bool chosen(const struct generator_choice *c, const struct a64_row_info *row)
 {
     if (excluded(row->name) || (is_later(row) && !c->later))
@@ -74,7 +84,7 @@ static bool chosen(const struct generator_choice *c, const struct a64_row_info *
         return false;
     if (c->modes && (!(row->is & A64_IS_FP) || row->is & A64_IS_SYS))
         return false;
-    return !c->only || !strcmp(c->only, row->name) || !strcmp(c->only, row->section);
+    return !c->only || listed(c->only, row->name) || listed(c->only, row->section);
 }
 
 bool generator_init(struct generator *g, uint64_t seed, const struct generator_choice *choice)
@@ -97,7 +107,7 @@ bool generator_init(struct generator *g, uint64_t seed, const struct generator_c
         g->eligible[r] = true;
         g->rows[g->row_count++] = (enum a64_row)r;
     }
-    words_init(&g->words, g->eligible, seed);
+    words_init(&g->words, g->eligible, !choice->only, seed);
     return g->row_count > 0;
 }
 
@@ -359,6 +369,22 @@ void generate_block(struct generator *g, struct test_case *t)
 
 // --- Cases with a goal ---------------------------------------------------------------------------
 
+// A store-exclusive behind the load that makes it succeed.
+static bool add_exclusives(struct generator *g, struct sequence *q, enum a64_row row)
+{
+    enum { LOAD = 1 << 22, PAIR = 1 << 21 };
+    uint32_t word;
+    if (!words_random(&g->random, row, &word))
+        return false;
+    word = aim_memory(g, q->t, row, word);
+    uint32_t load = word | LOAD | 31u << 16;
+    enum a64_row load_row = a64_decode(load);
+    load = words_put(load, words_field(load_row, "rt"), scratch_register(g, q->t));
+    if (word & PAIR)
+        load = words_put(load, words_field(load_row, "rt2"), scratch_register(g, q->t));
+    return accept_word(q, load_row, load, 1) && accept_word(q, row, word, 0);
+}
+
 bool generate_row(struct generator *g, struct test_case *t, enum a64_row row)
 {
     struct sequence q;
@@ -367,7 +393,9 @@ bool generate_row(struct generator *g, struct test_case *t, enum a64_row row)
                  words_field(row, "imm14").width;
     if (label && chance(g, 50))
         pad_case(&q);
-    bool made = false;
+    const uint32_t exclusive = A64_IS_EXCL | A64_IS_STORE;
+    bool made =
+        (a64_rows[row].is & exclusive) == exclusive && chance(g, 50) && add_exclusives(g, &q, row);
     for (int tries = 0; tries < 32 && !made; tries++)
         made = add_row(g, &q, row, 0);
     finish_case(g, t);
@@ -384,13 +412,14 @@ static bool is_pin(uint32_t reg)
 }
 
 // What a register of a sequence begins as: an address if it is or may become one.
-static void give_role(struct generator *g, struct test_case *t, uint32_t reg, bool base, bool write)
+static void give_role(struct generator *g, struct test_case *t, uint32_t reg, bool base, bool index,
+                      bool write)
 {
     if (reg == 31)
         return;
-    if (chance(g, base ? 95 : write ? 0 : 50))
+    if (chance(g, base ? 95 : index ? 10 : write ? 0 : 50))
         t->base |= 1u << reg;
-    else if (chance(g, 40))
+    else if (chance(g, index ? 90 : 40))
         t->index |= 1u << reg & ~t->base;
 }
 
@@ -417,8 +446,10 @@ static bool bind_operands(struct generator *g, struct sequence *q, unsigned samp
             continue;
         bool write = info->w_mask >> k & 1;
         bool base = memory && reg == words_get(*word, words_field(row, "rn"));
+        struct a64_field rm = words_field(row, "rm");
+        bool index = memory && rm.width && reg == words_get(*word, rm);
         if (!(*written >> reg & 1))
-            give_role(g, q->t, reg, base, write);
+            give_role(g, q->t, reg, base, index, write);
         now |= write && reg != 31 ? 1u << reg : 0;
     }
     *written |= now;
@@ -518,7 +549,9 @@ bool generate_variant(struct generator *g, struct test_case *t, unsigned variant
     q.keeps_sp = true;
     const struct variant_item *items = variant_items[variant];
     unsigned n = variant_lengths[variant];
-    unsigned tail = more && chance(g, 80) ? 3 + (unsigned)(rnd(g) % 7) : 0;
+    unsigned tail = more && chance(g, 80) ? 3 + (unsigned)(rnd(g) % 8) : 0;
+    if (tail > ISA_WORDS_MAX - PAD_WORDS - n)
+        tail = ISA_WORDS_MAX - PAD_WORDS - n;
     for (unsigned i = 0; i < n; i++)
         if (a64_gadget_info[items[i].gadget].layout == A64_TARGET && !i)
             pad_case(&q);

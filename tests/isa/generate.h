@@ -20,7 +20,7 @@ struct generator {
 
 // Which rows a generator takes.
 struct generator_choice {
-    const char *only; // a row's or section's name, or NULL
+    const char *only; // names of rows and sections, with commas between them, or NULL
     // Those that a Neoverse N1 does not have, and plain data processing to go with them, for an
     // oracle that has more (qemu's `max`); else those it has.
     bool later;

@@ -11,11 +11,14 @@ struct goal_cursor {
 };
 
 struct goals {
-    uint32_t want; // executions of each row, gadget and variant
+    uint32_t want;        // executions of each row, gadget and variant
+    bool *only;           // by variant: those wanted, and nothing else; NULL: everything is
+    uint64_t *impossible; // by row: what no word of it has, as possible_bit() counts
     struct goal_cursor row, plain, reload, variant, mode;
 };
 
-void goals_init(struct goals *go, uint32_t want);
+// `variants`: numbers, with commas between them, of the variants that alone are wanted; or NULL.
+void goals_init(struct goals *go, uint32_t want, const char *variants);
 void goals_free(struct goals *go);
 // Makes a case for something not executed often enough; false (and any case) when nothing is left.
 // `*steps`: it counts only in steps.

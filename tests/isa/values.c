@@ -34,6 +34,19 @@ static uint64_t pool_integer(uint64_t *s)
     }
 }
 
+// What rounds to the smallest normal or to the largest number of the next narrower format, or past
+// it (tininess is detected before rounding): `frac`, `bias` are those of the wider one.
+static uint64_t pool_narrow(uint64_t r, int frac, uint64_t bias)
+{
+    bool half = frac == 23 || r >> 8 & 1;
+    int narrow_frac = half ? 10 : 23;
+    uint64_t narrow_bias = half ? 15 : 127, fmask = (1ull << frac) - 1, low = r >> 20 & 3;
+    if (r >> 9 & 1)
+        return (bias - narrow_bias) << frac | (fmask - low);
+    return (bias + narrow_bias) << frac | (fmask >> (narrow_frac + 1) ^ fmask) |
+           (r >> 10 & 1) * low;
+}
+
 // A lane of `bits` (16, 32, 64): zeros, infinities, quiet and signalling NaNs with payloads,
 // denormals, extremes, values near one and near integers, or plain random bits.
 static uint64_t pool_float(uint64_t *s, int bits)
@@ -79,6 +92,10 @@ static uint64_t pool_float(uint64_t *s, int bits)
     case 19:
     case 20:
         return sign | (bias - 8 + (r >> 8 & 15)) << frac | f;
+    case 21: // just below a power of two near one, so that products are just below the extremes
+        return sign | (bias - 1 + (r >> 8 & 1)) << frac | (fmask - low);
+    case 22:
+        return bits == 16 ? sign | 1ull << frac | low : sign | pool_narrow(r, frac, bias);
     default:
         return isa_random(s) & (bits == 64 ? ~0ull : (1ull << bits) - 1);
     }
@@ -110,12 +127,15 @@ static uint64_t pool_vector_half(uint64_t *s)
     }
 }
 
-// An address anywhere in the window, often near a page edge, often aligned.
-static uint64_t pool_address(uint64_t *s, bool aligned, bool tagged)
+// An address anywhere in the window, often near a page edge (never if `calm`), often aligned.
+static uint64_t pool_address(uint64_t *s, bool aligned, bool tagged, bool calm)
 {
     uint64_t r = isa_random(s), off;
-    if ((r & 15) < 4)
-        off = (1 + (r >> 8) % ISA_WINDOW_PAGES) * ISA_PAGE - 1 - (r >> 16 & 63);
+    if (calm)
+        off = 0x400 + (r >> 8) % (2 * ISA_PAGE - 0x800);
+    else if ((r & 15) < 4)
+        off =
+            (1 + (r >> 8) % ISA_WINDOW_PAGES) * ISA_PAGE - 1 - (r >> 16 & (r >> 32 & 1 ? 63 : 511));
     else if ((r & 15) == 4)
         off = (r >> 8) % ISA_WINDOW_SIZE;
     else
@@ -150,7 +170,7 @@ void values_first_state(struct values *v, const struct test_case *t, struct isa_
     uint64_t *s = &v->random;
     for (unsigned i = 0; i < 31; i++) {
         if (t->base >> i & 1)
-            st->x[i] = pool_address(s, t->aligned >> i & 1, true);
+            st->x[i] = pool_address(s, t->aligned >> i & 1, true, t->calm);
         else if (t->index >> i & 1)
             st->x[i] = isa_random(s) % 64;
         else if (t->code >> i & 1) // the padding behind the case
@@ -158,7 +178,7 @@ void values_first_state(struct values *v, const struct test_case *t, struct isa_
         else
             st->x[i] = v->integer[isa_random(s) % VALUES];
     }
-    st->sp = pool_address(s, true, false);
+    st->sp = pool_address(s, true, false, t->calm);
     st->pc = isa_slot(t->slot);
     st->tpidr = v->integer[isa_random(s) % VALUES];
     st->nzcv = (uint32_t)(isa_random(s) & 15) << 28;

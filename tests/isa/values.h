@@ -21,6 +21,7 @@ struct test_case {
     // Registers that begin as addresses in the data window (of these: multiples of 16), as small
     // numbers, or as the address of the padding behind the case.
     uint32_t base, aligned, index, code;
+    bool calm; // addresses are where nothing faults
 };
 
 void values_init(struct values *v, uint64_t seed);

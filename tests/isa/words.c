@@ -9,9 +9,11 @@ struct a64_field words_field(enum a64_row row, const char *name)
 {
     const struct a64_field *fields;
     size_t n = a64_row_fields(row, &fields);
-    for (size_t i = 0; i < n; i++)
-        if (fields[i].name[0] == name[0] && !strcmp(fields[i].name, name))
+    for (size_t i = 0; i < n; i++) {
+        const char *mine = fields[i].name;
+        if (mine[0] == name[0] && mine[1] == name[1] && !strcmp(mine, name))
             return fields[i];
+    }
     return (struct a64_field){"", 0, 0};
 }
 
@@ -158,15 +160,16 @@ static void keep_sample(struct samples *s, enum a64_row row, uint32_t word, bool
     s->row[place] = (uint16_t)row;
 }
 
-void words_init(struct words *w, const bool *eligible, uint64_t seed)
+void words_init(struct words *w, const bool *eligible, bool others, uint64_t seed)
 {
     enum { TRIES = 4000 };
     w->of_gadget = calloc(GADGET_COUNT, sizeof *w->of_gadget);
     w->general = calloc(A64_ROW_COUNT, 1);
+    w->whole = others;
     if (!w->of_gadget || !w->general)
         abort();
     for (int r = 1; r < A64_ROW_COUNT; r++) {
-        for (int i = 0; i < TRIES; i++) {
+        for (int i = 0; i < TRIES && (others || eligible[r]); i++) {
             uint32_t word;
             if (!words_random(&seed, (enum a64_row)r, &word))
                 continue;

@@ -19,10 +19,11 @@ struct samples {
 struct words {
     struct samples *of_gadget; // by number; those the translator chooses for single words
     uint8_t *general;          // by row: bit i: register field i is a general register
+    bool whole;                // words of all rows are there
 };
 
-// `eligible`, by row: those asked for.
-void words_init(struct words *w, const bool *eligible, uint64_t seed);
+// `eligible`, by row: those asked for. `others`: words of the rest are wanted too.
+void words_init(struct words *w, const bool *eligible, bool others, uint64_t seed);
 void words_free(struct words *w);
 
 // A field of the row; width 0 when it has none of that name.

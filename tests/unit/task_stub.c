@@ -19,6 +19,7 @@ struct stub_task {
     struct task task;
     bool interrupted; // guarded by wake_lock
     _Atomic uint64_t signals;
+    uaddr_t absent; // a page that is not there, or 0
 };
 
 static struct stub_task *stub_of(struct task *task)
@@ -230,14 +231,42 @@ int user_read(struct task *task, uaddr_t addr, void *buf, size_t n)
     return 0;
 }
 
-int user_write(struct task *task, uaddr_t addr, const void *buf, size_t n)
+void stub_drop_page(struct task *task, const void *page)
 {
-    (void)task;
-    if (n && !host(addr))
+    stub_of(task)->absent = (uaddr_t)(uintptr_t)page & ~(uaddr_t)4095;
+}
+
+static bool touches_absent(struct task *task, uaddr_t addr, size_t n)
+{
+    uaddr_t absent = stub_of(task)->absent;
+    return absent && addr < absent + 4096 && addr + n > absent;
+}
+
+int user_fault_in(struct task *task, uaddr_t addr, bool write)
+{
+    (void)write;
+    lock_assert_none_held();
+    if (!host(addr))
+        return -LINUX_EFAULT;
+    if (touches_absent(task, addr, 1))
+        stub_of(task)->absent = 0;
+    return 0;
+}
+
+int user_write_nofault(struct task *task, uaddr_t addr, const void *buf, size_t n)
+{
+    if (n && (!host(addr) || touches_absent(task, addr, n)))
         return -LINUX_EFAULT;
     if (n)
         memcpy(host(addr), buf, n);
     return 0;
+}
+
+int user_write(struct task *task, uaddr_t addr, const void *buf, size_t n)
+{
+    if (n && touches_absent(task, addr, n) && user_fault_in(task, stub_of(task)->absent, true))
+        return -LINUX_EFAULT;
+    return user_write_nofault(task, addr, buf, n);
 }
 
 ssize_t user_string(struct task *task, uaddr_t addr, char *buf, size_t size)

