@@ -22,7 +22,7 @@ void cred_commit(struct task *task, struct cred *cred);
 // What a program file says about who runs it.
 struct exec_rights {
     uint32_t uid, gid; // set-id bits; UINT32_MAX: not set
-    bool limited; // nothing may be gained: no_new_privs, or a tracer with less
+    bool limited;      // nothing may be gained: no_new_privs, or a tracer with less
     bool has_caps, caps_effective;
     uint32_t caps_root; // the machine's user for whose namespace they count
     uint64_t caps_permitted, caps_inheritable;
