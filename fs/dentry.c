@@ -9,10 +9,10 @@ enum { SHARD_LIMIT = 1024, EVICT_SCAN = 8 };
 
 static uint32_t name_hash(const char *name, size_t len)
 {
-    uint32_t h = 2166136261u; // FNV-1a
+    uint32_t h = NAME_HASH_START;
     for (size_t i = 0; i < len; i++)
-        h = (h ^ (unsigned char)name[i]) * 16777619u;
-    return h ^ h >> 15;
+        h = name_hash_add(h, name[i]);
+    return name_hash_end(h);
 }
 
 // All children of one directory are in one shard.
@@ -78,8 +78,13 @@ void dentry_put(struct dentry *d)
 
 struct dentry *dentry_find(struct vfs *vfs, struct dentry *parent, const char *name, size_t len)
 {
+    return dentry_find_hashed(vfs, parent, name, len, name_hash(name, len));
+}
+
+struct dentry *dentry_find_hashed(struct vfs *vfs, struct dentry *parent, const char *name,
+                                  size_t len, uint32_t hash)
+{
     struct dentry_shard *s = shard_of(vfs, parent);
-    uint32_t hash = name_hash(name, len);
     struct dentry *found = NULL, *d;
     lock_acquire(&s->lock);
     list_for_each (d, bucket_of(s, parent, hash), bucket_link) {

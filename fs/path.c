@@ -222,7 +222,12 @@ int walk_into_link(struct walk *w, const struct path *link)
 static int step_child(struct walk *w, bool follow)
 {
     struct path next = {NULL, NULL};
-    int err = dir_lookup(w->c, w->cur.dentry, w->last, w->last_len, false, &next.dentry);
+    int err = 0;
+    if (!(w->cur.dentry->super->flags & SUPER_NO_DCACHE))
+        next.dentry =
+            dentry_find_hashed(w->c->vfs, w->cur.dentry, w->last, w->last_len, w->last_hash);
+    if (!next.dentry)
+        err = dir_lookup(w->c, w->cur.dentry, w->last, w->last_len, false, &next.dentry);
     if (err)
         return err;
     if (!next.dentry->inode) {
@@ -253,26 +258,45 @@ static int check_directory(struct walk *w)
     return inode_permission(w->c, inode, LINUX_X_OK);
 }
 
+// Takes the next component off the text; in one pass, because every path of every call is.
+static int take_component(struct walk *w)
+{
+    const char **rest = &w->stack[w->depth - 1].rest;
+    const char *at = *rest;
+    uint32_t hash = NAME_HASH_START;
+    size_t len = 0;
+    for (; at[len] && at[len] != '/'; len++) {
+        if (len == LINUX_NAME_MAX)
+            return -LINUX_ENAMETOOLONG;
+        w->last[len] = at[len];
+        hash = name_hash_add(hash, at[len]);
+    }
+    w->last[len] = 0;
+    w->last_len = len;
+    w->last_hash = name_hash_end(hash);
+    *rest += len;
+    return 0;
+}
+
+static bool is_dots(const struct walk *w, size_t count)
+{
+    return w->last_len == count && w->last[0] == '.' && w->last[count - 1] == '.';
+}
+
 int walk_parent(struct walk *w)
 {
     bool slash = false;
     while (more_text(w, &slash)) {
-        const char **rest = &w->stack[w->depth - 1].rest;
-        size_t len = strcspn(*rest, "/");
         int err = check_directory(w);
+        if (!err)
+            err = take_component(w);
         if (err)
             return err;
-        if (len > LINUX_NAME_MAX)
-            return -LINUX_ENAMETOOLONG;
-        memcpy(w->last, *rest, len);
-        w->last[len] = 0;
-        w->last_len = len;
-        *rest += len;
         slash = false;
         bool more = more_text(w, &slash);
-        if (strcmp(w->last, ".") == 0) {
+        if (is_dots(w, 1)) {
             w->kind = WALK_LAST_DOT;
-        } else if (strcmp(w->last, "..") == 0) {
+        } else if (is_dots(w, 2)) {
             w->kind = WALK_LAST_DOTDOT;
             err = step_up(w);
         } else if (more) {

@@ -32,6 +32,7 @@ struct walk {
     enum walk_last_kind kind;
     bool must_be_dir; // a slash followed
     size_t last_len;
+    uint32_t last_hash;
     char last[LINUX_NAME_MAX + 1];
 };
 

@@ -3,13 +3,13 @@
 #include "fs/notify.h"
 #include "fs/path.h"
 #include "platform/abi/linux_errno.h"
-#include <stdio.h>
 
 // One rename: both parents walked to, then both entries.
 struct renaming {
     const struct vfs_caller *c;
     struct walk from, to;
     struct dentry *source, *target; // referenced; target may be negative
+    struct inode *whiteout;         // referenced; NULL: none
     unsigned flags;
     struct landlock_move move;
 };
@@ -138,47 +138,21 @@ static int call_rename(struct renaming *r)
     return old_dir->inode->ops->rename(&args);
 }
 
-// A whiteout is a device 0:0, which union file systems take for a hole. It is made under a name of
-// its own before the rename, which may then still be called off, and moves to its place after it;
-// the directories are locked meanwhile.
-struct whiteout {
-    struct inode *inode;
-    char name[32];
-};
-
-static int whiteout_begin(struct renaming *r, struct whiteout *w)
-{
-    enum { TRIES = 64 };
-    struct inode *dir = r->from.cur.dentry->inode;
-    int err = dir->ops->mknod ? -LINUX_EEXIST : -LINUX_EINVAL;
-    for (int i = 0; i < TRIES && err == -LINUX_EEXIST; i++) {
-        snprintf(w->name, sizeof w->name, ".whiteout-%d", i);
-        err = dir->ops->mknod(dir, w->name, LINUX_S_IFCHR, 0, r->c, &w->inode);
-    }
-    return err == -LINUX_EPERM ? -LINUX_EINVAL : err; // this file system has no devices
-}
-
-// The rename succeeded or not.
-static int whiteout_end(struct renaming *r, struct whiteout *w, int err)
-{
-    struct inode *dir = r->from.cur.dentry->inode;
-    const struct vfs_rename_args args = {.old_dir = dir,
-                                         .new_dir = dir,
-                                         .inode = w->inode,
-                                         .old_name = w->name,
-                                         .new_name = r->from.last};
-    int moved = err ? dir->ops->unlink(dir, w->name, w->inode, false) : dir->ops->rename(&args);
-    inode_put(w->inode);
-    return err ? err : moved;
-}
-
+// A whiteout is a device 0:0, which union file systems take for a hole. It is made without a name
+// before the rename, which may then still be called off, and gets the old name after it; whatever
+// happens in between, it is in nobody's way. The directories are locked meanwhile.
 static int rename_and_white_out(struct renaming *r)
 {
-    struct whiteout w;
+    struct inode *dir = r->from.cur.dentry->inode;
     if (!(r->flags & LINUX_RENAME_WHITEOUT))
         return call_rename(r);
-    int err = whiteout_begin(r, &w);
-    return err ? err : whiteout_end(r, &w, call_rename(r));
+    if (!dir->ops->tmpfile)
+        return -LINUX_EINVAL;
+    int err = dir->ops->tmpfile(dir, LINUX_S_IFCHR, r->c, &r->whiteout);
+    if (err)
+        return err == -LINUX_EOPNOTSUPP ? -LINUX_EINVAL : err;
+    err = call_rename(r);
+    return err ? err : dir->ops->link(r->whiteout, dir, r->from.last);
 }
 
 // Both entries are unhashed; on success they end up hashed in their new places.
@@ -277,6 +251,8 @@ static int rename_walked(struct renaming *r)
     lock_dirs(r);
     int err = rename_locked(r);
     unlock_dirs(r);
+    if (r->whiteout)
+        inode_put(r->whiteout);
     dentry_put(r->source);
     dentry_put(r->target);
     return err;

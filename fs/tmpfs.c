@@ -265,7 +265,8 @@ static int tmpfs_symlink(struct inode *dir, const char *name, const char *target
 static int tmpfs_tmpfile(struct inode *dir, uint32_t mode, const struct vfs_caller *c,
                          struct inode **out)
 {
-    return make_node(dir, NULL, LINUX_S_IFREG | (mode & LINUX_S_IALLPERM), 0, NULL, c, out);
+    const uint32_t type = mode & LINUX_S_IFMT ? mode & LINUX_S_IFMT : LINUX_S_IFREG;
+    return make_node(dir, NULL, type | (mode & LINUX_S_IALLPERM), 0, NULL, c, out);
 }
 
 static int tmpfs_link(struct inode *inode, struct inode *dir, const char *name)

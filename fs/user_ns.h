@@ -71,5 +71,8 @@ NODISCARD int user_ns_write_map(struct user_ns *ns, enum id_kind kind, const str
 NODISCARD int user_ns_write_setgroups(struct user_ns *ns, const struct cred *writer,
                                       const char *text);
 bool user_ns_may_setgroups(struct user_ns *ns);
+// Do file capabilities that count for the namespace whose root is the machine's user `root` count
+// in `ns`? (fs/fcap.c)
+bool fcap_counts(const struct user_ns *ns, uint32_t root);
 
 #endif

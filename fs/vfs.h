@@ -373,7 +373,8 @@ struct inode_ops {
     int (*unlink)(struct inode *dir, const char *name, struct inode *inode, bool in_use);
     int (*rmdir)(struct inode *dir, const char *name, struct inode *inode, bool in_use);
     int (*rename)(const struct vfs_rename_args *args);
-    // An unnamed file in `dir`'s file system (O_TMPFILE).
+    // An unnamed file in `dir`'s file system (O_TMPFILE), or what else the type in `mode` says: a
+    // device 0:0 (whiteouts). `link` gives it a name.
     int (*tmpfile)(struct inode *dir, uint32_t mode, const struct vfs_caller *c,
                    struct inode **out);
 

@@ -41,6 +41,18 @@ struct dentry_shard {
 
 // The entry of `parent` with this name, referenced; NULL when the cache does not know.
 struct dentry *dentry_find(struct vfs *vfs, struct dentry *parent, const char *name, size_t len);
+// The same for who has the name's hash: FNV-1a, byte by byte, then ended.
+struct dentry *dentry_find_hashed(struct vfs *vfs, struct dentry *parent, const char *name,
+                                  size_t len, uint32_t hash);
+#define NAME_HASH_START 2166136261u
+static inline uint32_t name_hash_add(uint32_t hash, char c)
+{
+    return (hash ^ (unsigned char)c) * 16777619u;
+}
+static inline uint32_t name_hash_end(uint32_t hash)
+{
+    return hash ^ hash >> 15;
+}
 // A new entry, hashed if `hash`; consumes the inode reference, also on failure (NULL).
 struct dentry *dentry_create(struct vfs *vfs, struct dentry *parent, const char *name, size_t len,
                              struct inode *inode, bool hash);
@@ -259,5 +271,15 @@ NODISCARD int inode_kill_setid(struct inode *inode, const struct cred *cred);
 // Around a change of the attribute that holds file capabilities.
 void inode_caps_change(struct inode *inode);
 void lock_inode_free(struct inode *inode); // fs/lock.c: the lists of an inode that goes
+
+// --- fs/fcap.c -----------------------------------------------------------------------------------
+enum { FCAP_MAX = 24 };
+bool fcap_is_valid(const void *value, size_t size);
+// The stored value as the caller sees it, its length; room 0 queries. -LINUX_EOVERFLOW when the
+// root it counts for has no name here.
+ssize_t fcap_show(const struct cred *cred, const void *stored, size_t size, void *buf, size_t room);
+// The caller's value as it is stored; *size becomes that of `raw`.
+NODISCARD int fcap_store(const struct cred *cred, const void *value, size_t *size,
+                         uint8_t raw[FCAP_MAX]);
 
 #endif

@@ -36,9 +36,14 @@ static int check_space(const struct vfs_caller *c, const struct path *p, const c
         return write ? -LINUX_EPERM : -LINUX_ENODATA;
     }
     if (has_prefix(name, "security.")) {
-        unsigned cap =
-            strcmp(name, "security.capability") == 0 ? LINUX_CAP_SETFCAP : LINUX_CAP_SYS_ADMIN;
-        return !write || cred_capable(c->cred, cap) ? 0 : -LINUX_EPERM;
+        const struct inode *inode = p->dentry->inode;
+        const bool may =
+            strcmp(name, "security.capability") == 0
+                ? cred_capable_over(
+                      c->cred, atomic_load_explicit(&inode->uid, memory_order_relaxed),
+                      atomic_load_explicit(&inode->gid, memory_order_relaxed), LINUX_CAP_SETFCAP)
+                : cred_capable(c->cred, LINUX_CAP_SYS_ADMIN);
+        return !write || may ? 0 : -LINUX_EPERM;
     }
     return acl_is_name(name) ? 0 : -LINUX_EOPNOTSUPP; // fs/acl.c has its own rules
 }
@@ -57,15 +62,9 @@ static int check_name(const struct vfs_caller *c, const struct path *p, const ch
     return err;
 }
 
-// The value of security.capability, vfs_ns_cap_data: revision 2, or 3 with the root's uid.
-static bool is_capability(const void *value, size_t size)
+static bool is_fcap(const char *name)
 {
-    enum { SIZE_2 = 20, SIZE_3 = 24 };
-    uint8_t word[4];
-    if (size != SIZE_2 && size != SIZE_3)
-        return false;
-    memcpy(word, value, sizeof word); // little-endian: the revision is the last byte
-    return word[3] == (size == SIZE_2 ? 2 : 3);
+    return strcmp(name, "security.capability") == 0;
 }
 
 ssize_t vfs_getxattr(const struct vfs_caller *c, const struct path *p, const char *name, void *buf,
@@ -77,7 +76,13 @@ ssize_t vfs_getxattr(const struct vfs_caller *c, const struct path *p, const cha
         return err;
     if (acl_is_name(name))
         return acl_get(inode, name, buf, size);
-    return inode->ops->getxattr ? inode->ops->getxattr(inode, name, buf, size) : -LINUX_EOPNOTSUPP;
+    if (!inode->ops->getxattr)
+        return -LINUX_EOPNOTSUPP;
+    if (!is_fcap(name))
+        return inode->ops->getxattr(inode, name, buf, size);
+    uint8_t stored[FCAP_MAX];
+    ssize_t n = inode->ops->getxattr(inode, name, stored, sizeof stored);
+    return n < 0 ? n : fcap_show(c->cred, stored, (size_t)n, buf, size);
 }
 
 int vfs_setxattr(const struct vfs_caller *c, const struct path *p, const char *name,
@@ -89,7 +94,8 @@ int vfs_setxattr(const struct vfs_caller *c, const struct path *p, const char *n
         return -LINUX_EINVAL;
     if (size > LINUX_XATTR_SIZE_MAX)
         return -LINUX_E2BIG;
-    if (size > 0 && strcmp(name, "security.capability") == 0 && !is_capability(value, size))
+    const bool caps = is_fcap(name);
+    if (size > 0 && caps && !fcap_is_valid(value, size))
         return -LINUX_EINVAL;
     int err = check_name(c, p, name, true);
     if (err)
@@ -102,7 +108,13 @@ int vfs_setxattr(const struct vfs_caller *c, const struct path *p, const char *n
     }
     if (!inode->ops->setxattr)
         return -LINUX_EOPNOTSUPP;
-    bool caps = strcmp(name, "security.capability") == 0;
+    uint8_t stored[FCAP_MAX];
+    if (caps && size > 0) {
+        err = fcap_store(c->cred, value, &size, stored);
+        if (err)
+            return err;
+        value = stored;
+    }
     if (caps)
         inode_caps_change(inode);
     err = inode->ops->setxattr(inode, name, value, size, flags);

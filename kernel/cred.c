@@ -95,9 +95,10 @@ bool cred_parse_file_caps(const void *value, size_t size, struct exec_rights *ou
     for (size_t i = 0; i < size; i++)
         word[i / 4] |= (uint32_t)at[i] << 8 * (i % 4);
     uint32_t revision = word[0] >> 24;
-    if (revision != (size == WORDS_2 * sizeof word[0] ? REVISION_2 : REVISION_3) || word[5] != 0)
+    if (revision != (size == WORDS_2 * sizeof word[0] ? REVISION_2 : REVISION_3))
         return false;
     out->has_caps = true;
+    out->caps_root = word[5];
     out->caps_effective = word[0] & FLAG_EFFECTIVE;
     out->caps_permitted = (word[1] | (uint64_t)word[3] << 32) & LINUX_CAP_FULL;
     out->caps_inheritable = (word[2] | (uint64_t)word[4] << 32) & LINUX_CAP_FULL;
@@ -113,7 +114,8 @@ static int exec_capabilities(struct cred *c, const struct cred *from, bool set_i
     bool root_rules = !(c->securebits & LINUX_SECBIT_NOROOT) && root != ID_NONE;
     bool effective = false;
     uint64_t permitted = 0;
-    if (file->has_caps) {
+    bool has_caps = file->has_caps && fcap_counts(c->user_ns, file->caps_root);
+    if (has_caps) {
         permitted = (from->cap_bounding & file->caps_permitted) |
                     (from->cap_inheritable & file->caps_inheritable);
         effective = file->caps_effective;
@@ -122,12 +124,14 @@ static int exec_capabilities(struct cred *c, const struct cred *from, bool set_i
     }
     bool is_root = root != ID_NONE && (c->euid == root || c->uid == root);
     // A set-user-id program of root with capabilities of its own has those only.
-    bool own_only = file->has_caps && c->uid != root && c->euid == root;
+    bool own_only = has_caps && c->uid != root && c->euid == root;
     if (root_rules && is_root && !own_only) {
         permitted = from->cap_inheritable | from->cap_bounding;
         effective = c->euid == root;
     }
-    if (set_id || file->has_caps)
+    if (file->limited)
+        permitted &= from->cap_permitted;
+    if (set_id || has_caps)
         c->cap_ambient = 0;
     permitted |= c->cap_ambient;
     c->cap_permitted = permitted;

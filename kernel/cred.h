@@ -22,10 +22,12 @@ void cred_commit(struct task *task, struct cred *cred);
 // What a program file says about who runs it.
 struct exec_rights {
     uint32_t uid, gid; // set-id bits; UINT32_MAX: not set
+    bool limited;      // nothing may be gained: no_new_privs, or a tracer with less
     bool has_caps, caps_effective;
+    uint32_t caps_root; // the machine's user for whose namespace they count
     uint64_t caps_permitted, caps_inheritable;
 };
-// The value of security.capability into `out`. False when it is of a kind that gives nothing here.
+// The value of security.capability into `out`. False when it is none.
 bool cred_parse_file_caps(const void *value, size_t size, struct exec_rights *out);
 
 // execve's rules: set-id bits, file capabilities, those of user 0, the ambient set. *secure:

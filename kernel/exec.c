@@ -174,22 +174,25 @@ static bool traced_by_lesser(struct task *task)
     return lesser;
 }
 
-// What the file gives to who runs it; nothing with no_new_privs and from a nosuid mount.
+// What the file gives to who runs it: nothing from a nosuid mount; no ids, and no capabilities that
+// were not there before, with no_new_privs.
 static int read_rights(struct task *task, struct file *file, struct exec_rights *out)
 {
     enum { CAPS_MAX = 24 };
     struct inode *inode = file->inode;
     struct vfs_stat st;
     *out = (struct exec_rights){.uid = UINT32_MAX, .gid = UINT32_MAX};
-    if (vfs_mount_flags(&file->path) & MOUNT_NOSUID || traced_by_lesser(task) ||
-        atomic_load_explicit(&task->no_new_privs, memory_order_relaxed))
+    out->limited =
+        traced_by_lesser(task) || atomic_load_explicit(&task->no_new_privs, memory_order_relaxed);
+    if (vfs_mount_flags(&file->path) & MOUNT_NOSUID)
         return 0;
     int err = inode->ops->getattr(inode, &st);
     if (err)
         return err;
-    if (st.mode & LINUX_S_ISUID)
+    if (st.mode & LINUX_S_ISUID && !out->limited)
         out->uid = st.uid;
-    if ((st.mode & (LINUX_S_ISGID | LINUX_S_IXGRP)) == (LINUX_S_ISGID | LINUX_S_IXGRP))
+    if ((st.mode & (LINUX_S_ISGID | LINUX_S_IXGRP)) == (LINUX_S_ISGID | LINUX_S_IXGRP) &&
+        !out->limited)
         out->gid = st.gid;
     uint8_t caps[CAPS_MAX];
     ssize_t n = inode->ops->getxattr

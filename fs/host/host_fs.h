@@ -128,13 +128,13 @@ struct host_node {
     char *target;         // symlink: its text, once read
     bool target_read;     // and the host's access time of it says so
     uint32_t host_mode;
-    bool fresh;  // `attr` is what a lookup just saw
-    bool linked; // has, or once had, more than one name: `names` may not be all
-    bool staged; // its one host name is in the staging directory: the guest sees none
-    int dir_fd;  // directory: -1 when not open
-    unsigned dir_pins;
-    unsigned keep; // holds: the descriptor is the only way left, or about to be
-    bool removed;  // and with the last close the metadata goes
+    bool fresh;                // `attr` is what a lookup just saw
+    bool linked;               // has, or once had, more than one name: `names` may not be all
+    bool staged;               // its one host name is in the staging directory: the guest sees none
+    int dir_fd;                // directory: -1 when not open
+    _Atomic unsigned dir_pins; // raised under the lock, lowered without
+    unsigned keep;             // holds: the descriptor is the only way left, or about to be
+    bool removed;              // and with the last close the metadata goes
     struct list dir_link;
     struct host_fd *fd; // others: open, or kept because no name is left
     unsigned open_count;

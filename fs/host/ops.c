@@ -174,7 +174,8 @@ static int host_tmpfile(struct inode *dir, uint32_t mode, const struct vfs_calle
     struct making m = {.fs = fs, .place = {.dir_fd = fs->staging_fd}};
     snprintf(m.place.name, sizeof m.place.name, "%llu",
              (unsigned long long)atomic_fetch_add_explicit(&fs->staged, 1, memory_order_relaxed));
-    mode = LINUX_S_IFREG | (mode & LINUX_S_IALLPERM);
+    if (!(mode & LINUX_S_IFMT))
+        mode |= LINUX_S_IFREG;
     inode_new_owner(dir, c, &mode, &m.meta.uid, &m.meta.gid);
     m.meta.mode = mode;
     int err = make(&m, out);
@@ -185,19 +186,44 @@ static int host_tmpfile(struct inode *dir, uint32_t mode, const struct vfs_calle
 
 // --- Links and removal ---------------------------------------------------------------------------
 
-// The first name of a file made without one: it leaves the staging directory.
-static void leave_staging(struct host_node *node)
+// The host has done it: what fails from here on is only noted.
+static void note_failure(struct host_fs *fs, int err, const char *name)
+{
+    if (err)
+        log_printf(fs->log, LOG_ERROR, "%s: error %d after the fact", name, err);
+}
+
+// The first name of a file made without one: it moves out of the staging directory, so that at no
+// moment it is in both places or in none.
+static int leave_staging(struct host_node *node, struct host_node *parent, int dir_fd,
+                         const char *name)
+{
+    struct host_fs *fs = node->fs;
+    char staged[LINUX_NAME_MAX + 1] = "";
+    host_rename_begin(node, NULL);
+    lock_acquire(&fs->node_lock);
+    const struct host_name *n = list_first(&node->names, struct host_name, link);
+    memcpy(staged, n->name, strlen(n->name) + 1);
+    lock_release(&fs->node_lock);
+    int err = host_rename(fs->staging_fd, staged, dir_fd, name, 0);
+    if (!err) {
+        note_failure(fs, host_name_add(node, parent, name), name);
+        host_name_remove(node, NULL, staged);
+        node->staged = false;
+    }
+    host_rename_end(node, NULL);
+    return err;
+}
+
+static int add_link(struct host_node *node, struct host_node *parent, int dir_fd, const char *name)
 {
     struct host_place place;
-    if (host_place_find(node, &place))
-        return;
-    bool staged = !place.parent;
-    int err = staged ? host_unlink(place.dir_fd, place.name) : 0;
+    int err = host_place_find(node, &place);
+    if (err)
+        return err;
+    err = host_link(place.dir_fd, place.name, dir_fd, name);
     host_place_done(&place);
-    if (!staged || err)
-        return;
-    host_name_remove(node, NULL, place.name);
-    node->staged = false;
+    return err ? err : host_name_add(node, parent, name);
 }
 
 static int host_link_op(struct inode *inode, struct inode *dir, const char *name)
@@ -206,25 +232,16 @@ static int host_link_op(struct inode *inode, struct inode *dir, const char *name
     struct host_fs *fs = node->fs;
     if (parent->fs != fs)
         return -LINUX_EXDEV;
-    struct host_place place;
     char spelling[LINUX_NAME_MAX + 1];
     int dir_fd;
     int err = host_spelling(fs, &name, spelling);
     if (!err)
-        err = host_place_find(node, &place);
+        err = host_dir_pin(parent, &dir_fd);
     if (err)
         return err;
-    err = host_dir_pin(parent, &dir_fd);
-    if (!err) {
-        err = host_link(place.dir_fd, place.name, dir_fd, name);
-        host_dir_done(parent);
-    }
-    host_place_done(&place);
-    if (err)
-        return err;
-    if (node->staged)
-        leave_staging(node);
-    err = host_name_add(node, parent, name);
+    err = node->staged ? leave_staging(node, parent, dir_fd, name)
+                       : add_link(node, parent, dir_fd, name);
+    host_dir_done(parent);
     if (!err && fs->policy->named)
         err = fs->policy->named(node, NULL, NULL, true);
     host_attr_changed(node);
@@ -329,13 +346,6 @@ static int host_rmdir_op(struct inode *dir, const char *name, struct inode *inod
 }
 
 // --- Renames -------------------------------------------------------------------------------------
-
-// The host has done it: what fails from here on is only noted.
-static void note_failure(struct host_fs *fs, int err, const char *name)
-{
-    if (err)
-        log_printf(fs->log, LOG_ERROR, "%s: error %d after the fact", name, err);
-}
 
 static void move_name(struct host_node *node, struct host_node *old_dir, const char *old_name,
                       struct host_node *new_dir, const char *new_name)

@@ -175,9 +175,7 @@ int host_dir_pin(struct host_node *dir, int *fd)
 
 void host_dir_done(struct host_node *dir)
 {
-    lock_acquire(&dir->fs->node_lock);
-    dir->dir_pins--;
-    lock_release(&dir->fs->node_lock);
+    atomic_fetch_sub_explicit(&dir->dir_pins, 1, memory_order_release);
 }
 
 // --- Places --------------------------------------------------------------------------------------

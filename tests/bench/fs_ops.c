@@ -6,6 +6,7 @@
 #include "tests/unit/vfs_env.h"
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 enum { DIRS = 20, FILES = 100, ROUNDS = 7 };
@@ -57,6 +58,26 @@ static void guest_open_pass(struct bench *b)
             ISH_ASSERT(file && !vfs_getattr(&b->e.root, &file->path, &st));
             file_put(file);
         }
+    }
+}
+
+static void host_list_pass(struct bench *b)
+{
+    char buf[32768];
+    for (int d = 0; d < DIRS; d++) {
+        int fd = openat(b->host_dirs[d], ".", O_RDONLY | O_DIRECTORY);
+        while (syscall(SYS_getdents64, fd, buf, sizeof buf) > 0)
+            ;
+        close(fd);
+    }
+}
+
+static void guest_list_pass(struct bench *b)
+{
+    for (int d = 0; d < DIRS; d++) {
+        char name[32];
+        snprintf(name, sizeof name, "/a/b/d%d", d);
+        ISH_ASSERT(env_count(&b->e.root, name) >= FILES);
     }
 }
 
@@ -191,6 +212,7 @@ int main(void)
     prepare(b);
     compare(b, "stat", host_stat_pass, guest_stat_pass, DIRS * FILES);
     compare(b, "open, fstat, close", host_open_pass, guest_open_pass, DIRS * FILES);
+    compare(b, "readdir, an entry", host_list_pass, guest_list_pass, DIRS * FILES);
     compare(b, "create and remove, owner root", host_create_pass, guest_create_pass, FILES);
     compare(b, "create and remove, another owner", host_create_pass, guest_create_owned_pass,
             FILES);

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <stdint.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/xattr.h>
 
@@ -301,6 +302,39 @@ static int set_caps(const char *path, uint32_t magic, uint32_t permitted, uint32
     return setxattr(path, "security.capability", &caps, sizeof caps, 0);
 }
 
+static void run_without_gain(void)
+{
+    show_call("no new privileges", prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+    run_copy();
+}
+
+// Root that gave up what it had stays without.
+static void run_as_lesser_root(void)
+{
+    struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+    const struct __user_cap_data_struct one[2] = {{1u << CAP_CHOWN, 1u << CAP_CHOWN, 0}, {0, 0, 0}};
+    show_call("capset", syscall(SYS_capset, &header, one));
+    run_without_gain();
+}
+
+static int set_caps_of(const char *path, uint32_t permitted, uint32_t root)
+{
+    const struct vfs_ns_cap_data caps = {
+        VFS_CAP_REVISION_3 | VFS_CAP_FLAGS_EFFECTIVE, {{permitted, 0}, {0, 0}}, root};
+    return setxattr(path, "security.capability", &caps, sizeof caps, 0);
+}
+
+static void show_value(const char *path)
+{
+    uint32_t word[8] = {0};
+    ssize_t n = getxattr(path, "security.capability", word, sizeof word);
+    show_call("size", n);
+    if (n > 0)
+        printf("magic %08x permitted %x root %u\n", word[0], word[1], n > 20 ? word[5] : 0);
+    show_call("asked", getxattr(path, "security.capability", NULL, 0));
+    show_call("too small", getxattr(path, "security.capability", word, 19));
+}
+
 static void capabilities(void)
 {
     const uint32_t some = 1u << CAP_NET_RAW | 1u << CAP_CHOWN;
@@ -311,6 +345,15 @@ static void capabilities(void)
     copy_self();
     as(1000, 1000, 1000, run_copy);
     show_call("effective", set_caps("copy", VFS_CAP_REVISION_2 | VFS_CAP_FLAGS_EFFECTIVE, some, 0));
+    as(1000, 1000, 1000, run_copy);
+    as(1000, 1000, 1000, run_without_gain);
+    as(0, 0, 0, run_as_lesser_root);
+    show_value("copy");
+    show_call("of a root", set_caps_of("copy", some, 1000));
+    show_value("copy");
+    as(1000, 1000, 1000, run_copy);
+    show_call("of the root", set_caps_of("copy", some, 0));
+    show_value("copy");
     as(1000, 1000, 1000, run_copy);
     show_call("permitted", set_caps("copy", VFS_CAP_REVISION_2, some, 0));
     as(1000, 1000, 1000, run_copy);

@@ -3,8 +3,10 @@
 #include "probe.h"
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdint.h>
 #include <sys/ioctl.h>
 #include <sys/ipc.h>
 #include <sys/msg.h>
@@ -12,6 +14,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
+#include <sys/xattr.h>
 
 static void put(const char *name, const char *path, const char *text)
 {
@@ -150,6 +153,21 @@ static void show_caps(const char *name)
          d[0].permitted != 0, d[0].inheritable != 0, prctl(PR_CAPBSET_READ, 0));
 }
 
+// security.capability of a file of one's own, by ids of the namespace.
+static void file_caps(int fd)
+{
+    struct vfs_ns_cap_data caps = {VFS_CAP_REVISION_2, {{1u << CAP_CHOWN, 0}, {0, 0}}, 0};
+    uint32_t word[8] = {0};
+    show_call("... file caps", fsetxattr(fd, "security.capability", &caps, 20, 0));
+    show_call("... are", fgetxattr(fd, "security.capability", word, sizeof word));
+    SHOW("... of", "%08x %x", word[0], word[1]);
+    caps.magic_etc = VFS_CAP_REVISION_3;
+    show_call("... of my root", fsetxattr(fd, "security.capability", &caps, 24, 0));
+    show_call("... are", fgetxattr(fd, "security.capability", word, sizeof word));
+    caps.rootid = 5;
+    show_call("... of nobody", fsetxattr(fd, "security.capability", &caps, 24, 0));
+}
+
 static void user_by_user(void)
 {
     setgroups(0, NULL);
@@ -190,6 +208,7 @@ static void user_by_user(void)
     SHOW("... own file", "%u %u", st.st_uid, st.st_gid);
     show_call("... chown to unmapped", fchown(fd, 5, -1));
     show_call("... chown to own", fchown(fd, 0, 7));
+    file_caps(fd);
     stat("/proc/1", &st);
     SHOW("... root's file", "%u %u", st.st_uid, st.st_gid);
     show_call("... write to root's", open("/proc/sys/kernel/hostname", O_WRONLY) < 0 ? -1 : 0);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 static struct odd_host {
     bool folds;        // case, and the two normalizations of one letter
@@ -22,6 +23,8 @@ static struct odd_host {
     bool ino_per_stat; // another inode number each time
     bool ino_zero;     // none
     unsigned name_max; // 0: the real one
+    unsigned die_at;   // the process ends at this rename; 0: never
+    unsigned renames;
     unsigned long stats;
 } odd;
 
@@ -154,6 +157,8 @@ int __wrap_host_rename(int old_dir, const char *old_name, int new_dir, const cha
                        unsigned flags)
 {
     char spelt_old[512];
+    if (odd.die_at && ++odd.renames == odd.die_at)
+        _exit(7);
     if (odd.no_exchange && flags)
         return -LINUX_EINVAL;
     NAMED(new_dir, new_name);

@@ -7,6 +7,7 @@
 #include "tests/unit/tap.h"
 #include "tests/unit/temp_dir.h"
 #include "tests/unit/vfs_env.h"
+#include <sys/wait.h>
 
 static char why[FAKEFS_WHY_MAX];
 
@@ -254,6 +255,62 @@ static void test_poor(struct tap *t)
     temp_dir_remove(&dir);
 }
 
+// --- Crashes in the middle of a rename -----------------------------------------------------------
+
+static void rename_and_die(const struct temp_dir *dir, unsigned at)
+{
+    struct machine m;
+    odd = (struct odd_host){.die_at = at};
+    if (!machine_start(&m, temp_path(dir, "root"), why) &&
+        !vfs_rename(&m.caller, NULL, "/from", NULL, "/to", LINUX_RENAME_WHITEOUT))
+        machine_stop(&m);
+    _exit(0);
+}
+
+// Crashed at rename number `at` of the host or not, the root is as before or after.
+static bool crash_at(unsigned at, bool *died, bool *clean)
+{
+    struct temp_dir dir;
+    struct machine m;
+    struct vfs_stat st;
+    int status = 0;
+    odd = (struct odd_host){.die_at = 0};
+    temp_dir_make(&dir);
+    ISH_ASSERT(!make_root(&dir, "root") && !machine_start(&m, temp_path(&dir, "root"), why));
+    ISH_ASSERT(!env_put(&m.caller, "/from", "text", 0644));
+    machine_stop(&m);
+    pid_t pid = fork();
+    if (pid == 0)
+        rename_and_die(&dir, at);
+    ISH_ASSERT(pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status));
+    *died = WEXITSTATUS(status) == 7;
+    ISH_ASSERT(!machine_start(&m, temp_path(&dir, "root"), why));
+    bool hole = !env_stat(&m.caller, "/from", &st) && (st.mode & LINUX_S_IFMT) == LINUX_S_IFCHR &&
+                st.rdev == 0;
+    bool moved = env_holds(&m.caller, "/to", "text");
+    bool whole = moved != env_holds(&m.caller, "/from", "text") && (*died || (hole && moved));
+    *clean = env_count(&m.caller, "/") == 2 + moved + (env_exists(&m.caller, "/from") ? 1 : 0);
+    machine_stop(&m);
+    struct fsck f = {.repair = false};
+    *clean &= !fsck_run(&f, temp_path(&dir, "root")) && f.left == 0;
+    temp_dir_remove(&dir);
+    return whole;
+}
+
+static void test_whiteout_crash(struct tap *t)
+{
+    bool all_whole = true, all_clean = true, died, clean;
+    unsigned at = 0, deaths = 0;
+    do {
+        all_whole &= crash_at(++at, &died, &clean);
+        all_clean &= clean;
+        deaths += died;
+    } while (died && at < 10);
+    CHECK(t, deaths == 2 && !died, "a rename with a whiteout is two renames of the host");
+    CHECK(t, all_whole, "a crash at either loses nothing");
+    CHECK(t, all_clean, "and leaves nothing else behind");
+}
+
 int main(void)
 {
     struct tap tap = {0, 0};
@@ -262,5 +319,6 @@ int main(void)
     test_moved(&tap);
     test_refusals(&tap);
     test_poor(&tap);
+    test_whiteout_crash(&tap);
     return tap_finish(&tap);
 }
