@@ -62,8 +62,7 @@ static void program(void)
 }
 static void busy(void)
 {
-    double end = now() + 0.3;
-    while (now() < end)
+    while (clock() < 3 * CLOCKS_PER_SEC / 10)
         ;
 }
 

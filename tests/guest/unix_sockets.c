@@ -446,7 +446,8 @@ static void rights(void)
 static void show_collected(const char *name, int pipe_end)
 {
     struct pollfd p = {pipe_end, POLLIN, 0};
-    SHOW(name, "%d %#x", poll(&p, 1, 20000), (unsigned)p.revents);
+    int n = poll(&p, 1, 20000);
+    SHOW(name, "%d %#x", n, (unsigned)p.revents);
     close(pipe_end);
 }
 
