@@ -300,15 +300,17 @@ static char state_of(pid_t pid)
     return end ? end[2] : '?';
 }
 
-// Until it sleeps in its call, or has ended. On its way out it may sleep as well.
-static void settle(pid_t pid)
+// Until it sleeps in its call, or has ended; which. It may sleep for a moment on its way into the
+// call, back to it and out, so one look is not enough.
+static int settle(pid_t pid)
 {
-    for (char c = 'R'; c != 'Z' && c != 'X';) {
+    int asleep = 0;
+    for (char c = 'R'; c != 'Z' && c != 'X' && asleep < 3;) {
         usleep(200);
         c = state_of(pid);
-        if (c == 'S' && atomic_load(&shared->returned) == NOT_RETURNED)
-            return;
+        asleep = c == 'S' && atomic_load(&shared->returned) == NOT_RETURNED ? asleep + 1 : 0;
     }
+    return asleep > 0;
 }
 
 static void on_signal(int sig)
@@ -342,7 +344,8 @@ static void child_main(const struct wait *w, enum stimulus how)
     _exit(0);
 }
 
-static void stimulate(enum stimulus how)
+// Whether it waits on afterwards.
+static int stimulate(enum stimulus how)
 {
     int status;
     switch (how) {
@@ -352,8 +355,7 @@ static void stimulate(enum stimulus how)
     case STOPPED:
         kill(child, SIGSTOP);
         waitpid(child, &status, WUNTRACED);
-        kill(child, SIGCONT);
-        waitpid(child, &status, WCONTINUED);
+        kill(child, SIGCONT); // which is not waited for: that may find the end first, and take it
         break;
     default:
         kill(child, SIGUSR1);
@@ -361,7 +363,7 @@ static void stimulate(enum stimulus how)
             usleep(200);
         break;
     }
-    settle(child);
+    return settle(child);
 }
 
 static void probe(const struct wait *w, enum stimulus how)
@@ -379,8 +381,7 @@ static void probe(const struct wait *w, enum stimulus how)
     while (!atomic_load(&shared->handled))
         usleep(200);
     settle(child);
-    stimulate(how);
-    int waits_on = state_of(child) == 'S';
+    int waits_on = stimulate(how);
     w->end();
     waitpid(child, &status, 0);
     snprintf(text, sizeof text, "%s, %s", w->what, stimuli[how]);
