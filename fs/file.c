@@ -53,8 +53,8 @@ void file_put(struct file *file)
         inode_remove_writer(file->inode);
         mount_remove_writer(file->path.mnt);
     }
-    path_put(&file->path);
     inode_put(file->inode);
+    path_put(&file->path); // last: with its mount the file system may go, which the inode needs
     cred_put(file->cred);
     gate_destroy(&file->pos_gate);
     free(file);
