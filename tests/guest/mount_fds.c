@@ -499,6 +499,20 @@ static void ids(void)
     SHOW("... id", "%d", !!(pipe_fd.stx_mask & 0x1000));
 }
 
+// A descriptor is the last thing of a file system that was taken away, its file without a name.
+static void last_descriptor(void)
+{
+    own_tree();
+    mkdir("/tmp/last", 0755);
+    show_call("mount", mount("none", "/tmp/last", "tmpfs", 0, NULL));
+    int fd = open("/tmp/last/file", O_RDWR | O_CREAT, 0600);
+    show_call("unlink", unlink("/tmp/last/file"));
+    show_call("take away", umount2("/tmp/last", MNT_DETACH));
+    show_call("write", write(fd, "still", 5));
+    show_call("close", close(fd));
+    show_call("rmdir", rmdir("/tmp/last"));
+}
+
 static void expiry(void)
 {
     own_tree();
@@ -544,6 +558,7 @@ static void in_user_namespace(void)
 
 static void body(void)
 {
+    IN_CHILD("last descriptor", last_descriptor());
     IN_CHILD("opening", opening());
     IN_CHILD("arguments", arguments());
     IN_CHILD("trees", trees());
