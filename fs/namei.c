@@ -95,9 +95,9 @@ static int create_with_lists(struct walk *w, const struct creation *what, struct
     return err;
 }
 
-// The directory w->cur is locked.
+// The directory w->cur is locked; what is put into *unused is let go when it is not.
 static int create_locked(struct walk *w, const struct creation *what, struct dentry **negative,
-                         struct dentry **made)
+                         struct dentry **made, struct dentry **unused)
 {
     struct dentry *dir = w->cur.dentry;
     int err = dir_lookup(w->c, dir, w->last, w->last_len, true, negative);
@@ -114,14 +114,22 @@ static int create_locked(struct walk *w, const struct creation *what, struct den
         err = landlock_move_check(&what->move, what->linked, NULL, false, false);
     if (!err)
         err = perm_may_create(w->c, &w->cur);
-    struct inode *inode;
-    if (!err)
-        err = create_with_lists(w, what, &inode);
     if (err)
         return err;
+    struct dentry *d = dentry_prepare(dir, w->last, w->last_len);
+    if (!d)
+        return -LINUX_ENOMEM;
+    struct inode *inode;
+    err = create_with_lists(w, what, &inode);
+    if (err) {
+        *unused = d;
+        return err;
+    }
+    d->inode = inode;
     dentry_unhash(w->c->vfs, *negative);
-    *made = dentry_create(w->c->vfs, dir, w->last, w->last_len, inode, true);
-    return *made ? 0 : -LINUX_ENOMEM;
+    dentry_hash(w->c->vfs, d);
+    *made = d;
+    return 0;
 }
 
 // From the directory the object was found in.
@@ -152,13 +160,13 @@ static int create_in(struct walk *w, struct creation *what)
         }
         return err;
     }
-    struct dentry *negative = NULL, *made = NULL;
+    struct dentry *negative = NULL, *made = NULL, *unused = NULL;
     if (what->linked)
         begin_link(w, what);
     else
         what->refused = landlock_check(w->c, &w->cur, landlock_making(what->type));
     lock_acquire(&dir->lock);
-    int err = create_locked(w, what, &negative, &made);
+    int err = create_locked(w, what, &negative, &made, &unused);
     if (made && what->linked)
         notify_inode(what->linked, LINUX_IN_ATTRIB); // its number of links
     if (made)
@@ -166,6 +174,7 @@ static int create_in(struct walk *w, struct creation *what)
     lock_release(&dir->lock);
     dentry_put(negative);
     dentry_put(made);
+    dentry_put(unused);
     return err;
 }
 
