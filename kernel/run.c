@@ -43,15 +43,6 @@ static uint64_t fault_esr(const struct trap *trap, uint32_t status)
            (trap->access == MEM_WRITE ? ESR_WRITE : 0u);
 }
 
-// Linux's out-of-memory killer: the process that cannot get on is the one that goes.
-static void answer_no_memory(struct task *task)
-{
-    struct siginfo kill = {.signo = LINUX_SIGKILL, .code = LINUX_SI_KERNEL};
-    log_printf(&task->kernel->log, LOG_WARN, "%s[%d]: killed: out of memory", task->comm,
-               task->pid);
-    (void)signal_send_process(task, &kill);
-}
-
 static void answer_fault(struct task *task, const struct trap *trap)
 {
     switch (mm_fault(task->mm, trap->addr, trap->access)) {
@@ -71,7 +62,7 @@ static void answer_fault(struct task *task, const struct trap *trap)
                     fault_esr(trap, ESR_TRANSLATION_L3));
         return;
     case MM_FAULT_OOM:
-        answer_no_memory(task);
+        signal_no_memory(task);
         return;
     }
 }
@@ -129,7 +120,7 @@ static void answer(struct task *task, const struct trap *trap)
         ptrace_stepped(task);
         break;
     case TRAP_NO_MEMORY:
-        answer_no_memory(task);
+        signal_no_memory(task);
         break;
     }
 }

@@ -378,7 +378,7 @@ static ssize_t inet_recv(struct socket *s, struct message *m)
     void *buf = malloc(room ? room : 1);
     uint8_t control[CONTROL_ROOM];
     if (!buf)
-        return -LINUX_ENOBUFS;
+        return -LINUX_ENOMEM;
     struct host_message h = {.data = buf,
                              .len = room,
                              .addr = m->addr.bytes,
@@ -394,10 +394,11 @@ static ssize_t inet_recv(struct socket *s, struct message *m)
     m->out_flags = h.flags;
     if (h.control_len > 0) {
         m->control = malloc(h.control_len);
-        if (!m->control)
-            return -LINUX_ENOBUFS;
-        memcpy(m->control, control, h.control_len);
-        m->control_len = h.control_len;
+        m->control_len = m->control ? h.control_len : 0;
+        if (m->control)
+            memcpy(m->control, control, h.control_len);
+        else // the data has come and cannot be put back
+            m->out_flags |= LINUX_MSG_CTRUNC;
     }
     return n;
 }

@@ -1,4 +1,5 @@
-// How a guest tells host.c when the host has no memory: numbers for prctl(2) that Linux does not use.
+// How a guest tells host.c when the host has no memory: numbers for prctl(2) that Linux does not
+// use.
 #ifndef TESTS_MEMORY_CONTROL_H
 #define TESTS_MEMORY_CONTROL_H
 
@@ -6,7 +7,6 @@ enum no_memory_control {
     NO_MEMORY_EXEMPT = 0x4e4f4d00, // the calling thread is never refused
     NO_MEMORY_ARM,                 // first, count, kinds: refuse so many requests from that one on
     NO_MEMORY_DISARM,              // the result: how many were refused
-    NO_MEMORY_LIVE,                // the result: allocations of the heap
 };
 
 // Kinds of requests.

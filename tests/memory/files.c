@@ -21,39 +21,10 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-// Removes what the scenario made in this directory, whether or not it got there.
-static void clean(const char *dir)
-{
-    char path[64];
-    static const char *const names[] = {"a", "b", "c", "d/e", "d/l", "d", "s", "f", "t"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        snprintf(path, sizeof path, "%s/%s", dir, names[i]);
-        if (unlink(path) < 0 && errno == EISDIR)
-            rmdir(path);
-    }
-}
-
-// The work is a child's, so that what it leaves can be removed by this one, which may be refused too.
 static void in_place(const char *dir, void (*work)(void))
 {
-    pid_t child = fork();
-    for (int again = 0; child < 0; again++) {
-        judge("fork", errno, again, EAGAIN);
-        child = fork();
-    }
-    if (child == 0) {
-        DO(chdir(dir));
-        work();
-        _exit(0);
-    }
-    int status;
-    MUST(waitpid(child, &status, 0));
-    for (int i = 0; i < 2; i++)
-        clean(dir);
-    if (WIFEXITED(status) && WEXITSTATUS(status))
-        _exit(WEXITSTATUS(status));
-    if (WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL)
-        wrong("signal", WTERMSIG(status));
+    DO(chdir(dir));
+    work();
 }
 
 static void names(void)
@@ -210,14 +181,25 @@ static void read_all(const char *path)
 static void proc(void)
 {
     static const char *const paths[] = {
-        "self/status",  "self/stat",   "self/statm",      "self/maps",        "self/smaps",
-        "self/cmdline", "self/environ", "self/mountinfo", "self/mounts",      "self/limits",
-        "self/io",      "self/auxv",   "self/comm",       "self/cgroup",      "self/oom_score",
-        "self/fdinfo/0", "self/uid_map", "stat",          "meminfo",          "cpuinfo",
-        "loadavg",      "uptime",      "version",         "filesystems",      "net/unix",
-        "net/tcp",      "net/udp",     "net/dev",         "sysvipc/shm",      "sysvipc/msg",
-        "locks",        "devices",     "vmstat",          "sys/kernel/hostname", "sys/fs/file-max",
-        "self/timers",  "self/wchan",
+        "self/status",     "self/stat",
+        "self/statm",      "self/maps",
+        "self/smaps",      "self/cmdline",
+        "self/environ",    "self/mountinfo",
+        "self/mounts",     "self/limits",
+        "self/io",         "self/auxv",
+        "self/comm",       "self/cgroup",
+        "self/oom_score",  "self/fdinfo/0",
+        "self/uid_map",    "stat",
+        "meminfo",         "cpuinfo",
+        "loadavg",         "uptime",
+        "version",         "filesystems",
+        "net/unix",        "net/tcp",
+        "net/udp",         "net/dev",
+        "sysvipc/shm",     "sysvipc/msg",
+        "locks",           "devices",
+        "vmstat",          "sys/kernel/hostname",
+        "sys/fs/file-max", "self/timers",
+        "self/wchan",
     };
     char path[64], buf[1024];
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
@@ -225,8 +207,9 @@ static void proc(void)
         if (access(path, F_OK) == 0)
             read_all(path);
     }
-    static const char *const dirs[] = {"/proc", "/proc/self/fd", "/proc/self/task", "/proc/self/ns",
-                                       "/proc/self/map_files", "/proc/net", "/proc/sys/kernel"};
+    static const char *const dirs[] = {"/proc",           "/proc/self/fd",        "/proc/self/task",
+                                       "/proc/self/ns",   "/proc/self/map_files", "/proc/net",
+                                       "/proc/sys/kernel"};
     for (size_t i = 0; i < sizeof dirs / sizeof *dirs; i++) {
         if (access(dirs[i], F_OK))
             continue;
@@ -283,7 +266,11 @@ static void mounts(void)
     DO(syscall(SYS_move_mount, fd, "", AT_FDCWD, "/tmp/d", 4));
     int fs = (int)DO(syscall(SYS_fsopen, "tmpfs", 0));
     DO(syscall(SYS_fsconfig, fs, 1, "size", "1m", 0));
-    DO(syscall(SYS_fsconfig, fs, 6, NULL, NULL, 0));
+    if (syscall(SYS_fsconfig, fs, 6, NULL, NULL, 0) < 0) { // which ends what was begun
+        judge("fsconfig", errno, 0, ENOMEM);
+        EXPECT(syscall(SYS_fsconfig, fs, 6, NULL, NULL, 0) < 0 && errno == EBUSY);
+        return;
+    }
     int made = (int)DO(syscall(SYS_fsmount, fs, 0, 0));
     DO(syscall(SYS_move_mount, made, "", AT_FDCWD, "/tmp/d", 4));
     read_all("/proc/self/mountinfo");

@@ -17,14 +17,15 @@ extern const struct scenario file_scenarios[], object_scenarios[], task_scenario
 // How a scenario's process ends when it cannot go on.
 enum { ENDS_REFUSED = 3, ENDS_WRONG = 2 };
 
-// A result below 0 of `what`: the first or the second time. Ends the process when that was wrong, or
-// when nothing more can be had.
+// A result below 0 of `what`: the first or the second time. Ends the process when that was wrong,
+// or when nothing more can be had.
 void judge(const char *what, int error, int again, int other);
 // Ends the process as wrong.
 _Noreturn void wrong(const char *what, long value);
 // Waits for a child that runs a part of the scenario.
 void wait_part(pid_t child);
-// For a program that is being replaced: when it is too late to refuse, Linux ends it by SIGSEGV.
+// For a program that is being replaced: when it is too late to refuse, Linux ends it by SIGSEGV;
+// and the new one's library ends it with 127 when it cannot begin.
 void wait_program(pid_t child);
 // True while more than one request may be refused.
 int may_stay_refused(void);

@@ -3,14 +3,15 @@
 //     no_memory [--trace] PROGRAM [argument ...]
 //
 // The program is linked with --wrap for what the layers above the host ask memory of, so nothing of
-// the product knows about it. A guest talks to it by prctl(2) with the numbers of control.h. A thread
-// that called NO_MEMORY_EXEMPT is never refused, so that one process of the guest can go on and judge.
+// the product knows about it. A guest talks to it by prctl(2) with the numbers of control.h. A
+// thread that called NO_MEMORY_EXEMPT is never refused, so that one process of the guest can go on
+// and judge.
 //
 // When the guest has ended and the kernel is gone, what was allocated must have been freed.
-#include "tests/memory/control.h"
 #include "kernel/syscall_handlers.h"
-#include "platform/frame.h"
 #include "platform/abi/linux_errno.h"
+#include "platform/frame.h"
+#include "tests/memory/control.h"
 #include <errno.h>
 #include <execinfo.h>
 #include <ish/ish.h>
@@ -124,9 +125,12 @@ void *__wrap_mmap(void *addr, size_t len, int prot, int flags, int fd, off_t off
     return __real_mmap(addr, len, prot, flags, fd, offset);
 }
 
-int __real_pthread_create(pthread_t *out, const pthread_attr_t *attr, void *(*run)(void *), void *arg);
-int __wrap_pthread_create(pthread_t *out, const pthread_attr_t *attr, void *(*run)(void *), void *arg);
-int __wrap_pthread_create(pthread_t *out, const pthread_attr_t *attr, void *(*run)(void *), void *arg)
+int __real_pthread_create(pthread_t *out, const pthread_attr_t *attr, void *(*run)(void *),
+                          void *arg);
+int __wrap_pthread_create(pthread_t *out, const pthread_attr_t *attr, void *(*run)(void *),
+                          void *arg);
+int __wrap_pthread_create(pthread_t *out, const pthread_attr_t *attr, void *(*run)(void *),
+                          void *arg)
 {
     return refuse(NO_MEMORY_THREAD) ? EAGAIN : __real_pthread_create(out, attr, run, arg);
 }
@@ -169,8 +173,6 @@ int64_t __wrap_sys_prctl(struct task *task, int32_t option, uint64_t a, uint64_t
     case NO_MEMORY_DISARM:
         atomic_store(&state.armed, false);
         return atomic_load(&state.refused);
-    case NO_MEMORY_LIVE:
-        return atomic_load(&state.live);
     default:
         return __real_sys_prctl(task, option, a, b, c, d);
     }
@@ -223,8 +225,12 @@ int main(int argc, char **argv)
         state.trace = at++;
     if (at >= argc || !make_root(root, argv[at]))
         return 1;
+    // The process keeps something for good when it runs its first machine.
+    char *first[] = {argv[at], "--exec", NULL};
+    int err = run(root, first, &status);
     long before = atomic_load(&state.live);
-    int err = run(root, argv + at, &status);
+    if (!err && !status)
+        err = run(root, argv + at, &status);
     long left = atomic_load(&state.live) - before;
     snprintf(command, sizeof command, "rm -rf %s", root);
     if (system(command))

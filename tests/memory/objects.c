@@ -360,7 +360,7 @@ static void asynchronous(void)
     DO(pipe(p));
     DO_OR(EAGAIN, syscall(SYS_io_setup, 8, &ctx));
     struct iocb read_it = {.aio_lio_opcode = IOCB_CMD_PREAD,
-                           .aio_fildes = (unsigned)open("/dev/zero", O_RDONLY),
+                           .aio_fildes = (unsigned)DO(open("/dev/zero", O_RDONLY)),
                            .aio_buf = (uint64_t)(uintptr_t)buf,
                            .aio_nbytes = 10},
                 write_it = {.aio_lio_opcode = IOCB_CMD_PWRITE,

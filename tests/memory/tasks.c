@@ -135,16 +135,15 @@ static void threads(void)
     static int done, tid;
     for (int i = 0; i < 3; i++) {
         tid = 1, done = 0;
-        DO_OR(EAGAIN,
-              clone(in_thread, stack + (1 << 16),
-                    CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
-                        CLONE_SYSVSEM | CLONE_CHILD_CLEARTID,
-                    &done, NULL, NULL, &tid));
+        DO_OR(EAGAIN, clone(in_thread, stack + (1 << 16),
+                            CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
+                                CLONE_SYSVSEM | CLONE_CHILD_CLEARTID,
+                            &done, NULL, NULL, &tid));
         while (*(volatile int *)&tid)
-            DO_OR(EAGAIN, syscall(SYS_futex, &tid, FUTEX_WAIT, 1, NULL, NULL, 0) < 0 &&
-                                  errno == ENOMEM
-                              ? -1
-                              : 0);
+            DO_OR(EAGAIN,
+                  syscall(SYS_futex, &tid, FUTEX_WAIT, 1, NULL, NULL, 0) < 0 && errno == ENOMEM
+                      ? -1
+                      : 0);
         EXPECT(done == 1);
     }
 }
@@ -183,9 +182,9 @@ static void ids(void)
 
 static void namespaces(void)
 {
-    static const int flags[] = {CLONE_NEWUTS,  CLONE_NEWIPC,  CLONE_NEWPID,
-                                CLONE_NEWUSER, CLONE_FILES,   CLONE_FS,
-                                CLONE_NEWNS,   CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID};
+    static const int flags[] = {
+        CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWPID, CLONE_NEWUSER,
+        CLONE_FILES,  CLONE_FS,     CLONE_NEWNS,  CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID};
     for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
         pid_t child = part();
         if (child == 0) {
@@ -290,7 +289,8 @@ static void futexes(void)
     // The other may have been killed for want of a page, so this one does not wait for ever.
     const struct timespec second = {1, 0};
     if (__atomic_load_n(shared, __ATOMIC_SEQ_CST) == 0)
-        syscall(SYS_futex, shared, FUTEX_WAIT, 0, may_stay_refused() ? &(struct timespec){0, 1} : &second, NULL, 0);
+        syscall(SYS_futex, shared, FUTEX_WAIT, 0,
+                may_stay_refused() ? &(struct timespec){0, 1} : &second, NULL, 0);
     wait_part(child);
 }
 
@@ -300,8 +300,8 @@ static void filters(void)
     struct sock_fprog prog = {1, code};
     DO(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
     DO(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog));
-    int listener =
-        (int)DO(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &prog));
+    int listener = (int)DO(
+        syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &prog));
     DO(close(listener));
     struct landlock_ruleset_attr attr = {.handled_access_fs = LANDLOCK_ACCESS_FS_WRITE_FILE};
     int rules = (int)DO(syscall(SYS_landlock_create_ruleset, &attr, sizeof attr, 0));
