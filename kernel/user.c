@@ -23,13 +23,17 @@ static size_t to_page_end(uaddr_t addr, size_t n)
 
 // Without memory for the page the call goes on as if there were none; that it was there is known to
 // the guest, so its process ends before it sees the answer.
+static void no_memory(struct task *task)
+{
+    task->no_memory = true;
+    atomic_store_explicit(&task->work_pending, true, memory_order_relaxed);
+}
+
 static bool fault_in(struct task *task, uaddr_t addr, enum mem_access access)
 {
     enum mm_fault_result result = mm_fault(task->mm, addr, access);
-    if (UNLIKELY(result == MM_FAULT_OOM)) {
-        task->no_memory = true;
-        atomic_store_explicit(&task->work_pending, true, memory_order_relaxed);
-    }
+    if (UNLIKELY(result == MM_FAULT_OOM))
+        no_memory(task);
     return result == MM_FAULT_OK;
 }
 
@@ -283,14 +287,19 @@ static size_t user_pin(struct iter *it, size_t n, bool for_write, void **host)
     n = n < room ? n : room;
     n = to_page_end(addr, n < it->left ? n : it->left);
     it->bounced = for_write && mm_is_shared(task->mm);
+    int err;
     if (it->bounced) {
-        if (user_fault_in(task, addr, true) || frame_alloc_uninit(task->kernel->frames, &frame))
-            return 0;
-        *host = frame->host;
-    } else if (mm_pin(task->mm, cpu_untag(addr), for_write ? MEM_WRITE : MEM_READ, false, &frame,
-                      host)) {
-        return 0;
+        err = user_fault_in(task, addr, true);
+        if (!err && !(err = frame_alloc_uninit(task->kernel->frames, &frame)))
+            *host = frame->host;
+    } else {
+        err = mm_pin(task->mm, cpu_untag(addr), for_write ? MEM_WRITE : MEM_READ, false, &frame,
+                     host);
     }
+    if (err == -LINUX_ENOMEM)
+        no_memory(task);
+    if (err)
+        return 0;
     it->pinned = frame;
     return n;
 }

@@ -2,7 +2,7 @@
 // the first request of the kernel to its host is refused, then the second, and so on until there
 // are no more; once so that one request is refused, once so that all later ones are too.
 //
-//     program [--step N] [--from N] [--only NAME]
+//     program [--step N] [--from N] [--only PART-OF-A-NAME]
 //
 // Calls must be refused with ENOMEM (or what their man page says instead), a process may be killed
 // for want of a page, and that is all: after each run the machine must work and hold what it held
@@ -283,7 +283,7 @@ int main(int argc, char **argv)
     static const struct scenario *const all[] = {file_scenarios, object_scenarios, task_scenarios};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         for (const struct scenario *s = all[i]; s->name; s++) {
-            if (!only || !strcmp(only, s->name))
+            if (!only || strstr(s->name, only))
                 test(s, from, step);
         }
     }

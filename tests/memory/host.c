@@ -1,6 +1,9 @@
 // Runs a guest program on a host that refuses memory when the guest says so:
 //
-//     no_memory [--trace] PROGRAM [argument ...]
+//     no_memory [--trace] [--fakefs FAKEFSIFY] [--machines] PROGRAM [argument ...]
+//
+// The root is a host directory, or one made by FAKEFSIFY. With --machines it is not the guest that
+// is refused, but making, running and ending whole machines.
 //
 // The program is linked with --wrap for what the layers above the host ask memory of, so nothing of
 // the product knows about it. A guest talks to it by prctl(2) with the numbers of control.h. A
@@ -12,9 +15,11 @@
 #include "platform/abi/linux_errno.h"
 #include "platform/frame.h"
 #include "tests/memory/control.h"
+#include "tests/unit/tap.h"
 #include <errno.h>
 #include <execinfo.h>
 #include <ish/ish.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -56,6 +61,16 @@ static bool refuse(unsigned kind)
     if (atomic_fetch_add(&state.refused, 1) == 0 && state.trace)
         show_place(number);
     return true;
+}
+
+static void arm(long first, long count, unsigned kinds)
+{
+    state.first = first;
+    state.count = count;
+    state.kinds = kinds;
+    atomic_store(&state.seen, 0);
+    atomic_store(&state.refused, 0);
+    atomic_store(&state.armed, true);
 }
 
 static void *counted(void *p)
@@ -163,12 +178,7 @@ int64_t __wrap_sys_prctl(struct task *task, int32_t option, uint64_t a, uint64_t
         exempt = true;
         return 0;
     case NO_MEMORY_ARM:
-        state.first = (long)a;
-        state.count = (long)b;
-        state.kinds = (unsigned)c;
-        atomic_store(&state.seen, 0);
-        atomic_store(&state.refused, 0);
-        atomic_store(&state.armed, true);
+        arm((long)a, (long)b, (unsigned)c);
         return 0;
     case NO_MEMORY_DISARM:
         atomic_store(&state.armed, false);
@@ -180,10 +190,15 @@ int64_t __wrap_sys_prctl(struct task *task, int32_t option, uint64_t a, uint64_t
 
 // --- The machine ---------------------------------------------------------------------------------
 
-static int run(const char *root, char **args, int *status)
+static struct {
+    enum ish_root_kind kind;
+    char path[80];
+} root;
+
+static int run(char **args, int *status)
 {
     const ish_kernel_config config = {
-        .size = sizeof config, .root_kind = ISH_ROOT_HOST, .root_path = root};
+        .size = sizeof config, .root_kind = root.kind, .root_path = root.path};
     ish_kernel *kernel;
     int err = ish_kernel_create(&config, &kernel);
     if (err)
@@ -205,36 +220,102 @@ static int run(const char *root, char **args, int *status)
     return err;
 }
 
-static bool make_root(char *root, const char *program)
+static char place[] = "/tmp/ish-no-memory-XXXXXX";
+
+static bool make_root(const char *program, const char *fakefsify)
 {
     char command[1024];
-    if (!mkdtemp(root))
+    if (!mkdtemp(place))
         return false;
     snprintf(command, sizeof command,
-             "cp '%s' %s/program && cd %s && mkdir bin dev proc sys tmp etc && mv program bin && "
-             "chmod 755 . bin/program",
-             program, root, root);
+             "mkdir %s/root && cp '%s' %s/root/program && cd %s/root && "
+             "mkdir bin dev proc sys tmp etc && mv program bin && chmod 755 . bin/program",
+             place, program, place, place);
+    if (system(command))
+        return false;
+    root.kind = fakefsify ? ISH_ROOT_FAKEFS : ISH_ROOT_HOST;
+    snprintf(root.path, sizeof root.path, "%s/%s", place, fakefsify ? "fakefs" : "root");
+    snprintf(command, sizeof command, "tar -C %s/root -cf %s/tar . && %s %s/tar %s 2>/dev/null",
+             place, place, fakefsify, place, root.path);
+    return !fakefsify || system(command) == 0;
+}
+
+static bool remove_root(void)
+{
+    char command[64];
+    snprintf(command, sizeof command, "rm -rf %s", place);
     return system(command) == 0;
+}
+
+// --- Machines that cannot be made ----------------------------------------------------------------
+
+// Makes one, runs a program in it and ends it, without memory from request `first` on.
+static bool try_machine(struct tap *tap, char **args, long first, long count)
+{
+    long before = atomic_load(&state.live);
+    int status = 0;
+    arm(first, count, NO_MEMORY_ALL);
+    int err = run(args, &status);
+    atomic_store(&state.armed, false);
+    bool killed = !err && (status == 0 || (status & 0x7f) == 9 || (status & 0x7f) == 11 ||
+                           status == 127 << 8); // the program, its loader or its library
+    if (!killed && err != -LINUX_ENOMEM && err != -LINUX_EAGAIN) {
+        printf("# %ld from %ld: error %d, status %#x\n", count, first, err, (unsigned)status);
+        CHECK(tap, false, "a machine is refused for want of memory and nothing else");
+    }
+    if (atomic_load(&state.live) != before) {
+        printf("# %ld from %ld: %ld left\n", count, first, atomic_load(&state.live) - before);
+        CHECK(tap, false, "a machine that could not be made leaves nothing");
+    }
+    return atomic_load(&state.refused) > 0;
+}
+
+static int sweep_machines(char **args)
+{
+    struct tap tap = {0, 0};
+    long first;
+    for (first = 0; try_machine(&tap, args, first, 1); first++)
+        ;
+    CHECK(&tap, first > 100, "each request of a machine was refused once");
+    for (first = 0; try_machine(&tap, args, first, LONG_MAX); first++)
+        ;
+    CHECK(&tap, first > 100, "and with it all that came later");
+    CHECK(&tap, !tap.failed && run(args, &(int){0}) == 0, "and one more can be made");
+    return tap_finish(&tap);
+}
+
+// --- A guest that sweeps -------------------------------------------------------------------------
+
+static int run_guest(char **args)
+{
+    int status = -1;
+    long before = atomic_load(&state.live);
+    int err = run(args, &status);
+    long left = atomic_load(&state.live) - before;
+    fprintf(stderr, "# error %d, status %#x, %ld allocations left\n", err, (unsigned)status, left);
+    return err || status || left;
 }
 
 int main(int argc, char **argv)
 {
-    char root[] = "/tmp/ish-no-memory-XXXXXX", command[64];
-    int at = 1, status = -1;
-    if (at < argc && !strcmp(argv[at], "--trace"))
-        state.trace = at++;
-    if (at >= argc || !make_root(root, argv[at]))
+    const char *fakefsify = NULL;
+    bool machines = false;
+    int at = 1;
+    for (; at < argc && argv[at][0] == '-'; at++) {
+        if (!strcmp(argv[at], "--trace"))
+            state.trace = true;
+        else if (!strcmp(argv[at], "--machines"))
+            machines = true;
+        else if (!strcmp(argv[at], "--fakefs") && at + 1 < argc)
+            fakefsify = argv[++at];
+    }
+    if (at >= argc || !make_root(argv[at], fakefsify))
         return 1;
     // The process keeps something for good when it runs its first machine.
     char *first[] = {argv[at], "--exec", NULL};
-    int err = run(root, first, &status);
-    long before = atomic_load(&state.live);
-    if (!err && !status)
-        err = run(root, argv + at, &status);
-    long left = atomic_load(&state.live) - before;
-    snprintf(command, sizeof command, "rm -rf %s", root);
-    if (system(command))
-        return 1;
-    fprintf(stderr, "# error %d, status %#x, %ld allocations left\n", err, (unsigned)status, left);
-    return err || status || left;
+    int status = -1;
+    int failed = run(first, &status) || status;
+    if (!failed)
+        failed = machines ? sweep_machines(first) : run_guest(argv + at);
+    return remove_root() ? failed : 1;
 }
