@@ -195,10 +195,20 @@ static struct {
     char path[80];
 } root;
 
+static void show_line(void *context, const char *channel, const char *line)
+{
+    (void)context;
+    if (state.trace)
+        dprintf(2, "# %s: %s\n", channel, line);
+}
+
 static int run(char **args, int *status)
 {
-    const ish_kernel_config config = {
-        .size = sizeof config, .root_kind = root.kind, .root_path = root.path};
+    const ish_kernel_config config = {.size = sizeof config,
+                                      .root_kind = root.kind,
+                                      .root_path = root.path,
+                                      .log_channels = "error,warn,fs",
+                                      .log = show_line};
     ish_kernel *kernel;
     int err = ish_kernel_create(&config, &kernel);
     if (err)
