@@ -53,8 +53,8 @@ static inline uint32_t name_hash_end(uint32_t hash)
 {
     return hash ^ hash >> 15;
 }
-// A new entry without an inode that is not hashed yet, so that an object can be made for it to which
-// nothing can happen afterwards. NULL without memory.
+// A new entry without an inode that is not hashed yet, so that an object can be made for it to
+// which nothing can happen afterwards. NULL without memory.
 struct dentry *dentry_prepare(struct dentry *parent, const char *name, size_t len);
 // A new entry, hashed if `hash`; consumes the inode reference, also on failure (NULL).
 struct dentry *dentry_create(struct vfs *vfs, struct dentry *parent, const char *name, size_t len,

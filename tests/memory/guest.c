@@ -270,9 +270,9 @@ int main(int argc, char **argv)
         return 0;
     for (int i = 1; i + 1 < argc; i += 2) {
         if (!strcmp(argv[i], "--step"))
-            step = atol(argv[i + 1]);
+            step = strtol(argv[i + 1], NULL, 10);
         else if (!strcmp(argv[i], "--from"))
-            from = atol(argv[i + 1]);
+            from = strtol(argv[i + 1], NULL, 10);
         else if (!strcmp(argv[i], "--only"))
             only = argv[i + 1];
     }
