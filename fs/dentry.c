@@ -193,29 +193,27 @@ void dentry_unhash(struct vfs *vfs, struct dentry *d)
         atomic_fetch_sub_explicit(&d->refs, 1, memory_order_release);
 }
 
-struct dentry *dentry_prepare(struct dentry *parent, const char *name, size_t len)
-{
-    struct dentry *d = dentry_alloc(name, len);
-    if (!d)
-        return NULL;
-    d->super = parent->super;
-    d->parent = dentry_get(parent);
-    return d;
-}
-
 struct dentry *dentry_create(struct vfs *vfs, struct dentry *parent, const char *name, size_t len,
                              struct inode *inode, bool hash)
 {
-    struct dentry *d = dentry_prepare(parent, name, len);
+    struct dentry *d = dentry_alloc(name, len);
     if (!d) {
         if (inode)
             inode_put(inode);
         return NULL;
     }
     d->inode = inode;
+    d->super = parent->super;
+    d->parent = dentry_get(parent);
     if (hash)
         dentry_hash(vfs, d);
     return d;
+}
+
+void dentry_fill(struct vfs *vfs, struct dentry *d, struct inode *inode)
+{
+    d->inode = inode;
+    dentry_hash(vfs, d);
 }
 
 struct dentry *dentry_create_root(struct inode *inode)

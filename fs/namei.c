@@ -95,9 +95,9 @@ static int create_with_lists(struct walk *w, const struct creation *what, struct
     return err;
 }
 
-// The directory w->cur is locked; what is put into *unused is let go when it is not.
+// The directory w->cur is locked. *made, if any, is the caller's to put, also on failure.
 static int create_locked(struct walk *w, const struct creation *what, struct dentry **negative,
-                         struct dentry **made, struct dentry **unused)
+                         struct dentry **made)
 {
     struct dentry *dir = w->cur.dentry;
     int err = dir_lookup(w->c, dir, w->last, w->last_len, true, negative);
@@ -114,21 +114,17 @@ static int create_locked(struct walk *w, const struct creation *what, struct den
         err = landlock_move_check(&what->move, what->linked, NULL, false, false);
     if (!err)
         err = perm_may_create(w->c, &w->cur);
+    if (!err) { // first, because nothing may fail once the object is there
+        *made = dentry_create(w->c->vfs, dir, w->last, w->last_len, NULL, false);
+        err = *made ? 0 : -LINUX_ENOMEM;
+    }
+    struct inode *inode;
+    if (!err)
+        err = create_with_lists(w, what, &inode);
     if (err)
         return err;
-    struct dentry *d = dentry_prepare(dir, w->last, w->last_len);
-    if (!d)
-        return -LINUX_ENOMEM;
-    struct inode *inode;
-    err = create_with_lists(w, what, &inode);
-    if (err) {
-        *unused = d;
-        return err;
-    }
-    d->inode = inode;
     dentry_unhash(w->c->vfs, *negative);
-    dentry_hash(w->c->vfs, d);
-    *made = d;
+    dentry_fill(w->c->vfs, *made, inode);
     return 0;
 }
 
@@ -160,21 +156,20 @@ static int create_in(struct walk *w, struct creation *what)
         }
         return err;
     }
-    struct dentry *negative = NULL, *made = NULL, *unused = NULL;
+    struct dentry *negative = NULL, *made = NULL;
     if (what->linked)
         begin_link(w, what);
     else
         what->refused = landlock_check(w->c, &w->cur, landlock_making(what->type));
     lock_acquire(&dir->lock);
-    int err = create_locked(w, what, &negative, &made, &unused);
-    if (made && what->linked)
+    int err = create_locked(w, what, &negative, &made);
+    if (!err && what->linked)
         notify_inode(what->linked, LINUX_IN_ATTRIB); // its number of links
-    if (made)
+    if (!err)
         notify_name(w->c->vfs, dir, LINUX_IN_CREATE, w->last, LINUX_S_ISDIR(what->type), 0);
     lock_release(&dir->lock);
     dentry_put(negative);
     dentry_put(made);
-    dentry_put(unused);
     return err;
 }
 

@@ -197,57 +197,57 @@ int vfs_open_inode(struct vfs *vfs, struct inode *inode, unsigned flags, const s
 
 // --- Creating ------------------------------------------------------------------------------------
 
-// Makes the regular file `last` in `cur`, whose lock is held and where it does not exist, for an
-// entry that has no inode yet.
-static int create_file(struct walk *w, uint32_t mode, struct dentry *entry)
+// Makes the regular file `last` in `cur`, whose lock is held and where it does not exist.
+static int create_file(struct walk *w, uint32_t mode, struct dentry *negative, struct dentry **out)
 {
     struct dentry *dir = w->cur.dentry;
     const struct vfs_caller *c = w->c;
+    int err = perm_may_create(c, &w->cur);
     struct inode *inode = NULL;
     struct acl_inherited lists;
     mode &= LINUX_S_IALLPERM;
-    int err = acl_inherit_begin(c, dir->inode, &mode, &lists);
+    if (!err) { // before the file, after which nothing may fail
+        *out = dentry_create(c->vfs, dir, w->last, w->last_len, NULL, false);
+        err = *out ? 0 : -LINUX_ENOMEM;
+    }
+    if (!err)
+        err = acl_inherit_begin(c, dir->inode, &mode, &lists);
     if (err)
         return err;
     err = dir->inode->ops->create(dir->inode, w->last, mode, c, &inode);
     if (!err)
         err = acl_inherit(inode, &lists);
     acl_inherit_end(&lists);
-    if (!err) {
-        entry->inode = inode;
-    } else if (inode) {
-        if (dir->inode->ops->unlink(dir->inode, w->last, inode, false))
+    if (err) {
+        if (inode && dir->inode->ops->unlink(dir->inode, w->last, inode, false))
             err = -LINUX_EIO; // it stays, without the list it should have
         inode_put(inode);
+        return err;
     }
-    return err;
+    dentry_unhash(c->vfs, negative);
+    dentry_fill(c->vfs, *out, inode);
+    return 0;
 }
 
 // The slow half of find_or_create: with the directory locked, where somebody may have been faster.
 static int create_locked(struct walk *w, uint32_t mode, struct dentry **out, bool *created)
 {
-    struct dentry *dir = w->cur.dentry, *found = NULL, *fresh = NULL;
-    *created = false;
+    struct dentry *dir = w->cur.dentry, *negative, *made = NULL;
     lock_acquire(&dir->inode->lock);
-    int err = dir_lookup(w->c, dir, w->last, w->last_len, true, &found);
-    if (!err && !found->inode) {
-        err = perm_may_create(w->c, &w->cur);
-        if (!err && !(fresh = dentry_prepare(dir, w->last, w->last_len)))
-            err = -LINUX_ENOMEM;
-        if (!err)
-            err = create_file(w, mode, fresh);
-        if (!err) {
-            *created = true;
-            dentry_unhash(w->c->vfs, found);
-            dentry_hash(w->c->vfs, fresh);
-            notify_name(w->c->vfs, dir->inode, LINUX_IN_CREATE, w->last, false, 0);
-        }
-    }
+    int err = dir_lookup(w->c, dir, w->last, w->last_len, true, out);
+    negative = *out;
+    if (!err && !negative->inode)
+        err = create_file(w, mode, negative, &made);
+    *created = made && !err;
+    if (*created)
+        notify_name(w->c->vfs, dir->inode, LINUX_IN_CREATE, w->last, false, 0);
     lock_release(&dir->inode->lock);
-    if (!err)
-        *out = dentry_get(*created ? fresh : found);
-    dentry_put(found);
-    dentry_put(fresh);
+    if (*created || err) {
+        dentry_put(negative);
+        *out = *created ? made : NULL;
+    }
+    if (err)
+        dentry_put(made);
     return err;
 }
 
