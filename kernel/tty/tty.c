@@ -124,9 +124,11 @@ void tty_note_packet(struct tty *tty, uint8_t set, uint8_t clear)
     wait_queue_wake(&tty->far_wait, LINUX_POLLPRI | NEAR_IN, false);
 }
 
+// What fits the far end's own buffer has left in Linux, and a flush no longer finds it.
 void tty_flush_output(struct tty *tty)
 {
-    byte_queue_clear(&tty->output);
+    enum { FAR_BUFFER = 4096 };
+    byte_queue_shorten(&tty->output, FAR_BUFFER);
     tty_note_packet(tty, LINUX_TIOCPKT_FLUSHWRITE, 0);
     wait_queue_wake(&tty->near_wait, NEAR_OUT, false);
 }
