@@ -56,15 +56,16 @@ static inline uint32_t name_hash_end(uint32_t hash)
 // A new entry, hashed if `hash`; consumes the inode reference, also on failure (NULL).
 struct dentry *dentry_create(struct vfs *vfs, struct dentry *parent, const char *name, size_t len,
                              struct inode *inode, bool hash);
+// Gives one made without, unhashed, its inode (the reference is consumed), and hashes it.
+void dentry_fill(struct vfs *vfs, struct dentry *d, struct inode *inode);
 struct dentry *dentry_create_root(struct inode *inode); // consumes the reference, also on failure
 struct dentry *dentry_create_anonymous(struct inode *inode, const char *name);
 struct dentry *dentry_get(struct dentry *d);
 void dentry_put(struct dentry *d); // with no lock ranked inode or above held
 void dentry_hash(struct vfs *vfs, struct dentry *d);
 void dentry_unhash(struct vfs *vfs, struct dentry *d);
-// Gives an unhashed entry a new place; does not hash it. -LINUX_ENOMEM.
-NODISCARD int dentry_move(struct vfs *vfs, struct dentry *d, struct dentry *parent,
-                          const char *name, size_t len);
+// Gives an unhashed entry a new place and a name, which it frees; does not hash it.
+void dentry_move(struct vfs *vfs, struct dentry *d, struct dentry *parent, char *name);
 // Two unhashed entries change places.
 void dentry_swap(struct vfs *vfs, struct dentry *a, struct dentry *b);
 // Forgets what is cached below a directory, entries in use excepted.
