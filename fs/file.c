@@ -47,6 +47,9 @@ void file_put(struct file *file)
     struct file_watch *watch = atomic_load_explicit(&file->watch, memory_order_acquire);
     if (watch)
         watch->released(watch, file);
+    watch = atomic_load_explicit(&file->owner, memory_order_acquire);
+    if (watch)
+        watch->released(watch, file);
     if (file->ops && file->ops->release)
         file->ops->release(file);
     if (file->counted_writer) {

@@ -516,6 +516,8 @@ struct file_ops {
     int (*get_page)(struct file *file, uint64_t index, struct frame **out);
     // Flags of fcntl(F_SETFL) changed. Optional.
     void (*set_flags)(struct file *file, unsigned flags);
+    // O_ASYNC is wanted, or no more: sets the flag too. NULL: it cannot be.
+    int (*set_async)(struct file *file, struct task *task, int fd, bool on);
     // One line or more for /proc/PID/fdinfo. Optional; returns length.
     size_t (*show_fdinfo)(struct file *file, char *buf, size_t size);
     // Each close(2) of a descriptor that names it (POSIX locks, tty hangup rules). Optional.
@@ -540,6 +542,8 @@ struct file {
     // Told once, before `release`, when the last reference is gone: epoll's interest in the file.
     // Set by kernel/epoll.c under its own lock, never cleared.
     struct file_watch *_Atomic watch;
+    // The same for whom it sends signals to. Set by kernel/async.c.
+    struct file_watch *_Atomic owner;
 };
 struct file_watch {
     void (*released)(struct file_watch *watch, struct file *file); // frees `watch`

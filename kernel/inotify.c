@@ -4,6 +4,7 @@
 // may be freed that could free an inode. A watch that ends there waits on the hub's `dead` list
 // for the next call that holds nothing.
 #include "kernel/inotify.h"
+#include "kernel/async.h"
 #include "kernel/file.h"
 #include "kernel/kernel.h"
 #include "kernel/syscall_handlers.h"
@@ -13,6 +14,7 @@
 #include "platform/abi/inotify.h"
 #include "platform/abi/linux_errno.h"
 #include "platform/abi/poll.h"
+#include "platform/abi/signal.h"
 #include "platform/abi/tty.h"
 #include "platform/base/list.h"
 #include "platform/base/rbtree.h"
@@ -24,7 +26,9 @@ enum { READABLE = LINUX_POLLIN | LINUX_POLLRDNORM };
 struct inotify {
     struct inotify_hub *hub; // immutable
     struct vfs *vfs;         // immutable
+    struct kernel *kernel;   // immutable
     struct wait_queue queue;
+    struct async_list told; // O_ASYNC
     // Guarded by hub->lock.
     struct rb_root watches; // by wd
     int32_t last_wd;
@@ -91,6 +95,7 @@ static void enqueue(struct inotify *in, int32_t wd, uint32_t mask, uint32_t cook
     in->event_count++;
     in->event_bytes += (uint32_t)sizeof q->head + len;
     wait_queue_wake(&in->queue, READABLE, true);
+    async_tell(in->kernel, &in->told, LINUX_POLL_IN);
 }
 
 // --- Watches -------------------------------------------------------------------------------------
@@ -283,6 +288,12 @@ static uint32_t inotify_poll(struct file *file, struct poll_table *table)
     return readable ? READABLE : 0;
 }
 
+static int inotify_set_async(struct file *file, struct task *task, int fd, bool on)
+{
+    struct async_list *const list = &((struct inotify *)file->private)->told;
+    return async_join(file, task, fd, on, &list, 1);
+}
+
 static int64_t inotify_ioctl(struct file *file, struct task *task, uint32_t cmd, uint64_t arg)
 {
     struct inotify *in = file->private;
@@ -317,6 +328,7 @@ static const struct file_ops inotify_ops = {
     .seek = inotify_seek,
     .poll = inotify_poll,
     .ioctl = inotify_ioctl,
+    .set_async = inotify_set_async,
     .release = inotify_release,
 };
 
@@ -347,7 +359,9 @@ int64_t sys_inotify_init1(struct task *task, uint32_t flags)
     }
     in->hub = hub;
     in->vfs = task->kernel->vfs;
+    in->kernel = task->kernel;
     list_init(&in->events);
+    async_list_init(&in->told);
     wait_queue_init(&in->queue);
     return fd_install(task, file, 0, flags & LINUX_O_CLOEXEC);
 }

@@ -1,5 +1,6 @@
 // One machine: made, and taken apart when everything in it has ended.
 #include "kernel/kernel.h"
+#include "kernel/async.h"
 #include "kernel/boot.h"
 #include "kernel/clock_read.h"
 #include "kernel/file_maps.h"
@@ -65,6 +66,8 @@ static int make_parts(struct kernel *k, const struct kernel_config *config)
     if (!err)
         err = poller_create(&k->poller);
     if (!err)
+        err = async_create(k);
+    if (!err)
         err = task_pool_create(&k->task_pool);
     if (!err)
         err = ns_create(k, config->nodename ? config->nodename : "ish");
@@ -113,6 +116,7 @@ void kernel_destroy(struct kernel *k)
         unix_collect(k, true);
     if (k->ttys)
         tty_boot_done(k);
+    async_destroy(k);
     if (k->anon)
         boot_files_done(k);
     ns_destroy(k);

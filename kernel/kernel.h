@@ -21,6 +21,7 @@ struct task_pool;
 struct futex_table;
 struct timer_wheel;
 struct anon;
+struct async;
 struct inotify_hub;
 struct ns_table;
 struct fanotify_hub;
@@ -45,6 +46,7 @@ struct kernel {
     struct futex_table *futexes;   // kernel/futex.c
     struct timer_wheel *timers;    // kernel/timer.c: one thread
     struct poller *poller;         // platform/poller.c: one thread, made when first needed
+    struct async *async;           // kernel/async.c: SIGIO
     struct anon *anon;             // kernel/anon.c: objects without a name (pipes, sockets, memfd)
     struct inotify_hub *inotify;   // kernel/inotify.c: watches
     struct ns_table *ns;           // kernel/ns.c: namespaces

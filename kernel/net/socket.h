@@ -5,6 +5,7 @@
 
 #include "fs/iter.h"
 #include "fs/vfs.h"
+#include "kernel/async.h"
 #include "kernel/user.h"
 #include "platform/abi/socket.h"
 #include "platform/base/compiler.h"
@@ -84,6 +85,10 @@ struct socket {
     int32_t family, type, protocol; // immutable
     struct lock lock;               // rank socket
     struct wait_queue queue;        // every change
+    struct async_list told;         // O_ASYNC
+    _Atomic bool no_room;           // a send found no room: when there is some, that is told
+    _Atomic uint32_t data_waiters;  // sleep in a receive: what they get is not told
+    _Atomic(struct file *) file;    // its own, not referenced; NULL before socket_open
 
     // Options; guarded by lock.
     int32_t sndbuf, rcvbuf; // as getsockopt shows them: twice what was asked for
@@ -108,6 +113,11 @@ NODISCARD int socket_open(struct socket *s, const struct cred *cred, uint32_t fl
                           struct file **out);
 // The socket of a file, or NULL.
 struct socket *socket_of(const struct file *file);
+
+// Tells who asked with O_ASYNC: data came, or will not come any more; there is room again, if that
+// was missed; an error.
+void socket_tell_data(struct socket *s, int reason);
+void socket_tell_room(struct socket *s);
 
 // Takes a pending error (SO_ERROR), as a negative number, or 0.
 int socket_take_error(struct socket *s);
