@@ -56,6 +56,8 @@ void file_put(struct file *file)
         inode_remove_writer(file->inode);
         mount_remove_writer(file->path.mnt);
     }
+    if (file->counted_reader)
+        atomic_fetch_sub_explicit(&file->inode->readers, 1, memory_order_release);
     inode_put(file->inode);
     path_put(&file->path); // last: with its mount the file system may go, which the inode needs
     cred_put(file->cred);

@@ -1,8 +1,10 @@
 #include "kernel/async.h"
 #include "fs/vfs.h"
 #include "kernel/cred.h"
+#include "kernel/dnotify.h"
 #include "kernel/file.h"
 #include "kernel/group.h"
+#include "kernel/lease.h"
 #include "kernel/pid.h"
 #include "kernel/pid_ns.h"
 #include "kernel/process.h"
@@ -97,6 +99,8 @@ static void file_gone(struct file_watch *watch, struct file *file)
 {
     struct file_owner *o = CONTAINER_OF(watch, struct file_owner, base);
     struct async *a = o->kernel->async;
+    dnotify_close(o->kernel, file, NULL);
+    lease_file_gone(o->kernel, file);
     lock_acquire(&a->lock);
     for (unsigned i = 0; i < ASYNC_LISTS; i++)
         member_leave(&o->member[i]);
@@ -133,6 +137,11 @@ static struct file_owner *owner_make(struct kernel *kernel, struct file *file)
         return o;
     free(o);
     return owner_of(file);
+}
+
+int async_make_owner(struct kernel *kernel, struct file *file)
+{
+    return owner_make(kernel, file) ? 0 : -LINUX_ENOMEM;
 }
 
 static void holder_set(struct file_owner *o, struct holder *h, bool only_first)
@@ -487,6 +496,20 @@ int async_own(struct file *file, struct task *task, struct pgrp *pgrp)
                        .euid = task->cred->euid};
     holder_set(o, &h, true);
     return 0;
+}
+
+// Locks of the caller's may be held: what the old owner holds is released when there is a new one.
+void async_disown(struct kernel *kernel, struct file *file)
+{
+    struct async *a = kernel->async;
+    lock_acquire(&a->lock);
+    struct file_owner *o = owner_of(file);
+    if (o) {
+        o->holder.pid = 0;
+        o->holder.type = LINUX_F_OWNER_PID;
+        o->signo = 0;
+    }
+    lock_release(&a->lock);
 }
 
 void async_dissolve(struct kernel *kernel, struct async_list *list)

@@ -48,6 +48,10 @@ NODISCARD int async_join(struct file *file, struct task *task, int fd, bool on,
                          struct async_list *const *lists, unsigned count);
 // Makes the group, or the caller's process when that is NULL, the owner of a file without one.
 NODISCARD int async_own(struct file *file, struct task *task, struct pgrp *pgrp);
+// What fcntl(2) keeps of the file is there from now on: it is told when the file goes.
+NODISCARD int async_make_owner(struct kernel *kernel, struct file *file);
+// Nobody owns the file any more, and F_SETSIG is forgotten.
+void async_disown(struct kernel *kernel, struct file *file);
 // Whoever is on the list is so no more, and its O_ASYNC is gone.
 void async_dissolve(struct kernel *kernel, struct async_list *list);
 

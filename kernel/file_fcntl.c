@@ -1,7 +1,9 @@
 // fcntl, flock and ioctl: what can be asked of any descriptor. Commands of one kind of file go to
 // its ioctl operation.
 #include "kernel/async.h"
+#include "kernel/dnotify.h"
 #include "kernel/file.h"
+#include "kernel/lease.h"
 #include "kernel/memfd.h"
 #include "kernel/pid_ns.h"
 #include "kernel/pipe.h"
@@ -238,7 +240,11 @@ static int64_t fcntl_file(struct task *task, struct file *file, int32_t fd, int3
     case LINUX_F_SETSIG:
         return async_fcntl(task, file, cmd, arg);
     case LINUX_F_GETLEASE:
-        return LINUX_F_UNLCK; // no lease: F_SETLEASE is refused
+        return lease_get(task, file);
+    case LINUX_F_SETLEASE:
+        return lease_set(task, file, fd, (uint32_t)arg);
+    case LINUX_F_NOTIFY:
+        return dnotify_set(task, file, fd, (uint32_t)arg);
     case LINUX_F_SETPIPE_SZ:
         return pipe_set_size(task, file, (uint32_t)arg);
     case LINUX_F_GETPIPE_SZ:

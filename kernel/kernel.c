@@ -5,6 +5,7 @@
 #include "kernel/clock_read.h"
 #include "kernel/file_maps.h"
 #include "kernel/futex.h"
+#include "kernel/lease.h"
 #include "kernel/net/unix.h"
 #include "kernel/ns.h"
 #include "kernel/pid.h"
@@ -68,6 +69,8 @@ static int make_parts(struct kernel *k, const struct kernel_config *config)
     if (!err)
         err = async_create(k);
     if (!err)
+        err = leases_create(k);
+    if (!err)
         err = task_pool_create(&k->task_pool);
     if (!err)
         err = ns_create(k, config->nodename ? config->nodename : "ish");
@@ -122,6 +125,7 @@ void kernel_destroy(struct kernel *k)
     ns_destroy(k);
     if (k->vfs)
         vfs_destroy(k->vfs);
+    leases_destroy(k);
     file_maps_destroy(k);
     if (k->poller)
         poller_destroy(k->poller);

@@ -26,6 +26,7 @@ struct inotify_hub;
 struct ns_table;
 struct fanotify_hub;
 struct keys;
+struct leases;
 struct net;
 struct tty_table;
 struct file_maps;
@@ -51,6 +52,7 @@ struct kernel {
     struct inotify_hub *inotify;   // kernel/inotify.c: watches
     struct ns_table *ns;           // kernel/ns.c: namespaces
     struct fanotify_hub *fanotify; // kernel/fanotify.c: groups
+    struct leases *leases;         // kernel/lease.c
     struct keys *keys;             // kernel/keys.c: keys of programs
     struct file *acct;             // kernel/acct.c, guarded by tasklist; NULL: nothing is written
     struct net *net;               // kernel/net/: namespaces of addresses, host interfaces

@@ -2,6 +2,8 @@
 #include "kernel/anon.h"
 #include "kernel/async.h"
 #include "kernel/boot.h"
+#include "kernel/dnotify.h"
+#include "kernel/lease.h"
 #include "kernel/net/net.h"
 #include "kernel/pid_ns.h"
 #include "kernel/pipe.h"
@@ -166,6 +168,29 @@ void async_tell_urgent(struct kernel *kernel, struct file *file, struct async_li
 void async_dissolve(struct kernel *kernel, struct async_list *list)
 {
     (void)kernel, (void)list;
+}
+
+void dnotify_end(struct kernel *kernel, struct file *file, const struct fd_table *table)
+{
+    (void)kernel, (void)file, (void)table;
+}
+
+int dnotify_set(struct task *task, struct file *file, int fd, uint32_t events)
+{
+    (void)task, (void)file, (void)fd, (void)events;
+    return -LINUX_ENOMEM;
+}
+
+int lease_set(struct task *task, struct file *file, int fd, uint32_t type)
+{
+    (void)task, (void)file, (void)fd, (void)type;
+    return -LINUX_ENOMEM;
+}
+
+uint32_t lease_get(struct task *task, struct file *file)
+{
+    (void)task, (void)file;
+    return LINUX_F_UNLCK;
 }
 
 int async_join(struct file *file, struct task *task, int fd, bool on,
