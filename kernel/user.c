@@ -304,6 +304,23 @@ static const struct iter_ops user_iter_ops = {
     .unpin = user_unpin,
 };
 
+int user_iter_check(const struct iter *it, size_t n, bool write)
+{
+    if (it->ops != &user_iter_ops)
+        return 0;
+    struct iter ahead = *it;
+    while (n > 0) {
+        size_t room;
+        uaddr_t addr = iter_address(&ahead, &room);
+        size_t part = to_page_end(addr, n < room ? n : room);
+        if (user_fault_in(it->task, addr, write))
+            return -LINUX_EFAULT;
+        iter_advance(&ahead, part);
+        n -= part;
+    }
+    return 0;
+}
+
 void user_iter(struct iter *it, struct task *task, uaddr_t addr, size_t n)
 {
     *it = (struct iter){.ops = &user_iter_ops, .left = n, .task = task, .base = addr};

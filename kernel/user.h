@@ -56,5 +56,7 @@ NODISCARD int user_fault_in(struct task *task, uaddr_t addr, bool write);
 void user_iter(struct iter *it, struct task *task, uaddr_t addr, size_t n);
 NODISCARD int user_iter_vec(struct iter *it, struct task *task, uaddr_t iov, size_t count);
 void user_iter_done(struct iter *it);
+// Whether the next `n` bytes can be read, or written: for transfers that take all of them or none.
+NODISCARD int user_iter_check(const struct iter *it, size_t n, bool write);
 
 #endif
