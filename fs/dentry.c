@@ -210,6 +210,12 @@ struct dentry *dentry_create(struct vfs *vfs, struct dentry *parent, const char 
     return d;
 }
 
+void dentry_fill(struct vfs *vfs, struct dentry *d, struct inode *inode)
+{
+    d->inode = inode;
+    dentry_hash(vfs, d);
+}
+
 struct dentry *dentry_create_root(struct inode *inode)
 {
     struct dentry *d = dentry_alloc("", 0);

@@ -206,6 +206,10 @@ static int create_file(struct walk *w, uint32_t mode, struct dentry *negative, s
     struct inode *inode = NULL;
     struct acl_inherited lists;
     mode &= LINUX_S_IALLPERM;
+    if (!err) { // before the file, after which nothing may fail
+        *out = dentry_create(c->vfs, dir, w->last, w->last_len, NULL, false);
+        err = *out ? 0 : -LINUX_ENOMEM;
+    }
     if (!err)
         err = acl_inherit_begin(c, dir->inode, &mode, &lists);
     if (err)
@@ -221,8 +225,8 @@ static int create_file(struct walk *w, uint32_t mode, struct dentry *negative, s
         return err;
     }
     dentry_unhash(c->vfs, negative);
-    *out = dentry_create(c->vfs, dir, w->last, w->last_len, inode, true);
-    return *out ? 0 : -LINUX_ENOMEM;
+    dentry_fill(c->vfs, *out, inode);
+    return 0;
 }
 
 // The slow half of find_or_create: with the directory locked, where somebody may have been faster.
@@ -234,14 +238,16 @@ static int create_locked(struct walk *w, uint32_t mode, struct dentry **out, boo
     negative = *out;
     if (!err && !negative->inode)
         err = create_file(w, mode, negative, &made);
-    if (made)
+    *created = made && !err;
+    if (*created)
         notify_name(w->c->vfs, dir->inode, LINUX_IN_CREATE, w->last, false, 0);
     lock_release(&dir->inode->lock);
-    if (made || err) {
+    if (*created || err) {
         dentry_put(negative);
-        *out = made;
+        *out = *created ? made : NULL;
     }
-    *created = made != NULL;
+    if (err)
+        dentry_put(made);
     return err;
 }
 

@@ -56,6 +56,8 @@ static inline uint32_t name_hash_end(uint32_t hash)
 // A new entry, hashed if `hash`; consumes the inode reference, also on failure (NULL).
 struct dentry *dentry_create(struct vfs *vfs, struct dentry *parent, const char *name, size_t len,
                              struct inode *inode, bool hash);
+// Gives one made without, unhashed, its inode (the reference is consumed), and hashes it.
+void dentry_fill(struct vfs *vfs, struct dentry *d, struct inode *inode);
 struct dentry *dentry_create_root(struct inode *inode); // consumes the reference, also on failure
 struct dentry *dentry_create_anonymous(struct inode *inode, const char *name);
 struct dentry *dentry_get(struct dentry *d);

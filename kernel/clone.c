@@ -441,7 +441,7 @@ static int birth_prepare(struct birth *b, struct task *task, const struct clone_
     if (!err && rq->flags & LINUX_CLONE_VFORK)
         err = vfork_prepare(task, b->child, &b->vfork);
     if (!err && rq->flags & LINUX_CLONE_PIDFD)
-        err = pidfd_reserve(task, b->child->process, &b->pidfd);
+        err = pidfd_reserve(task, b->child->process, rq->pidfd, &b->pidfd);
     if (!err)
         err = task_pool_reserve(task->kernel->task_pool, &b->worker);
     return err;
@@ -488,11 +488,11 @@ static int64_t do_clone(struct task *task, const struct clone_request *rq)
     }
     int32_t pid = pid_seen(task, b.child->pid);
     atomic_fetch_add_explicit(&task->kernel->fork_count, 1, memory_order_relaxed);
-    // Bad addresses are no error here, as on Linux: the child exists.
+    // A bad address is no error here, as on Linux: the child exists.
     if (rq->flags & LINUX_CLONE_PARENT_SETTID)
         (void)!user_put(task, rq->parent_tid, &pid);
     if (rq->flags & LINUX_CLONE_PIDFD)
-        pidfd_commit(task, &b.pidfd, rq->pidfd);
+        pidfd_commit(task, &b.pidfd);
     if (b.child->process != p && task_rlimit(b.child, LINUX_RLIMIT_CPU) != LINUX_RLIM_INFINITY)
         itimer_cpu_limit_changed(b.child->process);
     task_pool_run(b.worker, task_thread, task_get(b.child));

@@ -48,7 +48,8 @@ static struct file *make_file(struct process *process, uint32_t flags)
     return file;
 }
 
-int pidfd_reserve(struct task *task, struct process *process, struct pidfd_reservation *out)
+int pidfd_reserve(struct task *task, struct process *process, uaddr_t addr,
+                  struct pidfd_reservation *out)
 {
     struct file *file = make_file(process, 0);
     if (!file)
@@ -59,14 +60,12 @@ int pidfd_reserve(struct task *task, struct process *process, struct pidfd_reser
         return fd;
     }
     *out = (struct pidfd_reservation){file, fd};
-    return 0;
+    return user_put(task, addr, &fd);
 }
 
-void pidfd_commit(struct task *task, struct pidfd_reservation *r, uaddr_t addr)
+void pidfd_commit(struct task *task, struct pidfd_reservation *r)
 {
-    int32_t fd = r->fd;
-    fd_fill(task, fd, r->file);
-    (void)!user_put(task, addr, &fd);
+    fd_fill(task, r->fd, r->file);
 }
 
 void pidfd_cancel(struct task *task, struct pidfd_reservation *r)

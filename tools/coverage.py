@@ -107,6 +107,8 @@ def show_file(name, entry):
     for record in entry["branches"]:
         places.setdefault(tuple(record[:4]), []).append(record[4:6])
     for (line, column, end, end_column), uses in sorted(places.items()):
+        if end > len(lines):
+            fail("%s changed since it was built" % name)
         text = lines[line - 1][column - 1:end_column - 1 if end == line else None]
         text += " ..." if end != line else ""
         for outcome, word in enumerate(("true", "false")):

@@ -223,7 +223,12 @@ static int add_link(struct host_node *node, struct host_node *parent, int dir_fd
         return err;
     err = host_link(place.dir_fd, place.name, dir_fd, name);
     host_place_done(&place);
-    return err ? err : host_name_add(node, parent, name);
+    if (err)
+        return err;
+    err = host_name_add(node, parent, name);
+    if (err && host_unlink(dir_fd, name))
+        log_printf(node->fs->log, LOG_FS, "a link that was refused stays: %s", name);
+    return err;
 }
 
 static int host_link_op(struct inode *inode, struct inode *dir, const char *name)
