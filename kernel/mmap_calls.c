@@ -350,7 +350,7 @@ int64_t sys_mincore(struct task *task, uaddr_t addr, uint64_t len, uaddr_t vec)
     if (start > MEM_VA_END || len > MEM_VA_END - start)
         return -LINUX_ENOMEM;
     uint64_t pages = page_round_up(len) / PAGE_SIZE;
-    if (vec > MEM_VA_END || pages > MEM_VA_END - vec)
+    if (!user_is_range(vec, pages))
         return -LINUX_EFAULT;
     for (uint64_t done = 0; done < pages;) {
         uint8_t present[512];

@@ -96,6 +96,11 @@ int user_write_nofault(struct task *task, uaddr_t addr, const void *buf, size_t 
     return copy(task, addr, NULL, buf, n, true) == n ? 0 : -LINUX_EFAULT;
 }
 
+bool user_is_range(uaddr_t addr, uint64_t n)
+{
+    return n <= MEM_VA_END && cpu_untag(addr) <= MEM_VA_END - n;
+}
+
 int user_fault_in(struct task *task, uaddr_t addr, bool write)
 {
     if (!task->mm || mm_fault(task->mm, addr, write ? MEM_WRITE : MEM_READ) != MM_FAULT_OK)

@@ -56,7 +56,7 @@ static long status_kb(const char *name)
     FILE *f = fopen("/proc/self/status", "r");
     while (f && fgets(line, sizeof line, f))
         if (!strncmp(line, name, strlen(name)))
-            value = atol(line + strlen(name) + 1);
+            value = strtol(line + strlen(name) + 1, NULL, 10);
     if (f)
         fclose(f);
     return value;
