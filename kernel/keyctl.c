@@ -41,6 +41,7 @@ enum keyctl_op {
     REQUEST_TO_THREAD = 1,
     REQUEST_TO_PROCESS = 2,
     REQUEST_TO_LAST = 5,
+    REQUEST_TO_REQUESTOR = 7,
     UPDATE_MAX = 4096,
 };
 #define RIGHTS_MASK 0x3f3f3f3fu
@@ -536,7 +537,7 @@ static int set_request_keyring(struct task *task, int32_t ring)
     int old = task->request_keyring, err = 0;
     if (ring == -1)
         return old;
-    if (ring < 0 || ring > REQUEST_TO_LAST)
+    if (ring < 0 || (ring > REQUEST_TO_LAST && ring != REQUEST_TO_REQUESTOR))
         return -LINUX_EINVAL;
     if (ring == REQUEST_TO_THREAD)
         err = keys_make_thread_ring(task);
@@ -556,7 +557,8 @@ static int64_t do_security(struct task *task, int32_t id, uaddr_t buf, uint64_t 
     lock_release(&KEYS_LOCK(task));
     if (!err && buf && size)
         err = user_put(task, buf, &none);
-    return err ? err : 1;
+    // Who may not see it may if it is his to make: nobody's is.
+    return err == -LINUX_EACCES ? -LINUX_ENOKEY : err ? err : 1;
 }
 
 static int64_t do_capabilities(struct task *task, uaddr_t buf, uint64_t size)
