@@ -49,7 +49,7 @@ static int lock_range(struct task *task, struct file *file, const struct linux_f
     if (fl->l_len > 0) {
         if (__builtin_add_overflow(start, fl->l_len - 1, &end))
             return -LINUX_EOVERFLOW;
-        out->end = (uint64_t)end;
+        out->end = end == INT64_MAX ? UINT64_MAX : (uint64_t)end; // the end of all, however said
     } else if (fl->l_len < 0) {
         if (start + fl->l_len < 0)
             return -LINUX_EINVAL;

@@ -17,6 +17,14 @@ static bool is_buffer(uint64_t count)
     return (int64_t)count >= 0;
 }
 
+// Linux refuses a transfer that would end beyond what offsets can say. `pos` NULL: the file's own.
+static int check_end(const struct file *file, const uint64_t *pos, uint64_t count)
+{
+    if (!file->ops->seek || !file->inode)
+        return 0;
+    return count > INT64_MAX - (pos ? *pos : file->pos) ? -LINUX_EINVAL : 0;
+}
+
 static int64_t read_into(struct task *task, int32_t fd, uaddr_t buf, uint64_t count, uint64_t *pos)
 {
     struct file *file = fd_get_io(task, fd);
@@ -27,9 +35,11 @@ static int64_t read_into(struct task *task, int32_t fd, uaddr_t buf, uint64_t co
     set_nonblock(&it, file);
     int64_t n;
     if (LIKELY(is_buffer(count)))
-        n = file_read(file, &it, pos);
+        n = file_is_readable(file) ? check_end(file, pos, count) : -LINUX_EBADF;
     else
         n = file_is_readable(file) ? -LINUX_EFAULT : -LINUX_EBADF;
+    if (LIKELY(!n))
+        n = file_read(file, &it, pos);
     file_put(file);
     return n;
 }
@@ -44,9 +54,11 @@ static int64_t write_from(struct task *task, int32_t fd, uaddr_t buf, uint64_t c
     set_nonblock(&it, file);
     int64_t n;
     if (LIKELY(is_buffer(count)))
-        n = file_write_checked(task, file, &it, pos);
+        n = file_is_writable(file) ? check_end(file, pos, count) : -LINUX_EBADF;
     else
         n = file_is_writable(file) ? -LINUX_EFAULT : -LINUX_EBADF;
+    if (LIKELY(!n))
+        n = file_write_checked(task, file, &it, pos);
     file_put(file);
     return n;
 }
@@ -111,7 +123,9 @@ static int64_t transfer_vector(struct task *task, int32_t fd, uaddr_t iov, uint6
     set_nonblock(&it, file);
     if (rwf & LINUX_RWF_NOWAIT)
         it.nonblock = true;
-    n = write ? file_write_checked(task, file, &it, pos) : file_read(file, &it, pos);
+    n = check_end(file, pos, it.left);
+    if (!n)
+        n = write ? file_write_checked(task, file, &it, pos) : file_read(file, &it, pos);
     user_iter_done(&it);
     if (write && n > 0 && rwf & (LINUX_RWF_DSYNC | LINUX_RWF_SYNC) && file->ops->fsync) {
         int err = file_fsync(file, !(rwf & LINUX_RWF_SYNC));
@@ -236,15 +250,15 @@ int64_t sys_sync_file_range(struct task *task, int32_t fd, int64_t offset, int64
                             uint32_t flags)
 {
     int64_t end;
-    if (flags & ~7u || offset < 0 || len < 0 || __builtin_add_overflow(offset, len, &end))
-        return -LINUX_EINVAL;
     struct file *file = fd_get_io(task, fd);
     if (!file)
         return -LINUX_EBADF;
     int64_t result = -LINUX_ESPIPE;
     uint32_t type = file->inode ? file->inode->type : 0;
+    if (flags & ~7u || offset < 0 || len < 0 || __builtin_add_overflow(offset, len, &end))
+        result = -LINUX_EINVAL;
     // Writing the whole file out is more than the range asked for.
-    if (type == LINUX_S_IFREG || type == LINUX_S_IFDIR)
+    else if (type == LINUX_S_IFREG || type == LINUX_S_IFDIR)
         result = flags ? file_fsync(file, true) : 0;
     file_put(file);
     return result;

@@ -177,7 +177,10 @@ static ssize_t drain(struct pipe *p, struct iter *it)
     size_t done = 0;
     while (it->left > 0 && load(&p->used)) {
         void *host;
-        size_t n = it->ops->pin(it, it->left, true, &host);
+        // As in Linux nothing is taken of a page that cannot be stored whole.
+        size_t n = it->left < PIPE_ATOMIC ? it->left : (size_t)PIPE_ATOMIC;
+        n = n < load(&p->used) ? n : load(&p->used);
+        n = user_iter_check(it, n, true) ? 0 : it->ops->pin(it, it->left, true, &host);
         if (!n)
             return done ? (ssize_t)done : -LINUX_EFAULT;
         lock_acquire(&p->lock);
@@ -289,10 +292,10 @@ static ssize_t write_atomic(struct pipe *p, struct iter *it)
 }
 
 // One step of a long write: at most a page, straight from guest memory.
-static ssize_t write_page(struct pipe *p, struct iter *it)
+static ssize_t write_page(struct pipe *p, struct iter *it, size_t most)
 {
     void *host;
-    size_t n = it->ops->pin(it, it->left, false, &host);
+    size_t n = it->ops->pin(it, most, false, &host);
     if (!n)
         return -LINUX_EFAULT;
     ssize_t put = put_bytes(p, host, n, 1);
@@ -304,15 +307,22 @@ static ssize_t write_bytes(struct pipe *p, struct iter *it)
 {
     if (it->left <= PIPE_ATOMIC)
         return write_atomic(p, it);
-    size_t done = 0;
+    size_t done = 0, checked = 0;
     ssize_t n = 0;
     while (it->left > 0) {
         // Once begun it fills the pipe to the last byte; it waits for room worth waking up for.
         n = done && free_bytes(p) && load(&p->readers)
                 ? 1
                 : wait_for_room(p, it->task, it->nonblock, wanted(it->left));
+        if (n > 0 && done == checked) {
+            // As in Linux nothing is written of a page that is not there whole.
+            size_t page = it->left < PIPE_ATOMIC ? it->left : (size_t)PIPE_ATOMIC;
+            int err = user_iter_check(it, page, false);
+            n = err ? err : n;
+            checked += page;
+        }
         if (n > 0)
-            n = write_page(p, it);
+            n = write_page(p, it, checked - done);
         if (n < 0)
             break;
         done += (size_t)n;
