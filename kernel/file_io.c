@@ -17,14 +17,6 @@ static bool is_buffer(uint64_t count)
     return (int64_t)count >= 0;
 }
 
-// Linux refuses a transfer that would end beyond what offsets can say. `pos` NULL: the file's own.
-static int check_end(const struct file *file, const uint64_t *pos, uint64_t count)
-{
-    if (!file->ops->seek || !file->inode)
-        return 0;
-    return count > INT64_MAX - (pos ? *pos : file->pos) ? -LINUX_EINVAL : 0;
-}
-
 static int64_t read_into(struct task *task, int32_t fd, uaddr_t buf, uint64_t count, uint64_t *pos)
 {
     struct file *file = fd_get_io(task, fd);
@@ -35,11 +27,9 @@ static int64_t read_into(struct task *task, int32_t fd, uaddr_t buf, uint64_t co
     set_nonblock(&it, file);
     int64_t n;
     if (LIKELY(is_buffer(count)))
-        n = file_is_readable(file) ? check_end(file, pos, count) : -LINUX_EBADF;
+        n = file_read(file, &it, pos);
     else
         n = file_is_readable(file) ? -LINUX_EFAULT : -LINUX_EBADF;
-    if (LIKELY(!n))
-        n = file_read(file, &it, pos);
     file_put(file);
     return n;
 }
@@ -54,11 +44,9 @@ static int64_t write_from(struct task *task, int32_t fd, uaddr_t buf, uint64_t c
     set_nonblock(&it, file);
     int64_t n;
     if (LIKELY(is_buffer(count)))
-        n = file_is_writable(file) ? check_end(file, pos, count) : -LINUX_EBADF;
+        n = file_write_checked(task, file, &it, pos);
     else
         n = file_is_writable(file) ? -LINUX_EFAULT : -LINUX_EBADF;
-    if (LIKELY(!n))
-        n = file_write_checked(task, file, &it, pos);
     file_put(file);
     return n;
 }
@@ -123,9 +111,7 @@ static int64_t transfer_vector(struct task *task, int32_t fd, uaddr_t iov, uint6
     set_nonblock(&it, file);
     if (rwf & LINUX_RWF_NOWAIT)
         it.nonblock = true;
-    n = check_end(file, pos, it.left);
-    if (!n)
-        n = write ? file_write_checked(task, file, &it, pos) : file_read(file, &it, pos);
+    n = write ? file_write_checked(task, file, &it, pos) : file_read(file, &it, pos);
     user_iter_done(&it);
     if (write && n > 0 && rwf & (LINUX_RWF_DSYNC | LINUX_RWF_SYNC) && file->ops->fsync) {
         int err = file_fsync(file, !(rwf & LINUX_RWF_SYNC));
