@@ -40,17 +40,24 @@ void aio_context_put(struct aio_contexts *all, struct aio_context *c)
         context_free(c);
 }
 
+void aio_contexts_put(struct aio_contexts *all)
+{
+    if (atomic_fetch_sub_explicit(&all->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    lock_destroy(&all->lock);
+    free(all);
+}
+
 void aio_destroy(struct aio_contexts *all)
 {
     if (!all)
         return;
     struct aio_context *c, *next;
-    list_for_each (c, &all->list, link)
+    list_for_each_safe (c, next, &all->list, link) {
         aio_poll_end(all, c);
-    list_for_each_safe (c, next, &all->list, link)
-        context_free(c);
-    lock_destroy(&all->lock);
-    free(all);
+        aio_context_put(all, c);
+    }
+    aio_contexts_put(all);
 }
 
 // Those of the caller's address space, made when first needed. NULL without memory.
@@ -63,6 +70,7 @@ static struct aio_contexts *contexts_of(struct task *task)
     struct aio_contexts *fresh = calloc(1, sizeof *fresh);
     if (!fresh)
         return NULL;
+    atomic_init(&fresh->refs, 1);
     lock_init(&fresh->lock, LOCK_RANK_AIO);
     list_init(&fresh->list);
     if (atomic_compare_exchange_strong_explicit(&mm->aio, &all, fresh, memory_order_acq_rel,
