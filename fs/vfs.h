@@ -514,8 +514,6 @@ struct file_ops {
     int (*fallocate)(struct file *file, unsigned mode, uint64_t offset, uint64_t len);
     // NULL: the inode's get_page.
     int (*get_page)(struct file *file, uint64_t index, struct frame **out);
-    // Flags of fcntl(F_SETFL) changed. Optional.
-    void (*set_flags)(struct file *file, unsigned flags);
     // One line or more for /proc/PID/fdinfo. Optional; returns length.
     size_t (*show_fdinfo)(struct file *file, char *buf, size_t size);
     // Each close(2) of a descriptor that names it (POSIX locks, tty hangup rules). Optional.

@@ -492,6 +492,72 @@ static void rearranging(void)
     SHOW("... twice", "%c", shared[PAGE]);
 }
 
+// --- Stacks --------------------------------------------------------------------------------------
+
+// One page that grows down, `below` pages above a mapping with these rights, or above nothing.
+static volatile char *stack_above(int below, int prot)
+{
+    char *p = map(1200, PROT_NONE, ANON), *g = p + 1000 * PAGE;
+    mmap(g, PAGE, RW, ANON | MAP_GROWSDOWN | MAP_FIXED, -1, 0);
+    munmap(p, 1000 * PAGE);
+    if (below)
+        mmap(g - (below + 1) * PAGE, PAGE, prot, ANON | MAP_FIXED, -1, 0);
+    return g;
+}
+
+static void stacks(void)
+{
+    volatile char *g = stack_above(0, 0);
+    IN_CHILD("down a page", g[-1] = 1);
+    IN_CHILD("down many at once", g[-900 * PAGE] = 1);
+    g = stack_above(300, RW);
+    IN_CHILD("near to another mapping", g[-40 * PAGE] = 1);
+    IN_CHILD("too near", g[-46 * PAGE] = 1);
+    g = stack_above(300, PROT_NONE);
+    IN_CHILD("near to one without rights", g[-299 * PAGE] = 1);
+    IN_CHILD("beyond the limit", {
+        limit(RLIMIT_STACK, 16 * PAGE);
+        g[-17 * PAGE] = 1;
+    });
+    IN_CHILD("up to the limit", {
+        limit(RLIMIT_STACK, 16 * PAGE);
+        g[-15 * PAGE] = 1;
+    });
+    IN_CHILD("more than memory may be", {
+        limit(RLIMIT_AS, (rlim_t)status_kb("VmSize:") * 1024 + 4 * PAGE);
+        g[-100 * PAGE] = 1;
+    });
+    SHOW("by a call", "%zd", read(open("/dev/zero", O_RDONLY), (char *)(uintptr_t)g - 100, 50));
+}
+
+// What may be written by force, through /proc/self/mem.
+static void forced(void)
+{
+    int mem = open("/proc/self/mem", O_RDWR), fd = temp_file(PAGE),
+        ro = open("/proc/self/exe", O_RDONLY);
+    struct {
+        const char *name;
+        char *p;
+    } at[] = {
+        {"private", map(1, RW, ANON)},
+        {"private read-only", map(1, PROT_READ, ANON)},
+        {"private without rights", map(1, PROT_NONE, ANON)},
+        {"shared", mmap(NULL, PAGE, RW, MAP_SHARED, fd, 0)},
+        {"shared read-only", mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, 0)},
+        {"private of a file", mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE, ro, 0)},
+        {"shared of a read-only file", mmap(NULL, PAGE, PROT_READ, MAP_SHARED, ro, 0)},
+        {"nothing", TOP},
+    };
+    char c = 0;
+    for (size_t i = 0; i < sizeof at / sizeof *at; i++) {
+        SHOW(at[i].name, "%s", "by force");
+        show_call("... read", pread(mem, &c, 1, (off_t)(uintptr_t)at[i].p));
+        show_call("... write", pwrite(mem, "w", 1, (off_t)(uintptr_t)at[i].p));
+        show_call("... read again", pread(mem, &c, 1, (off_t)(uintptr_t)at[i].p));
+        SHOW("... is", "%d", c == 'w');
+    }
+}
+
 // --- Memory that is a file -----------------------------------------------------------------------
 
 static void memory_files(void)
@@ -558,6 +624,8 @@ int main(void)
     run_as_child(sync_and_residence);
     run_as_child(moving);
     run_as_child(rearranging);
+    run_as_child(stacks);
+    run_as_child(forced);
     run_as_child(memory_files);
     return 0;
 }
