@@ -47,12 +47,17 @@ void file_put(struct file *file)
     struct file_watch *watch = atomic_load_explicit(&file->watch, memory_order_acquire);
     if (watch)
         watch->released(watch, file);
+    watch = atomic_load_explicit(&file->owner, memory_order_acquire);
+    if (watch)
+        watch->released(watch, file);
     if (file->ops && file->ops->release)
         file->ops->release(file);
     if (file->counted_writer) {
         inode_remove_writer(file->inode);
         mount_remove_writer(file->path.mnt);
     }
+    if (file->counted_reader)
+        atomic_fetch_sub_explicit(&file->inode->readers, 1, memory_order_release);
     inode_put(file->inode);
     path_put(&file->path); // last: with its mount the file system may go, which the inode needs
     cred_put(file->cred);

@@ -1,6 +1,9 @@
 #include "tests/unit/task_stub.h"
 #include "kernel/anon.h"
+#include "kernel/async.h"
 #include "kernel/boot.h"
+#include "kernel/dnotify.h"
+#include "kernel/lease.h"
 #include "kernel/net/net.h"
 #include "kernel/pid_ns.h"
 #include "kernel/pipe.h"
@@ -142,6 +145,89 @@ uint64_t task_rlimit(struct task *task, unsigned resource)
 {
     (void)task;
     return resource == LINUX_RLIMIT_NOFILE ? 1024 : UINT64_MAX;
+}
+
+// --- SIGIO: nobody asks for it here
+// ---------------------------------------------------------------
+
+void async_list_init(struct async_list *list)
+{
+    *list = (struct async_list){0};
+}
+
+void async_tell_members(struct kernel *kernel, struct async_list *list, int reason)
+{
+    (void)kernel, (void)list, (void)reason;
+}
+
+void async_tell_urgent(struct kernel *kernel, struct file *file, struct async_list *list)
+{
+    (void)kernel, (void)file, (void)list;
+}
+
+void async_dissolve(struct kernel *kernel, struct async_list *list)
+{
+    (void)kernel, (void)list;
+}
+
+void dnotify_end(struct kernel *kernel, struct file *file, const struct fd_table *table)
+{
+    (void)kernel, (void)file, (void)table;
+}
+
+int dnotify_set(struct task *task, struct file *file, int fd, uint32_t events)
+{
+    (void)task, (void)file, (void)fd, (void)events;
+    return -LINUX_ENOMEM;
+}
+
+int lease_set(struct task *task, struct file *file, int fd, uint32_t type)
+{
+    (void)task, (void)file, (void)fd, (void)type;
+    return -LINUX_ENOMEM;
+}
+
+uint32_t lease_get(struct task *task, struct file *file)
+{
+    (void)task, (void)file;
+    return LINUX_F_UNLCK;
+}
+
+int async_join(struct file *file, struct task *task, int fd, bool on,
+               struct async_list *const *lists, unsigned count)
+{
+    (void)file, (void)task, (void)fd, (void)on, (void)lists, (void)count;
+    return -LINUX_ENOMEM;
+}
+
+int async_own(struct file *file, struct task *task, struct pgrp *pgrp)
+{
+    (void)file, (void)task, (void)pgrp;
+    return -LINUX_ENOMEM;
+}
+
+int async_set(struct task *task, struct file *file, int fd, bool on)
+{
+    (void)task, (void)file, (void)fd;
+    return on ? -LINUX_ENOMEM : 0;
+}
+
+int64_t async_fcntl(struct task *task, struct file *file, int32_t cmd, uint64_t arg)
+{
+    (void)task, (void)file, (void)cmd, (void)arg;
+    return -LINUX_ENOMEM;
+}
+
+int async_set_owner(struct task *task, struct file *file, int32_t who)
+{
+    (void)task, (void)file, (void)who;
+    return -LINUX_ENOMEM;
+}
+
+int32_t async_owner_seen(struct task *task, struct file *file)
+{
+    (void)task, (void)file;
+    return 0;
 }
 
 // --- Waiting and signals -------------------------------------------------------------------------
