@@ -120,7 +120,7 @@ static int limit_write(struct task *task, struct file *file, struct iter *it, co
     if (LIKELY(limit == UINT64_MAX) || !file->inode || file->inode->type != LINUX_S_IFREG)
         return 0;
     uint64_t start = pos ? *pos : file->pos;
-    if (file_flags(file) & LINUX_O_APPEND) {
+    if (it->append || file_flags(file) & LINUX_O_APPEND) {
         struct vfs_stat st;
         int err = file_getattr(task, file, &st);
         if (err)

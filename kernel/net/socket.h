@@ -108,11 +108,10 @@ void socket_init(struct socket *s, const struct socket_ops *ops, struct kernel *
                  int32_t family, int32_t type, int32_t protocol);
 void socket_done(struct socket *s); // the reverse; frees nothing
 
-// A file for a socket that is yet to be, and giving it that (consuming its reference). flags:
-// LINUX_O_NONBLOCK.
+// A file for a socket that is yet to be, which socket_attach gives it. flags: LINUX_O_NONBLOCK.
 NODISCARD int socket_file_create(struct kernel *kernel, const struct cred *cred, uint32_t flags,
                                  struct file **out);
-void socket_file_fill(struct file *file, struct socket *s);
+void socket_attach(struct file *file, struct socket *s); // takes over the reference
 // Puts a socket (consuming its reference, also on failure) into a file. flags: LINUX_O_NONBLOCK.
 NODISCARD int socket_open(struct socket *s, const struct cred *cred, uint32_t flags,
                           struct file **out);

@@ -252,8 +252,8 @@ static void start(struct waiter *w, int ep)
 
 static void waiting(void)
 {
+    static struct epoll_event e; // far from the end of user addresses, where a stack may be
     int ep = epoll_create1(0), p[2];
-    struct epoll_event e;
     struct timespec none = {0, 0}, bad = {0, 1000000000}, soon = {0, 10000000}, before = {-1, 0};
     uint64_t mask = 0;
     pipe(p);
