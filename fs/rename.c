@@ -56,6 +56,8 @@ static int find_entries(struct renaming *r)
         err = -LINUX_ENOENT;
     if (!err)
         err = dir_lookup(r->c, r->to.cur.dentry, r->to.last, r->to.last_len, true, &r->target);
+    if (!err && !r->target->inode && r->to.cur.dentry->super->flags & SUPER_FIXED_NAMES)
+        err = -LINUX_ENOENT; // a name that cannot be
     if (!err && r->flags & LINUX_RENAME_NOREPLACE && r->target->inode)
         err = -LINUX_EEXIST;
     if (!err && r->flags & LINUX_RENAME_EXCHANGE && !r->target->inode)

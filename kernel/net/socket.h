@@ -95,7 +95,8 @@ struct socket {
     uint64_t send_timeout_ns, receive_timeout_ns; // 0: none
     int32_t receive_low;
     struct linux_linger linger;
-    bool reuse_addr, reuse_port, keepalive, broadcast, oob_inline, pass_cred, dont_route, no_check;
+    bool reuse_addr, reuse_port, keepalive, broadcast, oob_inline, pass_cred, dont_route, no_check,
+        debug;
     bool timestamp, timestamp_ns;
     int32_t priority, mark;
     int32_t error; // SO_ERROR, positive
