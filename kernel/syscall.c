@@ -65,7 +65,7 @@ static int64_t run_traced(struct task *task, const struct syscall_entry *entry, 
     int64_t result = entry && entry->run ? entry->run(task, task->cpu.x)
                                          : answer_without_handler(task, nr, entry);
     task->trace = NULL;
-    trace_leave(&line, task, result);
+    trace_leave(&line, task, apply_restart_class(entry, result));
     return result;
 }
 
