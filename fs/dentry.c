@@ -240,27 +240,21 @@ struct dentry *dentry_create_anonymous(struct inode *inode, const char *name)
     return d;
 }
 
-int dentry_move(struct vfs *vfs, struct dentry *d, struct dentry *parent, const char *name,
-                size_t len)
+void dentry_move(struct vfs *vfs, struct dentry *d, struct dentry *parent, char *name)
 {
-    char *copy = malloc(len + 1);
-    if (!copy)
-        return -LINUX_ENOMEM;
-    memcpy(copy, name, len);
-    copy[len] = 0;
+    size_t len = strlen(name);
     dentry_get(parent);
     lock_acquire(&vfs->tree_lock);
     struct dentry *old_parent = d->parent;
     char *old_name = d->name;
     d->parent = parent;
-    d->name = copy;
+    d->name = name;
     d->name_len = (uint32_t)len;
     d->hash = name_hash(name, len);
     lock_release(&vfs->tree_lock);
     free(old_name);
     // The caller holds the old directory too, so this is never its last reference.
     atomic_fetch_sub_explicit(&old_parent->refs, 1, memory_order_release);
-    return 0;
 }
 
 void dentry_swap(struct vfs *vfs, struct dentry *a, struct dentry *b)

@@ -3,6 +3,8 @@
 #include "fs/notify.h"
 #include "fs/path.h"
 #include "platform/abi/linux_errno.h"
+#include <stdlib.h>
+#include <string.h>
 
 // One rename: both parents walked to, then both entries.
 struct renaming {
@@ -160,17 +162,19 @@ static int rename_entries(struct renaming *r)
 {
     struct vfs *vfs = r->c->vfs;
     bool exchange = r->flags & LINUX_RENAME_EXCHANGE;
+    char *name = NULL; // had before the rename, after which nothing may fail
+    if (!exchange && !(name = strdup(r->to.last)))
+        return -LINUX_ENOMEM;
     int err = rename_and_white_out(r);
-    if (err)
+    if (err) {
+        free(name);
         return err;
+    }
     if (exchange) {
         dentry_swap(vfs, r->source, r->target);
         return 0;
     }
-    // Out of memory here only costs the cache: the name is looked up anew.
-    err = dentry_move(vfs, r->source, r->to.cur.dentry, r->to.last, r->to.last_len);
-    if (err)
-        atomic_store_explicit(&r->source->deleted, true, memory_order_release);
+    dentry_move(vfs, r->source, r->to.cur.dentry, name);
     if (r->target->inode)
         atomic_store_explicit(&r->target->deleted, true, memory_order_release);
     return 0;

@@ -64,9 +64,8 @@ struct dentry *dentry_get(struct dentry *d);
 void dentry_put(struct dentry *d); // with no lock ranked inode or above held
 void dentry_hash(struct vfs *vfs, struct dentry *d);
 void dentry_unhash(struct vfs *vfs, struct dentry *d);
-// Gives an unhashed entry a new place; does not hash it. -LINUX_ENOMEM.
-NODISCARD int dentry_move(struct vfs *vfs, struct dentry *d, struct dentry *parent,
-                          const char *name, size_t len);
+// Gives an unhashed entry a new place and a name, which it frees; does not hash it.
+void dentry_move(struct vfs *vfs, struct dentry *d, struct dentry *parent, char *name);
 // Two unhashed entries change places.
 void dentry_swap(struct vfs *vfs, struct dentry *a, struct dentry *b);
 // Forgets what is cached below a directory, entries in use excepted.

@@ -364,6 +364,9 @@ void task_leave_mm(struct task *task)
             futex_wake_address(task, task->clear_child_tid, 1);
         task->clear_child_tid = 0;
     }
+    // The others wait for what could not be written.
+    if (UNLIKELY(task->no_memory) && task->exiting)
+        signal_no_memory(task);
 }
 
 static void drop_mm(struct task *task, bool last)

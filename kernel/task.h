@@ -131,7 +131,8 @@ struct task {
     struct restart_block restart;
     _Atomic(struct sem_undo_list *) sem_undo; // kernel/ipc/sem.c; NULL: nothing to undo
     bool exiting;                             // leave the main loop with exit_status
-    struct trace_line *trace;                 // strace line under construction, or NULL
+    bool no_memory; // a page for a copy to or from the guest could not be had: ends the process
+    struct trace_line *trace; // strace line under construction, or NULL
     uint32_t personality;
     struct vfork_done *vfork_done;                // told when we exec or exit
     int32_t mce_policy;                           // PR_MCE_KILL_*; memory does not fail here

@@ -45,23 +45,30 @@ static void host_ready(struct poller_source *source, uint32_t events)
     wait_queue_wake(&i->base.queue, all ? 0 : events, true);
 }
 
-// Takes over the host descriptor, also on failure.
-static int inet_create(struct kernel *kernel, int host_fd, int32_t family, int32_t type,
-                       int32_t protocol, struct socket **out)
+static struct inet_sock *inet_alloc(struct kernel *kernel, int32_t family, int32_t type,
+                                    int32_t protocol)
 {
     struct inet_sock *i = malloc(sizeof *i);
-    if (!i) {
-        host_socket_close(host_fd);
-        return -LINUX_ENOMEM;
-    }
-    socket_init(&i->base, &inet_ops, kernel, family, type, protocol);
+    if (i)
+        socket_init(&i->base, &inet_ops, kernel, family, type, protocol);
+    return i;
+}
+
+static void inet_free(struct inet_sock *i)
+{
+    socket_done(&i->base);
+    free(i);
+}
+
+// Gives it the host descriptor, which is taken over, also on failure; then it is gone, too.
+static int inet_attach(struct inet_sock *i, int host_fd, struct socket **out)
+{
     i->host_fd = host_fd;
     i->source = (struct poller_source){.host_fd = host_fd, .ready = host_ready};
-    int err = poller_add(kernel->poller, &i->source);
+    int err = poller_add(i->base.kernel->poller, &i->source);
     if (err) {
         host_socket_close(host_fd);
-        socket_done(&i->base);
-        free(i);
+        inet_free(i);
         return err;
     }
     *out = &i->base;
@@ -100,7 +107,14 @@ int inet_socket_create(struct task *task, int32_t family, int32_t type, int32_t 
     if (type == LINUX_SOCK_RAW && !task_capable(task, LINUX_CAP_NET_RAW))
         return -LINUX_EPERM;
     int fd = host_socket_open(family, type, protocol);
-    return fd < 0 ? fd : inet_create(task->kernel, fd, family, type, protocol, out);
+    if (fd < 0)
+        return fd;
+    struct inet_sock *i = inet_alloc(task->kernel, family, type, protocol);
+    if (!i) {
+        host_socket_close(fd);
+        return -LINUX_ENOMEM;
+    }
+    return inet_attach(i, fd, out);
 }
 
 static void inet_close(struct socket *s)
@@ -108,8 +122,7 @@ static void inet_close(struct socket *s)
     struct inet_sock *i = inet_of(s);
     poller_remove(s->kernel->poller, &i->source);
     host_socket_close(i->host_fd);
-    socket_done(s);
-    free(i);
+    inet_free(i);
 }
 
 // --- Connections ---------------------------------------------------------------------------------
@@ -202,6 +215,10 @@ static int inet_accept(struct socket *s, struct task *task, bool nonblock, struc
     struct inet_sock *i = inet_of(s);
     if (s->type != LINUX_SOCK_STREAM)
         return -LINUX_EOPNOTSUPP;
+    // Had before the connection, which would be lost.
+    struct inet_sock *made = inet_alloc(s->kernel, s->family, s->type, s->protocol);
+    if (!made)
+        return -LINUX_ENOMEM;
     uint64_t deadline = socket_deadline(s, false);
     int fd = host_socket_accept(i->host_fd);
     if (fd == -LINUX_EAGAIN && !nonblock) {
@@ -214,7 +231,11 @@ static int inet_accept(struct socket *s, struct task *task, bool nonblock, struc
         }
         task_waiter_remove(&w);
     }
-    return fd < 0 ? fd : inet_create(s->kernel, fd, s->family, s->type, s->protocol, out);
+    if (fd < 0) {
+        inet_free(made);
+        return fd;
+    }
+    return inet_attach(made, fd, out);
 }
 
 static int inet_getname(struct socket *s, bool peer, struct sock_addr *out)
@@ -357,7 +378,7 @@ static ssize_t inet_recv(struct socket *s, struct message *m)
     void *buf = malloc(room ? room : 1);
     uint8_t control[CONTROL_ROOM];
     if (!buf)
-        return -LINUX_ENOBUFS;
+        return -LINUX_ENOMEM;
     struct host_message h = {.data = buf,
                              .len = room,
                              .addr = m->addr.bytes,
@@ -373,10 +394,11 @@ static ssize_t inet_recv(struct socket *s, struct message *m)
     m->out_flags = h.flags;
     if (h.control_len > 0) {
         m->control = malloc(h.control_len);
-        if (!m->control)
-            return -LINUX_ENOBUFS;
-        memcpy(m->control, control, h.control_len);
-        m->control_len = h.control_len;
+        m->control_len = m->control ? h.control_len : 0;
+        if (m->control)
+            memcpy(m->control, control, h.control_len);
+        else // the data has come and cannot be put back
+            m->out_flags |= LINUX_MSG_CTRUNC;
     }
     return n;
 }

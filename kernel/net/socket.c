@@ -151,26 +151,30 @@ static void nothing_attached(void *attached)
     (void)attached;
 }
 
-int socket_open(struct socket *s, const struct cred *cred, uint32_t flags, struct file **out)
+int socket_file_create(struct kernel *kernel, const struct cred *cred, uint32_t flags,
+                       struct file **out)
 {
-    struct kernel *kernel = s->kernel;
     struct inode *inode;
     int err = anon_inode_create(kernel->anon, kernel->anon->sockfs, LINUX_S_IFSOCK | 0777, cred,
                                 NULL, nothing_attached, &inode);
-    struct file *file = NULL;
     if (!err) {
         char name[40];
         snprintf(name, sizeof name, "socket:[%llu]", (unsigned long long)inode->ino);
         inode->file_ops = &socket_file_ops;
-        err = vfs_open_inode(kernel->vfs, inode, LINUX_O_RDWR | flags, cred, name, &file);
+        err = vfs_open_inode(kernel->vfs, inode, LINUX_O_RDWR | flags, cred, name, out);
         inode_put(inode);
     }
-    if (err) {
+    if (!err)
+        file_change_flags(*out, 0, LINUX_O_LARGEFILE);
+    return err;
+}
+
+int socket_open(struct socket *s, const struct cred *cred, uint32_t flags, struct file **out)
+{
+    int err = socket_file_create(s->kernel, cred, flags, out);
+    if (err)
         s->ops->close(s);
-        return err;
-    }
-    file->private = s;
-    file_change_flags(file, 0, LINUX_O_LARGEFILE);
-    *out = file;
-    return 0;
+    else
+        (*out)->private = s;
+    return err;
 }

@@ -103,6 +103,9 @@ void socket_init(struct socket *s, const struct socket_ops *ops, struct kernel *
                  int32_t family, int32_t type, int32_t protocol);
 void socket_done(struct socket *s); // the reverse; frees nothing
 
+// A file for a socket that is yet to be: give it as its `private`. flags: LINUX_O_NONBLOCK.
+NODISCARD int socket_file_create(struct kernel *kernel, const struct cred *cred, uint32_t flags,
+                                 struct file **out);
 // Puts a socket (consuming its reference, also on failure) into a file. flags: LINUX_O_NONBLOCK.
 NODISCARD int socket_open(struct socket *s, const struct cred *cred, uint32_t flags,
                           struct file **out);

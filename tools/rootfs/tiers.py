@@ -55,6 +55,9 @@ LANES = {
     "rust": Lane("base", ("rustc", "cargo"), suites=("bookworm",)),
     "stress": Lane("base", ("stress-ng",)),
     "erlang": Lane("base", ("erlang-base", "elixir"), suites=("bookworm",)),
+    # Programs that make, walk and copy trees of files with everything Linux keeps about them.
+    "files": Lane("base", ("git", "rsync", "acl", "attr", "libcap2-bin", "libatomic1"), npm=NPM_NODE,
+                  suites=("bookworm",)),
     # Looking into programs, with a compiler to make some.
     "trace": Lane("base", ("strace", "gdb", "gcc", "libc6-dev")),
 }
