@@ -509,10 +509,12 @@ static int64_t do_join(struct task *task, uaddr_t addr)
     return err ? err : serial;
 }
 
-static bool same_user(const struct cred *a, const struct cred *b)
+// Whether `c` is in all its ids who `effective` is effectively.
+static bool same_user(const struct cred *effective, const struct cred *c)
 {
-    return a->uid == b->uid && a->euid == b->euid && a->suid == b->suid && a->gid == b->gid &&
-           a->egid == b->egid && a->sgid == b->sgid && a->user_ns == b->user_ns;
+    const uint32_t uid = effective->euid, gid = effective->egid;
+    return c->uid == uid && c->euid == uid && c->suid == uid && c->gid == gid && c->egid == gid &&
+           c->sgid == gid;
 }
 
 // The parent has the caller's session from now on. Not a parent of several threads, nor one that

@@ -24,8 +24,7 @@ static size_t pidfd_fdinfo(struct file *file, char *buf, size_t size)
 {
     const struct process *p = file->private;
     int pid = atomic_load_explicit(&p->exited, memory_order_acquire) ? -1 : p->pid;
-    int n = snprintf(buf, size, "Pid:\t%d\nNSpid:\t%d\n", pid, pid);
-    return n > 0 ? (size_t)n : 0;
+    return (size_t)snprintf(buf, size, "Pid:\t%d\nNSpid:\t%d\n", pid, pid);
 }
 
 static void pidfd_release(struct file *file)

@@ -2,7 +2,6 @@
 // of its next system call is to be refused, by a call whose number Linux does not have. So every
 // place that can run out of memory is one that a guest test can reach (no_memory.h). Allocations
 // outside of that call, and those of other threads, are not touched.
-#include "tests/guest/refuse_memory.h"
 #include "kernel/syscall.h"
 #include "kernel/task.h"
 #include "platform/abi/linux_errno.h"
@@ -22,18 +21,6 @@ static bool refuse(void)
     refused = true;
     errno = ENOMEM;
     return true;
-}
-
-void refuse_memory_begin(uint64_t nth)
-{
-    refused = false;
-    left = nth;
-}
-
-bool refuse_memory_end(void)
-{
-    left = 0;
-    return refused;
 }
 
 #define WRAP(type, name, args, call)                                                               \
