@@ -41,6 +41,7 @@ enum keyctl_op {
     REQUEST_TO_THREAD = 1,
     REQUEST_TO_PROCESS = 2,
     REQUEST_TO_LAST = 5,
+    REQUEST_TO_REQUESTOR = 7,
     UPDATE_MAX = 4096,
 };
 #define RIGHTS_MASK 0x3f3f3f3fu
@@ -279,7 +280,7 @@ static int64_t do_describe(struct task *task, int32_t id, uaddr_t buf, uint64_t 
     char *text = NULL;
     size_t length = 0;
     lock_acquire(&KEYS_LOCK(task));
-    int err = key_lookup(task, id, LOOKUP_PARTIAL, KEY_VIEW, &ref);
+    int err = key_lookup(task, id, 0, KEY_VIEW, &ref);
     if (!err) {
         length = strlen(ref.key->desc) + 96;
         text = malloc(length);
@@ -350,7 +351,7 @@ static int64_t do_chown(struct task *task, int32_t id, uint32_t user, uint32_t g
         return 0;
     struct key_ref ref;
     lock_acquire(&KEYS_LOCK(task));
-    int err = key_lookup(task, id, LOOKUP_CREATE | LOOKUP_PARTIAL, KEY_SETATTR, &ref);
+    int err = key_lookup(task, id, LOOKUP_CREATE, KEY_SETATTR, &ref);
     if (!err)
         err = set_owner(task, ref.key, uid, gid);
     lock_release(&KEYS_LOCK(task));
@@ -362,7 +363,7 @@ static int set_rights(struct task *task, int32_t id, uint32_t perm)
     struct key_ref ref;
     if (perm & ~RIGHTS_MASK)
         return -LINUX_EINVAL;
-    int err = key_lookup(task, id, LOOKUP_CREATE | LOOKUP_PARTIAL, KEY_SETATTR, &ref);
+    int err = key_lookup(task, id, LOOKUP_CREATE, KEY_SETATTR, &ref);
     if (err)
         return err;
     if (ref.key->uid != task->cred->fsuid && !task_capable(task, LINUX_CAP_SYS_ADMIN))
@@ -374,7 +375,7 @@ static int set_rights(struct task *task, int32_t id, uint32_t perm)
 static int set_timeout(struct task *task, int32_t id, uint32_t seconds)
 {
     struct key_ref ref;
-    int err = key_lookup(task, id, LOOKUP_CREATE | LOOKUP_PARTIAL, KEY_SETATTR, &ref);
+    int err = key_lookup(task, id, LOOKUP_CREATE, KEY_SETATTR, &ref);
     if (!err)
         ref.key->expires = seconds ? keys_now() + seconds : 0;
     return err;
@@ -553,7 +554,7 @@ static int set_request_keyring(struct task *task, int32_t ring)
     int old = task->request_keyring, err = 0;
     if (ring == -1)
         return old;
-    if (ring < 0 || ring > REQUEST_TO_LAST)
+    if (ring < 0 || (ring > REQUEST_TO_LAST && ring != REQUEST_TO_REQUESTOR))
         return -LINUX_EINVAL;
     if (ring == REQUEST_TO_THREAD)
         err = keys_make_thread_ring(task);
@@ -569,7 +570,7 @@ static int64_t do_security(struct task *task, int32_t id, uaddr_t buf, uint64_t 
     struct key_ref ref;
     const char none = 0;
     lock_acquire(&KEYS_LOCK(task));
-    int err = key_lookup(task, id, LOOKUP_PARTIAL, KEY_VIEW, &ref);
+    int err = key_lookup(task, id, 0, KEY_VIEW, &ref);
     lock_release(&KEYS_LOCK(task));
     if (!err && buf && size)
         err = user_put(task, buf, &none);

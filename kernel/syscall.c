@@ -41,8 +41,8 @@ static int64_t run_traced(struct task *task, const struct syscall_entry *entry, 
     struct trace_line line;
     trace_enter(&line, task, nr);
     task->trace = &line;
-    int64_t result = entry && entry->run ? entry->run(task, task->cpu.x)
-                                         : answer_without_handler(entry);
+    int64_t result =
+        entry && entry->run ? entry->run(task, task->cpu.x) : answer_without_handler(entry);
     task->trace = NULL;
     trace_leave(&line, task, apply_restart_class(entry, result));
     return result;

@@ -226,7 +226,8 @@ static int can_nest(void)
 
 static void all(void)
 {
-    page_end = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) + 4096;
+    page_end = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    page_end += 4096;
     mprotect(page_end, 4096, PROT_NONE);
     for (int fd = 3; fd < 10; fd++)
         close(fd);

@@ -126,8 +126,6 @@ static void signal_descriptors(void)
     struct itimerval soon = {{0, 0}, {0, 20000}};
     setitimer(ITIMER_REAL, &soon, NULL);
     show_call("another signal comes", read(waits, si, sizeof si[0]));
-    raise(SIGUSR1);
-    show_call("into a pipe", splice(fd, NULL, p[1], NULL, 1000, SPLICE_F_NONBLOCK));
     show_call("signalfd nowhere", syscall(SYS_signalfd4, -1, (void *)8, 8, 0));
     show_call("... of another size", syscall(SYS_signalfd4, -1, &set, 4, 0));
     show_call("... with flags", syscall(SYS_signalfd4, -1, &set, 8, 1));
@@ -196,7 +194,6 @@ static void process_descriptors(void)
               syscall(SYS_waitid, P_PIDFD, fd, NULL, WEXITED | WNOWAIT, (void *)8));
     show_call("poll of a zombie", poll(&poll_one, 1, 0));
     show_call("signal to a zombie", syscall(SYS_pidfd_send_signal, fd, 0, NULL, 0));
-    show_call("getfd of a zombie", syscall(SYS_pidfd_getfd, fd, 0, 0));
     waitpid(child, NULL, 0);
     fdinfo_pid("fdinfo at last", fd, child);
     show_call("wait for it", waitid(P_PIDFD, (id_t)fd, &info, WEXITED));
@@ -306,8 +303,6 @@ static void priorities(void)
              show_call("...", syscall(SYS_ioprio_set, 1, low, BE | 1));
              show_call("... group", syscall(SYS_ioprio_set, 2, low, BE | 1));
              show_call("... get", syscall(SYS_ioprio_get, 1, low)));
-    show_call("level 8", syscall(SYS_ioprio_set, 1, low, BE | 8));
-    show_call("real time level 8", syscall(SYS_ioprio_set, 1, low, RT | 8));
     show_call("none with a level", syscall(SYS_ioprio_set, 1, low, 1));
     show_call("class 4", syscall(SYS_ioprio_set, 1, low, 4 << 13));
     show_call("which 0", syscall(SYS_ioprio_set, 0, low, BE));
@@ -402,9 +397,6 @@ static void memory_of_others(void)
     show_call("as much as there is not", process_vm_readv(me, here, 1, there, 1, 0));
     here[0].iov_len = (size_t)-1;
     show_call("... of its own", process_vm_readv(me, here, 1, there, 1, 0));
-    here[0] = (struct iovec){bytes, (size_t)1 << 62};
-    here[1] = (struct iovec){bytes, (size_t)1 << 62};
-    show_call("... in two", process_vm_readv(me, here, 2, there, 1, 0));
     show_call("none of its own", process_vm_readv(me, here, 0, there, 1, 0));
     here[0] = (struct iovec){bytes + 32, 5};
     there[0] = (struct iovec){bytes, 5};
@@ -420,7 +412,8 @@ static void memory_of_others(void)
 
 static void all(void)
 {
-    page_end = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) + 4096;
+    page_end = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    page_end += 4096;
     mprotect(page_end, 4096, PROT_NONE);
     IN_CHILD("signalfd", signal_descriptors());
     process_descriptors();
