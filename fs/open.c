@@ -58,12 +58,17 @@ static uint32_t landlock_rights(const struct inode *inode, unsigned flags)
            (mode == LINUX_O_WRONLY || mode == LINUX_O_RDWR ? (uint32_t)LANDLOCK_WRITE_FILE : 0);
 }
 
-static int count_writer(struct file *file)
+// Before leases are looked at: one that is asked for meanwhile sees the open.
+static int count_open(struct file *file)
 {
     struct inode *inode = file->inode;
-    if (!LINUX_S_ISREG(inode->type) ||
-        (atomic_load(&file->flags) & LINUX_O_ACCMODE) == LINUX_O_RDONLY)
+    if (!LINUX_S_ISREG(inode->type))
         return 0;
+    if ((atomic_load(&file->flags) & LINUX_O_ACCMODE) == LINUX_O_RDONLY) {
+        atomic_fetch_add_explicit(&inode->readers, 1, memory_order_seq_cst);
+        file->counted_reader = true;
+        return 0;
+    }
     int err = mount_add_writer(file->path.mnt);
     if (err)
         return err;
@@ -117,7 +122,9 @@ int open_resolved(const struct vfs_caller *c, const struct path *p, unsigned fla
     if (flags & LINUX_O_PATH) {
         file->ops = &path_file_ops;
     } else {
-        err = count_writer(file);
+        err = count_open(file);
+        if (!err)
+            err = vfs_break_leases(c, inode, flags);
         if (!err)
             err = call_open(c, file);
         file->notifies = !err && seen && !p->dentry->anonymous;

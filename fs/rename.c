@@ -186,6 +186,8 @@ static void notify_move(const struct renaming *r, const struct walk *from, const
     struct vfs *vfs = r->c->vfs;
     uint32_t cookie = notify_cookie(vfs);
     bool dir = is_dir(moved);
+    if (from->cur.dentry->inode == to->cur.dentry->inode)
+        notify_name(vfs, from->cur.dentry->inode, NOTIFY_RENAME, from->last, dir, 0);
     notify_name(vfs, from->cur.dentry->inode, LINUX_IN_MOVED_FROM, from->last, dir, cookie);
     notify_name(vfs, to->cur.dentry->inode, LINUX_IN_MOVED_TO, to->last, dir, cookie);
 }

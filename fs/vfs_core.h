@@ -223,6 +223,8 @@ struct vfs {
     size_t hidden_count;
 
     // Watches (fs/notify.h); the hook is set at boot.
+    void *lease_ctx;
+    int (*break_leases)(void *ctx, struct inode *inode, unsigned flags, struct task *task);
     void *event_ctx;
     void (*event)(void *ctx, struct inode *inode, const struct vfs_event *e);
     void *file_event_ctx;
@@ -259,6 +261,15 @@ bool perm_owner_or_capable(const struct vfs_caller *c, uint32_t uid);
 // Nobody may begin to run the file until it is removed again. -LINUX_ETXTBSY when it is running.
 NODISCARD int inode_add_writer(struct inode *inode);
 void inode_remove_writer(struct inode *inode);
+
+// Waits until no lease forbids an open with these flags.
+static inline int vfs_break_leases(const struct vfs_caller *c, struct inode *inode, unsigned flags)
+{
+    struct vfs *vfs = c->vfs;
+    return LIKELY(!atomic_load_explicit(&inode->leases, memory_order_acquire))
+               ? 0
+               : vfs->break_leases(vfs->lease_ctx, inode, flags, c->task);
+}
 
 // --- Files (fs/file.c, fs/open.c) ----------------------------------------------------------------
 struct file *file_alloc(const struct cred *cred, uint32_t flags);

@@ -1,5 +1,6 @@
 // The end of tasks: what they hold, who inherits their children, who is told.
 #include "kernel/acct.h"
+#include "kernel/async.h"
 #include "kernel/core_dump.h"
 #include "kernel/cred.h"
 #include "kernel/fd.h"
@@ -397,6 +398,7 @@ static void drop_files(struct task *task)
     task->files = NULL;
     lock_release(&task->lock);
     fd_table_put(files, task);
+    async_flush(task->kernel); // what closing told is known when the parent hears
 }
 
 static void drop_fs(struct task *task)

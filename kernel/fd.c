@@ -1,4 +1,5 @@
 #include "kernel/fd.h"
+#include "kernel/dnotify.h"
 #include "kernel/task.h"
 #include "platform/abi/fs.h"
 #include "platform/abi/linux_errno.h"
@@ -159,6 +160,8 @@ static void close_file(struct fd_table *t, struct file *file, struct task *task)
 {
     if (file->ops->flush)
         file->ops->flush(file, task);
+    if (task)
+        dnotify_close(task->kernel, file, t);
     if (file->inode && !(atomic_load_explicit(&file->flags, memory_order_relaxed) & LINUX_O_PATH))
         vfs_lock_release_owner(file->inode, t);
     file_put(file);

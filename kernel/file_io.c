@@ -236,15 +236,15 @@ int64_t sys_sync_file_range(struct task *task, int32_t fd, int64_t offset, int64
                             uint32_t flags)
 {
     int64_t end;
-    if (flags & ~7u || offset < 0 || len < 0 || __builtin_add_overflow(offset, len, &end))
-        return -LINUX_EINVAL;
     struct file *file = fd_get_io(task, fd);
     if (!file)
         return -LINUX_EBADF;
     int64_t result = -LINUX_ESPIPE;
     uint32_t type = file->inode ? file->inode->type : 0;
+    if (flags & ~7u || offset < 0 || len < 0 || __builtin_add_overflow(offset, len, &end))
+        result = -LINUX_EINVAL;
     // Writing the whole file out is more than the range asked for.
-    if (type == LINUX_S_IFREG || type == LINUX_S_IFDIR)
+    else if (type == LINUX_S_IFREG || type == LINUX_S_IFDIR)
         result = flags ? file_fsync(file, true) : 0;
     file_put(file);
     return result;

@@ -5,6 +5,7 @@
 #include "kernel/pid_ns.h"
 #include "kernel/process.h"
 #include "kernel/syscall_handlers.h"
+#include "kernel/trace_access.h"
 #include "kernel/wait.h"
 #include "platform/abi/futex.h"
 #include "platform/abi/linux_errno.h"
@@ -178,9 +179,9 @@ int64_t sys_get_robust_list(struct task *task, int32_t pid, uaddr_t head, uaddr_
     if (!target)
         return -LINUX_ESRCH;
     uint64_t value = target->robust_list, size = sizeof(struct linux_robust_list_head);
-    bool own = target->process == task->process || task_capable(task, LINUX_CAP_SYS_ADMIN);
+    bool may = task_may_trace(task, target);
     task_put(target);
-    if (!own)
+    if (!may)
         return -LINUX_EPERM;
     return user_put(task, len, &size) || user_put(task, head, &value) ? -LINUX_EFAULT : 0;
 }

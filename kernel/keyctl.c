@@ -173,9 +173,11 @@ static int64_t link_found(struct task *task, struct key_ref found, const struct 
     return err ? err : found.key->serial;
 }
 
-// There is no program to ask for a key: what is not there stays away.
-int64_t sys_request_key(struct task *task, uaddr_t type_addr, uaddr_t desc_addr, uaddr_t info_addr,
-                        int32_t dest_id)
+// Looks for a key in a ring, or where its owner would have it when `ring_id` is NULL, and links it
+// to `dest_id` if that is given. There is no program to ask for a key: what is not there stays
+// away.
+static int64_t find_key(struct task *task, const int32_t *ring_id, uaddr_t type_addr,
+                        uaddr_t desc_addr, uaddr_t info_addr, int32_t dest_id)
 {
     char type[KEY_TYPE_MAX], *desc = NULL, *info = NULL;
     int64_t result = read_type(task, type_addr, type);
@@ -184,13 +186,17 @@ int64_t sys_request_key(struct task *task, uaddr_t type_addr, uaddr_t desc_addr,
     if (!result && info_addr)
         result = read_text(task, info_addr, &info);
     if (!result) {
-        struct key_ref dest, found;
+        struct key_ref ring, dest, found;
         lock_acquire(&KEYS_LOCK(task));
-        if (dest_id)
+        if (ring_id)
+            result = key_lookup(task, *ring_id, 0, KEY_SEARCH, &ring);
+        if (!result && dest_id)
             result = key_lookup(task, dest_id, LOOKUP_CREATE, KEY_WRITE, &dest);
         const struct key_type *kind = key_type_find(type);
         if (!result)
-            result = kind ? keys_search_own(task, kind, desc, &found) : -LINUX_ENOKEY;
+            result = !kind     ? -LINUX_ENOKEY
+                     : ring_id ? keyring_search(task->cred, ring, kind, desc, &found)
+                               : keys_search_own(task, kind, desc, &found);
         if (!result)
             result = link_found(task, found, dest_id ? &dest : NULL);
         else if (result == -LINUX_EAGAIN)
@@ -202,30 +208,9 @@ int64_t sys_request_key(struct task *task, uaddr_t type_addr, uaddr_t desc_addr,
     return result;
 }
 
-static int64_t do_search(struct task *task, int32_t ring_id, uaddr_t type_addr, uaddr_t desc_addr,
-                         int32_t dest_id)
+int64_t sys_request_key(struct task *task, uaddr_t type, uaddr_t desc, uaddr_t info, int32_t dest)
 {
-    char type[KEY_TYPE_MAX], *desc = NULL;
-    int64_t result = read_type(task, type_addr, type);
-    if (!result)
-        result = read_text(task, desc_addr, &desc);
-    if (!result) {
-        struct key_ref ring, dest, found;
-        lock_acquire(&KEYS_LOCK(task));
-        result = key_lookup(task, ring_id, 0, KEY_SEARCH, &ring);
-        if (!result && dest_id)
-            result = key_lookup(task, dest_id, LOOKUP_CREATE, KEY_WRITE, &dest);
-        const struct key_type *kind = key_type_find(type);
-        if (!result)
-            result = kind ? keyring_search(task->cred, ring, kind, desc, &found) : -LINUX_ENOKEY;
-        if (!result)
-            result = link_found(task, found, dest_id ? &dest : NULL);
-        else if (result == -LINUX_EAGAIN)
-            result = -LINUX_ENOKEY;
-        lock_release(&KEYS_LOCK(task));
-    }
-    free(desc);
-    return result;
+    return find_key(task, NULL, type, desc, info, dest);
 }
 
 // --- What a key holds ----------------------------------------------------------------------------
@@ -574,7 +559,8 @@ static int64_t do_security(struct task *task, int32_t id, uaddr_t buf, uint64_t 
     lock_release(&KEYS_LOCK(task));
     if (!err && buf && size)
         err = user_put(task, buf, &none);
-    return err ? err : 1;
+    // Who may not see it may if it is his to make: nobody's is.
+    return err == -LINUX_EACCES ? -LINUX_ENOKEY : err ? err : 1;
 }
 
 static int64_t do_capabilities(struct task *task, uaddr_t buf, uint64_t size)
@@ -636,7 +622,7 @@ int64_t sys_keyctl(struct task *task, int32_t op, uint64_t a, uint64_t b, uint64
     case DESCRIBE:
         return do_describe(task, id, b, c);
     case SEARCH:
-        return do_search(task, id, b, c, (int32_t)d);
+        return find_key(task, &id, b, c, 0, (int32_t)d);
     case READ:
         return do_read(task, id, b, c);
     case INSTANTIATE: // there are no keys under construction, so nobody may finish one

@@ -352,10 +352,15 @@ int mm_futex_key(struct mm *mm, uint64_t addr, bool *shared, const void **object
     lock_acquire(&mm->lock);
     struct vma *v = addr < MEM_VA_END ? vma_at(mm, addr) : NULL;
     if (v) {
-        *shared = (v->flags & VMA_MAP_SHARED) && v->file && v->file->inode;
+        bool file = v->file && v->file->inode;
+        unsigned rights = vma_rights(v->prot);
+        // A private page that may be written is the mm's own before anybody waits on it. One that
+        // may not is the file's, or cannot be told from the copies other processes have.
+        *shared = file && ((v->flags & VMA_MAP_SHARED) || !(rights & LINUX_PROT_WRITE));
         *object = *shared ? v->file->inode : NULL;
         *page = *shared ? v->page + (addr - v->start) / PAGE_SIZE : 0;
-        err = 0;
+        if (rights & (*shared ? LINUX_PROT_READ : LINUX_PROT_WRITE))
+            err = 0;
     }
     lock_release(&mm->lock);
     return err;

@@ -53,6 +53,9 @@ NODISCARD int mm_pin(struct mm *mm, uint64_t addr, enum mem_access access, bool 
 NODISCARD int mm_copy(struct mm *mm, uint64_t addr, void *to, const void *from, size_t n,
                       bool force);
 
+// With LINUX_MAP_*: what is locked is not held to RLIMIT_MEMLOCK (CAP_IPC_LOCK).
+#define MM_MAP_LOCK_FREELY 0x2000000u
+
 // mmap(2) for kernel use (ELF segments, stack, vDSO). prot and flags are LINUX_PROT_*, LINUX_MAP_*.
 // Returns the address or a negative errno.
 int64_t mm_map(struct mm *mm, uint64_t addr, uint64_t len, unsigned prot, unsigned flags,

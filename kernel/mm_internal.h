@@ -32,6 +32,8 @@ enum {
     MM_MAP_COUNT_MAX = 65530, // vm.max_map_count
     MM_STACK_GUARD = 256,     // pages kept free below a growing stack
 };
+// RLIMIT_MEMLOCK of the task's mm, for those it binds; under mm->lock.
+uint64_t mm_lock_limit(const struct task *task);
 #define MM_MIN_ADDR 0x10000ull // vm.mmap_min_addr
 
 // One mapping. Guarded by mm->lock; file, page and mm also by the registry (kernel/file_maps.c).

@@ -1,5 +1,6 @@
 #include "kernel/pipe.h"
 #include "kernel/anon.h"
+#include "kernel/async.h"
 #include "kernel/file.h"
 #include "kernel/kernel.h"
 #include "kernel/syscall_handlers.h"
@@ -9,6 +10,7 @@
 #include "platform/abi/fs.h"
 #include "platform/abi/linux_errno.h"
 #include "platform/abi/poll.h"
+#include "platform/abi/signal.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +38,9 @@ struct pipe {
     _Atomic uint32_t reader_opens, writer_opens;
     struct wait_queue readable; // data, or the last writer went
     struct wait_queue writable; // room, or the last reader went
+    // O_ASYNC. As on Linux every read and every write tells, whether it was waited for or not.
+    struct kernel *kernel;
+    struct async_list readers_told, writers_told;
 };
 
 static uint32_t load(const _Atomic uint32_t *word)
@@ -48,7 +53,7 @@ static void store(_Atomic uint32_t *word, uint32_t value)
     atomic_store_explicit(word, value, memory_order_release);
 }
 
-static struct pipe *pipe_new(void)
+static struct pipe *pipe_new(struct kernel *kernel)
 {
     struct pipe *p = calloc(1, sizeof *p);
     if (!p)
@@ -57,6 +62,9 @@ static struct pipe *pipe_new(void)
     p->capacity = PIPE_DEFAULT_SIZE;
     wait_queue_init(&p->readable);
     wait_queue_init(&p->writable);
+    p->kernel = kernel;
+    async_list_init(&p->readers_told);
+    async_list_init(&p->writers_told);
     return p;
 }
 
@@ -169,7 +177,10 @@ static ssize_t drain(struct pipe *p, struct iter *it)
     size_t done = 0;
     while (it->left > 0 && load(&p->used)) {
         void *host;
-        size_t n = it->ops->pin(it, it->left, true, &host);
+        // As in Linux nothing is taken of a page that cannot be stored whole.
+        size_t n = it->left < PIPE_ATOMIC ? it->left : (size_t)PIPE_ATOMIC;
+        n = n < load(&p->used) ? n : load(&p->used);
+        n = user_iter_check(it, n, true) ? 0 : it->ops->pin(it, it->left, true, &host);
         if (!n)
             return done ? (ssize_t)done : -LINUX_EFAULT;
         lock_acquire(&p->lock);
@@ -194,14 +205,14 @@ static ssize_t pipe_read(struct file *file, struct iter *it, uint64_t *pos)
     struct pipe *p = file->private;
     if (!it->left)
         return 0;
-    for (;;) {
-        ssize_t n = drain(p, it);
-        if (n)
-            return n;
+    ssize_t n;
+    while (!(n = drain(p, it))) {
         n = pipe_wait_readable(p, it->task, it->nonblock);
         if (n <= 0)
-            return n;
+            break;
     }
+    async_tell(p->kernel, &p->writers_told, LINUX_POLL_OUT);
+    return n;
 }
 
 // --- Writing -------------------------------------------------------------------------------------
@@ -220,6 +231,7 @@ static ssize_t wait_for_room(struct pipe *p, struct task *task, bool nonblock, u
         return free_bytes(p);
     if (nonblock || !task)
         return -LINUX_EAGAIN;
+    async_tell(p->kernel, &p->readers_told, LINUX_POLL_IN);
     struct task_waiter w;
     task_waiter_add(&w, task, &p->writable, WRITABLE | LINUX_POLLERR);
     int err = 0;
@@ -280,15 +292,42 @@ static ssize_t write_atomic(struct pipe *p, struct iter *it)
 }
 
 // One step of a long write: at most a page, straight from guest memory.
-static ssize_t write_page(struct pipe *p, struct iter *it)
+static ssize_t write_page(struct pipe *p, struct iter *it, size_t most)
 {
     void *host;
-    size_t n = it->ops->pin(it, it->left, false, &host);
+    size_t n = it->ops->pin(it, most, false, &host);
     if (!n)
         return -LINUX_EFAULT;
     ssize_t put = put_bytes(p, host, n, 1);
     it->ops->unpin(it, put > 0 ? (size_t)put : 0);
     return put == -LINUX_EPIPE ? file_broken_pipe(it->task) : put;
+}
+
+static ssize_t write_bytes(struct pipe *p, struct iter *it)
+{
+    if (it->left <= PIPE_ATOMIC)
+        return write_atomic(p, it);
+    size_t done = 0, checked = 0;
+    ssize_t n = 0;
+    while (it->left > 0) {
+        // Once begun it fills the pipe to the last byte; it waits for room worth waking up for.
+        n = done && free_bytes(p) && load(&p->readers)
+                ? 1
+                : wait_for_room(p, it->task, it->nonblock, wanted(it->left));
+        if (n > 0 && done == checked) {
+            // As in Linux nothing is written of a page that is not there whole.
+            size_t page = it->left < PIPE_ATOMIC ? it->left : (size_t)PIPE_ATOMIC;
+            int err = user_iter_check(it, page, false);
+            n = err ? err : n;
+            checked += page;
+        }
+        if (n > 0)
+            n = write_page(p, it, checked - done);
+        if (n < 0)
+            break;
+        done += (size_t)n;
+    }
+    return done ? (ssize_t)done : n;
 }
 
 static ssize_t pipe_write(struct file *file, struct iter *it, uint64_t *pos)
@@ -297,22 +336,9 @@ static ssize_t pipe_write(struct file *file, struct iter *it, uint64_t *pos)
     struct pipe *p = file->private;
     if (!it->left)
         return 0;
-    if (it->left <= PIPE_ATOMIC)
-        return write_atomic(p, it);
-    size_t done = 0;
-    ssize_t n = 0;
-    while (it->left > 0) {
-        // Once begun it fills the pipe to the last byte; it waits for room worth waking up for.
-        n = done && free_bytes(p) && load(&p->readers)
-                ? 1
-                : wait_for_room(p, it->task, it->nonblock, wanted(it->left));
-        if (n > 0)
-            n = write_page(p, it);
-        if (n < 0)
-            break;
-        done += (size_t)n;
-    }
-    return done ? (ssize_t)done : n;
+    ssize_t n = write_bytes(p, it);
+    async_tell(p->kernel, &p->readers_told, LINUX_POLL_IN);
+    return n;
 }
 
 // --- Pieces for splice ---------------------------------------------------------------------------
@@ -340,6 +366,7 @@ size_t pipe_take(struct pipe *p, void *buf, size_t n)
     lock_release(&p->lock);
     if (got)
         wake_writers(p, free_before);
+    async_tell(p->kernel, &p->writers_told, LINUX_POLL_OUT);
     return got;
 }
 
@@ -376,6 +403,7 @@ ssize_t pipe_append(struct pipe *p, const void *buf, size_t n)
         return result;
     if (fit)
         wake_readers(p);
+    async_tell(p->kernel, &p->readers_told, LINUX_POLL_IN);
     return (ssize_t)fit;
 }
 
@@ -421,6 +449,7 @@ static void end_closed(struct pipe *p, bool reads, bool writes)
         store(&p->readers, load(&p->readers) - 1);
     if (writes)
         store(&p->writers, load(&p->writers) - 1);
+    bool one_sided = !load(&p->readers) != !load(&p->writers);
     if (!load(&p->readers) && !load(&p->writers)) {
         // Nobody can see the data any more, even if the fifo is opened again.
         free(p->ring);
@@ -431,6 +460,10 @@ static void end_closed(struct pipe *p, bool reads, bool writes)
     lock_release(&p->lock);
     wait_queue_wake(&p->readable, READABLE | LINUX_POLLHUP, false);
     wait_queue_wake(&p->writable, WRITABLE | LINUX_POLLERR, false);
+    if (one_sided) {
+        async_tell(p->kernel, &p->readers_told, LINUX_POLL_IN);
+        async_tell(p->kernel, &p->writers_told, LINUX_POLL_OUT);
+    }
 }
 
 static void pipe_release(struct file *file)
@@ -438,11 +471,24 @@ static void pipe_release(struct file *file)
     end_closed(file->private, file_is_readable(file), file_is_writable(file));
 }
 
+static int pipe_set_async(struct file *file, struct task *task, int fd, bool on)
+{
+    struct pipe *p = file->private;
+    struct async_list *lists[ASYNC_LISTS];
+    unsigned n = 0;
+    if (file_is_readable(file))
+        lists[n++] = &p->readers_told;
+    if (file_is_writable(file))
+        lists[n++] = &p->writers_told;
+    return async_join(file, task, fd, on, lists, n);
+}
+
 static const struct file_ops pipe_file_ops = {
     .read = pipe_read,
     .write = pipe_write,
     .poll = pipe_poll,
     .ioctl = pipe_ioctl,
+    .set_async = pipe_set_async,
     .release = pipe_release,
 };
 
@@ -490,9 +536,9 @@ int64_t pipe_set_size(struct task *task, struct file *file, uint32_t size)
 // --- Opening -------------------------------------------------------------------------------------
 
 // The inode's pipe, made when this is the first open.
-static int attach(struct inode *inode, struct pipe **out)
+static int attach(struct kernel *kernel, struct inode *inode, struct pipe **out)
 {
-    struct pipe *fresh = pipe_new();
+    struct pipe *fresh = pipe_new(kernel);
     if (!fresh)
         return -LINUX_ENOMEM;
     lock_acquire(&inode->lock);
@@ -524,9 +570,8 @@ static int wait_for_partner(struct task *task, struct wait_queue *queue,
 
 int pipe_open_fifo(struct inode *inode, struct file *file, const struct vfs_caller *c, void *ctx)
 {
-    (void)ctx;
     struct pipe *p;
-    int err = attach(inode, &p);
+    int err = attach(ctx, inode, &p);
     if (err)
         return err;
     bool reads = file_is_readable(file), writes = file_is_writable(file);
@@ -574,7 +619,7 @@ static struct file *open_end(struct kernel *kernel, struct inode *inode, const s
 int pipe_create(struct kernel *kernel, const struct cred *cred, uint32_t flags,
                 struct file **read_end, struct file **write_end)
 {
-    struct pipe *p = pipe_new();
+    struct pipe *p = pipe_new(kernel);
     if (!p)
         return -LINUX_ENOMEM;
     struct inode *inode;

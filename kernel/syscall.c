@@ -1,4 +1,5 @@
 #include "kernel/syscall.h"
+#include "kernel/async.h"
 #include "kernel/seccomp.h"
 #include "kernel/strace.h"
 #include "kernel/syscall_table.h"
@@ -108,6 +109,8 @@ static void make_call(struct task *task, uint32_t nr)
     else
         result = answer_without_handler(entry);
 
+    if (UNLIKELY(task->async_due))
+        async_flush_task(task);
     if (UNLIKELY(begin))
         usage_sample_end(task, begin);
     x[0] = (uint64_t)result;

@@ -100,6 +100,7 @@ struct task {
     uint64_t blocked, saved_blocked;
     uint64_t real_blocked;     // the mask outside of sigtimedwait, which opens it for its set
     bool restore_blocked;      // saved_blocked comes back after delivery, or if there is none
+    bool async_due;            // self: it made events that wait to be sent (kernel/async.c)
     bool kill_pending;         // another thread's exec ends this one
     bool exit_begun;           // takes no more signals
     bool stop_counted;         // has still to stop for the process's group stop

@@ -111,6 +111,11 @@ int user_write_nofault(struct task *task, uaddr_t addr, const void *buf, size_t 
     return copy(task, addr, NULL, buf, n, true) == n ? 0 : -LINUX_EFAULT;
 }
 
+bool user_is_range(uaddr_t addr, uint64_t n)
+{
+    return n <= MEM_VA_END && cpu_untag(addr) <= MEM_VA_END - n;
+}
+
 int user_fault_in(struct task *task, uaddr_t addr, bool write)
 {
     if (!task->mm || !fault_in(task, addr, write ? MEM_WRITE : MEM_READ))
@@ -323,6 +328,23 @@ static const struct iter_ops user_iter_ops = {
     .pin = user_pin,
     .unpin = user_unpin,
 };
+
+int user_iter_check(const struct iter *it, size_t n, bool write)
+{
+    if (it->ops != &user_iter_ops)
+        return 0;
+    struct iter ahead = *it;
+    while (n > 0) {
+        size_t room;
+        uaddr_t addr = iter_address(&ahead, &room);
+        size_t part = to_page_end(addr, n < room ? n : room);
+        if (user_fault_in(it->task, addr, write))
+            return -LINUX_EFAULT;
+        iter_advance(&ahead, part);
+        n -= part;
+    }
+    return 0;
+}
 
 void user_iter(struct iter *it, struct task *task, uaddr_t addr, size_t n)
 {

@@ -24,6 +24,10 @@ NODISCARD int user_zero(struct task *task, uaddr_t addr, size_t n);
 #define user_get(task, addr, ptr) user_read((task), (addr), (ptr), sizeof *(ptr))
 #define user_put(task, addr, ptr) user_write((task), (addr), (ptr), sizeof *(ptr))
 
+// Whether a range is of the guest's part of the address space, mapped or not: what Linux asks of a
+// buffer before it looks at anything else.
+bool user_is_range(uaddr_t addr, uint64_t n);
+
 // Copies up to and including the NUL. Returns the length without NUL; -LINUX_ENAMETOOLONG when no
 // NUL comes within `size` bytes.
 ssize_t user_string(struct task *task, uaddr_t addr, char *buf, size_t size);
@@ -56,5 +60,7 @@ NODISCARD int user_fault_in(struct task *task, uaddr_t addr, bool write);
 void user_iter(struct iter *it, struct task *task, uaddr_t addr, size_t n);
 NODISCARD int user_iter_vec(struct iter *it, struct task *task, uaddr_t iov, size_t count);
 void user_iter_done(struct iter *it);
+// Whether the next `n` bytes can be read, or written: for transfers that take all of them or none.
+NODISCARD int user_iter_check(const struct iter *it, size_t n, bool write);
 
 #endif

@@ -8,6 +8,7 @@
 #include "platform/abi/capability.h"
 #include "platform/abi/linux_errno.h"
 #include "platform/abi/poll.h"
+#include "platform/abi/signal.h"
 #include "platform/host_socket.h"
 #include "platform/poller.h"
 #include <stdlib.h>
@@ -23,6 +24,7 @@ enum {
 struct inet_sock {
     struct socket base;
     int host_fd; // immutable
+    bool urgent; // the poller's: urgent data was there when it looked last
     struct poller_source source;
 };
 
@@ -31,6 +33,25 @@ static const struct socket_ops inet_ops;
 static struct inet_sock *inet_of(struct socket *s)
 {
     return CONTAINER_OF(s, struct inet_sock, base);
+}
+
+// What the poller sees, as reasons: it reports states, so an old one may be told again.
+static void tell(struct inet_sock *i, uint32_t events)
+{
+    struct socket *s = &i->base;
+    struct file *file = atomic_load_explicit(&s->file, memory_order_acquire);
+    bool urgent = events & LINUX_POLLPRI;
+    if (urgent && !i->urgent && file)
+        async_tell_urgent(s->kernel, file, &s->told);
+    i->urgent = urgent;
+    if (events & LINUX_POLLERR)
+        async_tell(s->kernel, &s->told, LINUX_POLL_ERR);
+    if (events & LINUX_POLLHUP)
+        socket_tell_data(s, LINUX_POLL_HUP);
+    else if (events & LINUX_POLLIN)
+        socket_tell_data(s, LINUX_POLL_IN);
+    if (events & LINUX_POLLOUT)
+        socket_tell_room(s);
 }
 
 static void host_ready(struct poller_source *source, uint32_t events)
@@ -42,6 +63,7 @@ static void host_ready(struct poller_source *source, uint32_t events)
         events |= LINUX_POLLWRNORM | LINUX_POLLWRBAND;
     // Errors and hangups concern everybody.
     bool all = events & (LINUX_POLLERR | LINUX_POLLHUP);
+    tell(i, events); // first: a reader that wakes is none that waits
     wait_queue_wake(&i->base.queue, all ? 0 : events, true);
 }
 
@@ -183,6 +205,7 @@ static int inet_connect(struct socket *s, struct task *task, const struct sock_a
     if (err)
         return err;
     uint64_t deadline = socket_deadline(s, true);
+    atomic_store_explicit(&s->no_room, true, memory_order_relaxed); // until it is connected
     err = host_socket_connect(i->host_fd, addr->bytes, addr->len);
     // EALREADY: an attempt that a signal interrupted goes on.
     if ((err == -LINUX_EINPROGRESS || err == -LINUX_EALREADY) && !nonblock) {
@@ -257,6 +280,8 @@ static int inet_shutdown(struct socket *s, int how)
 static ssize_t send_one(struct inet_sock *i, struct message *m, const struct host_message *h)
 {
     ssize_t n = host_socket_send(i->host_fd, h, m->flags);
+    if (n == -LINUX_EAGAIN)
+        atomic_store_explicit(&i->base.no_room, true, memory_order_relaxed);
     if (n != -LINUX_EAGAIN || m->nonblock || !m->task)
         return n;
     struct task_waiter w;
@@ -327,7 +352,9 @@ static ssize_t receive_one(struct inet_sock *i, struct message *m, struct host_m
     if (n != -LINUX_EAGAIN || m->nonblock || !m->task || m->flags & LINUX_MSG_ERRQUEUE)
         return n;
     struct task_waiter w;
+    bool stream = i->base.type == LINUX_SOCK_STREAM;
     task_waiter_add(&w, m->task, &i->base.queue, LINUX_POLLIN | LINUX_POLLPRI | LINUX_POLLRDHUP);
+    atomic_fetch_add_explicit(&i->base.data_waiters, stream, memory_order_relaxed);
     for (;;) {
         *h = fresh;
         n = host_socket_receive(i->host_fd, h, m->flags);
@@ -337,6 +364,7 @@ static ssize_t receive_one(struct inet_sock *i, struct message *m, struct host_m
         if (n)
             break;
     }
+    atomic_fetch_sub_explicit(&i->base.data_waiters, stream, memory_order_relaxed);
     task_waiter_remove(&w);
     return n;
 }

@@ -4,6 +4,7 @@
 #include "kernel/task.h"
 #include "kernel/wait.h"
 #include "platform/abi/linux_errno.h"
+#include "platform/abi/signal.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,6 +58,8 @@ void unix_message_free(struct unix_message *msg)
     struct unix_sock *sender = msg->sender;
     atomic_fetch_sub_explicit(&sender->in_flight, cost_of(msg), memory_order_acq_rel);
     wait_queue_wake(&sender->base.queue, UNIX_WRITABLE, false);
+    if (unix_has_room(sender))
+        socket_tell_room(&sender->base);
     unix_transit_end(sender->base.kernel, msg->rights);
     message_discard(msg);
 }
@@ -115,6 +118,7 @@ static int wait_for_room(struct unix_sock *u, const struct message *m, size_t ne
     if (room_left(u) >= need)
         return 0;
     struct task_waiter w;
+    atomic_store_explicit(&u->base.no_room, true, memory_order_relaxed);
     if (m->nonblock || !m->task)
         return -LINUX_EAGAIN;
     task_waiter_add(&w, m->task, &u->base.queue, UNIX_WRITABLE);
@@ -170,6 +174,7 @@ static ssize_t send_chunk(struct unix_sock *u, struct unix_sock *peer, struct me
         message_discard(msg);
         return broken_pipe(m);
     }
+    socket_tell_data(&peer->base, LINUX_POLL_IN); // first: a reader that wakes is none that waits
     wait_queue_wake(&peer->base.queue, UNIX_READABLE, true);
     return (ssize_t)n;
 }
@@ -299,16 +304,20 @@ ssize_t unix_stream_recv(struct socket *s, struct message *m)
                     !(m->flags & LINUX_MSG_PEEK && done);
         if (!more || m->nonblock || !m->task)
             break;
-        if (!waiting)
+        if (!waiting) {
             task_waiter_add(&w, m->task, &s->queue, UNIX_READABLE);
-        else
+            atomic_fetch_add_explicit(&s->data_waiters, 1, memory_order_relaxed);
+        } else {
             err = socket_wait(m->task, false, m->deadline);
+        }
         if (waiting && err)
             break;
         waiting = true;
     }
-    if (waiting)
+    if (waiting) {
+        atomic_fetch_sub_explicit(&s->data_waiters, 1, memory_order_relaxed);
         task_waiter_remove(&w);
+    }
     return done ? (ssize_t)done : err;
 }
 
@@ -419,8 +428,10 @@ ssize_t unix_dgram_send(struct socket *s, struct message *m)
         err = deliver_wait(u, to, msg, m);
     if (err && msg)
         message_discard(msg);
-    if (!err)
+    if (!err) {
         wait_queue_wake(&to->base.queue, UNIX_READABLE, true);
+        async_tell(to->base.kernel, &to->base.told, LINUX_POLL_IN);
+    }
     if (err == -LINUX_ECONNREFUSED && connected)
         forget_peer(u, to);
     unix_put(to);

@@ -153,7 +153,7 @@ static int set_modes(struct tty *tty, struct task *task, uint64_t arg, enum term
     note_mode_packet(tty, &old, &tio);
     tty_take_typed(tty, &due);
     tty_move_echo(tty, &due);
-    wait_queue_wake(&tty->near_wait, LINUX_POLLOUT | LINUX_POLLWRNORM, false);
+    tty_wake_writers(tty);
     tty_unlock(tty, &due);
     return 0;
 }
@@ -254,7 +254,7 @@ static int flush(struct tty *tty, struct task *task, uint64_t arg, bool near)
         byte_queue_clear(&tty->output);
     if (!near && out)
         byte_queue_clear(&tty->typed);
-    wait_queue_wake(&tty->near_wait, LINUX_POLLOUT | LINUX_POLLWRNORM, false);
+    tty_wake_writers(tty);
     wait_queue_wake(&tty->far_wait, LINUX_POLLOUT | LINUX_POLLWRNORM, false);
     tty_unlock(tty, &due);
     return 0;
