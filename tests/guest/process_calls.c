@@ -95,8 +95,11 @@ static void signal_descriptors(void)
     int info = open(path, O_RDONLY);
     read(info, text, sizeof text - 1);
     close(info);
-    char *mask = strstr(text, "sigmask");
-    SHOW("signalfd in fdinfo", "%s", mask ? strtok(mask, "\n") : "none");
+    unsigned long long mask = 0;
+    char *at = strstr(text, "sigmask:");
+    if (at)
+        sscanf(at, "sigmask: %llx", &mask);
+    SHOW("signalfd in fdinfo", "%llx", mask);
     raise(SIGUSR1);
     raise(SIGUSR2);
     show_call("two at once", read(fd, si, sizeof si));
@@ -143,7 +146,9 @@ static void fdinfo_pid(const char *name, int fd, pid_t pid)
     read(info, text, sizeof text - 1);
     close(info);
     char *at = strstr(text, "Pid:");
-    int shown = at ? atoi(at + 4) : -2;
+    int shown = -2;
+    if (at)
+        sscanf(at, "Pid: %d", &shown);
     SHOW(name, "%s", shown == pid ? "its number" : shown == -1 ? "-1" : "another");
 }
 

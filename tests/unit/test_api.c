@@ -513,15 +513,27 @@ static bool starts(ish_kernel *kernel, ish_spawn spawn)
     return true;
 }
 
-static void test_bad_arguments(void)
+static const char *const args_argv[] = {"guest", "args", NULL}, *const pause_argv[] = {
+                                                                    "guest", "pause", NULL};
+static const char *const no_strings[] = {NULL};
+
+static ish_spawn good_spawn(void)
 {
-    const char *argv[] = {"guest", "args", NULL}, *none[] = {NULL};
+    return (ish_spawn){.size = sizeof(ish_spawn),
+                       .path = "/bin/guest",
+                       .argv = args_argv,
+                       .envp = no_strings,
+                       .descriptors = {ISH_FD_CLOSED, ISH_FD_CLOSED, ISH_FD_CLOSED}};
+}
+
+static void test_bad_kernels(void)
+{
     char name[80], small[4] = "";
     memset(name, 'n', sizeof name - 1);
     name[sizeof name - 1] = '\0';
     ish_kernel_config config = {
         .size = sizeof config, .root_kind = ISH_ROOT_HOST, .root_path = root, .hostname = name};
-    ish_kernel *kernel = NULL, *other = new_kernel();
+    ish_kernel *kernel = NULL;
     CHECK(&t, ish_kernel_create(&config, &kernel) == -EINVAL, "a host name of 79 bytes is refused");
     config.hostname = "";
     CHECK(&t, ish_kernel_create(&config, &kernel) == -EINVAL, "so is an empty one");
@@ -540,8 +552,7 @@ static void test_bad_arguments(void)
     CHECK(&t, !ish_kernel_create(&config, &kernel), "more processors than there can be are fewer");
     ish_kernel_destroy(kernel);
     config.size = offsetof(ish_kernel_config, memory_limit);
-    if (!CHECK(&t, !ish_kernel_create(&config, &kernel) && other,
-               "an older, shorter struct will do"))
+    if (!CHECK(&t, !ish_kernel_create(&config, &kernel), "an older, shorter struct will do"))
         return;
     CHECK(&t, ish_kernel_find_directory(kernel, "bin") == -EINVAL, "a directory begins with /");
     CHECK(&t,
@@ -553,20 +564,21 @@ static void test_bad_arguments(void)
     statistics.size = sizeof statistics.size;
     CHECK(&t, !ish_kernel_get_statistics(kernel, &statistics) && !statistics.memory_limit,
           "and only as much is filled");
+    ish_kernel_destroy(kernel);
+}
 
-    ish_spawn good = {.size = sizeof good,
-                      .path = "/bin/guest",
-                      .argv = argv,
-                      .envp = none,
-                      .descriptors = {ISH_FD_CLOSED, ISH_FD_CLOSED, ISH_FD_CLOSED}},
-              bad = good;
+static void test_bad_programs(void)
+{
+    ish_kernel *kernel = new_kernel();
+    const ish_spawn good = good_spawn();
+    ish_spawn bad = good;
     bad.size = 3;
     CHECK(&t, !starts(kernel, bad), "a program needs a struct with a size");
     bad = good, bad.path = NULL;
     CHECK(&t, !starts(kernel, bad), "... a path");
     bad = good, bad.argv = NULL;
     CHECK(&t, !starts(kernel, bad), "... arguments");
-    bad = good, bad.argv = none;
+    bad = good, bad.argv = no_strings;
     CHECK(&t, !starts(kernel, bad), "... at least one");
     bad = good, bad.envp = NULL;
     CHECK(&t, !starts(kernel, bad), "... an environment");
@@ -581,7 +593,12 @@ static void test_bad_arguments(void)
     bad = good, bad.path = "guest";
     CHECK(&t, starts(kernel, bad), "a program is found along the usual path");
     ish_kernel_destroy(kernel);
+}
 
+static void test_bad_terminals(void)
+{
+    ish_kernel *kernel = new_kernel(), *other = new_kernel();
+    ish_spawn bad = good_spawn();
     ish_terminal_config screen = {.size = 1, .output = no_output};
     ish_terminal *terminal = NULL;
     CHECK(&t, ish_terminal_create(other, &screen, &terminal) == -EINVAL, "a terminal needs a size");
@@ -589,17 +606,22 @@ static void test_bad_arguments(void)
     CHECK(&t, ish_terminal_create(other, &screen, &terminal) == -EINVAL, "and a screen");
     screen.output = no_output;
     CHECK(&t, !ish_terminal_create(other, &screen, &terminal), "with both it is one");
-    kernel = new_kernel();
-    bad = good, bad.terminal = terminal;
+    bad.terminal = terminal;
     CHECK(&t, kernel && !starts(kernel, bad), "it serves no other kernel");
     ish_terminal_release(terminal);
     ish_terminal_release(NULL);
+    ish_kernel_destroy(kernel);
+    ish_kernel_destroy(other);
+}
 
-    const char *waiting[] = {"guest", "pause", NULL};
-    bad = good, bad.argv = waiting;
+static void test_bad_signals(void)
+{
+    ish_kernel *kernel = new_kernel();
+    ish_spawn spawn = good_spawn();
+    spawn.argv = pause_argv;
     ish_process *process;
     int status;
-    if (!CHECK(&t, !ish_process_start(kernel, &bad, &process), "a program that waits"))
+    if (!CHECK(&t, !ish_process_start(kernel, &spawn, &process), "a program that waits"))
         return;
     CHECK(&t,
           ish_process_signal(process, 0) == -EINVAL && ish_process_signal(process, 65) == -EINVAL &&
@@ -617,7 +639,6 @@ static void test_bad_arguments(void)
           "nobody is there when the kernel is gone");
     ish_process_release(process);
     ish_process_release(NULL);
-    ish_kernel_destroy(other);
 }
 
 int main(int argc, char **argv)
@@ -629,7 +650,10 @@ int main(int argc, char **argv)
     put_program(argv[1]);
     test_words();
     test_refusals();
-    test_bad_arguments();
+    test_bad_kernels();
+    test_bad_programs();
+    test_bad_terminals();
+    test_bad_signals();
     test_run();
     test_start_failures();
     test_two_kernels();
