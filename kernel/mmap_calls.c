@@ -12,7 +12,7 @@
 #include <string.h>
 
 int64_t sys_mmap(struct task *task, uaddr_t addr, uint64_t len, uint64_t prot, uint64_t flags,
-                 uint64_t fd, uint64_t offset)
+                 int64_t fd, uint64_t offset)
 {
     if (offset & PAGE_MASK)
         return -LINUX_EINVAL;
