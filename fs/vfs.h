@@ -522,8 +522,6 @@ struct file_ops {
     int (*fallocate)(struct file *file, unsigned mode, uint64_t offset, uint64_t len);
     // NULL: the inode's get_page.
     int (*get_page)(struct file *file, uint64_t index, struct frame **out);
-    // Flags of fcntl(F_SETFL) changed. Optional.
-    void (*set_flags)(struct file *file, unsigned flags);
     // O_ASYNC is wanted, or no more: sets the flag too. NULL: it cannot be.
     int (*set_async)(struct file *file, struct task *task, int fd, bool on);
     // One line or more for /proc/PID/fdinfo. Optional; returns length.

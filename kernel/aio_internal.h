@@ -57,18 +57,19 @@ struct aio_context {
     _Atomic bool dead; // out of the list
     uint32_t room;     // events that have still a place
     struct list events;
-    struct list polls;     // struct aio_poll, not yet fulfilled
-    struct kernel *polled; // there were such requests: whose work to wait for at the end
+    struct list polls; // struct aio_poll, not yet fulfilled
     struct wait_queue queue;
 };
 
 struct aio_contexts {
-    struct lock lock; // rank aio
+    _Atomic unsigned refs; // the address space, requests that wait
+    struct lock lock;      // rank aio
     struct list list;
     uint32_t total; // places of all
 };
 
-// Held by a call, or by a request that waits.
+void aio_contexts_put(struct aio_contexts *all);
+// Held by the list, by a call, or by a request that waits.
 void aio_context_put(struct aio_contexts *all, struct aio_context *c);
 // Takes the place of one event: -LINUX_EAGAIN, -LINUX_EINVAL.
 NODISCARD int aio_take_room(struct aio_contexts *all, struct aio_context *c);

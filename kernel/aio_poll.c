@@ -21,7 +21,7 @@ struct aio_poll {
     struct list link;      // aio_context.polls; guarded by contexts->lock
     _Atomic unsigned refs; // the list, and work that was posted
     struct kernel *kernel;
-    struct aio_contexts *all;
+    struct aio_contexts *all;    // referenced
     struct aio_context *context; // held while on the list
     struct aio_event *event;     // what it becomes
     struct file *file, *resfd;   // referenced; resfd may be NULL
@@ -43,6 +43,7 @@ static void poll_put(struct aio_poll *p)
     free(p->event);
     file_put(p->file);
     file_put(p->resfd);
+    aio_contexts_put(p->all);
     free(p);
 }
 
@@ -139,6 +140,7 @@ static struct aio_poll *poll_new(struct task *task, struct aio_contexts *all, st
     list_init(&p->link);
     atomic_init(&p->refs, 1);
     p->kernel = task->kernel;
+    atomic_fetch_add_explicit(&all->refs, 1, memory_order_relaxed);
     p->all = all;
     p->context = c;
     *e = (struct aio_event){.event = {.data = cb->data, .obj = addr}};
@@ -172,7 +174,6 @@ int aio_poll_submit(struct task *task, struct aio_contexts *all, struct aio_cont
     atomic_fetch_add_explicit(&p->refs, 1, memory_order_relaxed);
     lock_acquire(&all->lock);
     c->refs++;
-    c->polled = task->kernel;
     list_add_tail(&c->polls, &p->link);
     lock_release(&all->lock);
     if (!ready)
@@ -205,14 +206,8 @@ void aio_poll_end(struct aio_contexts *all, struct aio_context *c)
         struct aio_poll *p = list_first(&c->polls, struct aio_poll, link);
         list_remove(&p->link);
         lock_release(&all->lock);
-        leave_queues(p);
-        poll_put(p);
+        let_go(p);
         lock_acquire(&all->lock);
-        c->refs--;
     }
-    struct kernel *used_by = c->polled;
     lock_release(&all->lock);
-    // Work that was posted looks at the contexts: it is through when this returns.
-    if (used_by)
-        async_flush(used_by);
 }
