@@ -397,7 +397,7 @@ static void fakefs_times_set(struct host_node *node)
     atomic_store_explicit(&node->btime, st.btime, memory_order_relaxed);
     if (!atomic_load_explicit(&node->recorded, memory_order_relaxed))
         return;
-    struct inode *inode = node->inode;
+    struct inode *inode = &node->inode;
     lock_acquire(&inode->lock);
     const struct host_meta meta = {atomic_load(&inode->mode), atomic_load(&inode->uid),
                                    atomic_load(&inode->gid), inode->rdev};
@@ -425,7 +425,7 @@ static ssize_t fakefs_listxattr(struct host_node *node, char *buf, size_t size)
 
 static struct host_meta meta_of(struct host_node *node)
 {
-    struct inode *inode = node->inode;
+    struct inode *inode = &node->inode;
     return (struct host_meta){atomic_load(&inode->mode), atomic_load(&inode->uid),
                               atomic_load(&inode->gid), inode->rdev};
 }
