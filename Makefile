@@ -36,6 +36,7 @@ help:
 	@echo "make test-arm64-runtime-coverage       gate: programs (ROOTFS_LANES=tiny: some)"
 	@echo "make test-arm64-cli-corner-smoke       gate: programs on a terminal"
 	@echo "make test-arm64-npm-cli-runtime-coverage  gate: command lines from npm"
+	@echo "make coverage             which branches of kernel/ the tests take, worst file first"
 	@echo "make bench                speed against native and qemu-aarch64-static"
 	@echo "make docs                 write the generated ledgers in docs/ anew"
 	@echo "make format               clang-format over the tracked sources"
@@ -82,6 +83,10 @@ check: build-tests
 test-isa: build-tests
 	@$(PYTHON) tools/run_tests.py $(RELEASE) --suite isa --suite isa-long
 
+.PHONY: coverage
+coverage: setup-test
+	@$(PYTHON) tools/coverage.py $(COVERAGE)
+
 # Gates take ISH_BIN, ROOTFS, ROOTFS_LANES, REPORT_DIR, TIMEOUT_S, INSTALL_TIMEOUT_S and RUNNER from
 # the environment or the command line; docs/TESTING.md explains them.
 GATE = @ISH_BIN="$(or $(ISH_BIN),$(RELEASE)/ish)" $(PYTHON) tests/gates/run.py
@@ -107,4 +112,4 @@ format: setup-test
 
 .PHONY: clean
 clean:
-	@rm -rf $(RELEASE) $(DEBUG)
+	@rm -rf $(RELEASE) $(DEBUG) build-cov

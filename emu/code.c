@@ -222,13 +222,18 @@ static void hash_remove(struct code_space *cs, uint64_t pc)
     cs->hash[hole].block = NULL;
 }
 
-// The frame has been told already.
+// True when one more block can be found. Without memory for a larger table it may fill up further,
+// but never quite.
+static bool make_slot(struct code_space *cs)
+{
+    return cs->blocks < cs->hash_size / 2 || hash_grow(cs) || cs->blocks + 1 < cs->hash_size;
+}
+
+// The frame has been told already, and there is a slot.
 static void insert(struct code_space *cs, struct block *b, struct frame *frame)
 {
     cs->inserts++;
-    // Without memory for a larger table it may fill up further, but never quite.
-    if (++cs->blocks > cs->hash_size / 2)
-        ISH_ASSERT(hash_grow(cs) || cs->blocks < cs->hash_size);
+    cs->blocks++;
     *find_slot(cs, block_pc(b)) = (struct pc_slot){block_pc(b), b};
     struct block **head = &cs->frames[frame_bucket(frame)];
     b->frame = frame;
@@ -386,9 +391,13 @@ static struct block *find_or_translate(struct cpu *cpu) NO_TSA
             continue; // another thread was first, or the code may have changed since it was read
         }
         size_t bytes = draft_size(&d);
-        void *memory = memory_alloc(cs, bytes);
-        // Without memory for code nothing can go on; every other layer has given up what it could.
-        ISH_ASSERT(memory);
+        void *memory = make_slot(cs) ? memory_alloc(cs, bytes) : NULL;
+        if (!memory) {
+            lock_release(&cs->lock);
+            atomic_fetch_sub_explicit(&frame->code_blocks, 1, memory_order_seq_cst);
+            leave(cpu, TRAP_NO_MEMORY, MEM_EXEC);
+            return NULL;
+        }
         b = draft_place(&d, memory, dispatch_core(CORE_RESOLVE));
         b->bytes = (uint32_t)bytes;
         insert(cs, b, frame);

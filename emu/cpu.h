@@ -61,6 +61,7 @@ enum trap_kind {
     TRAP_POKE,      // cpu_poke() was called
     TRAP_SWITCH,    // the CPU's number is new or was another's meanwhile; only with watch_switch
     TRAP_STEP,      // CPU_STEP: one instruction was executed and nothing else happened
+    TRAP_NO_MEMORY, // the host has none for what the code at pc is translated to
 };
 
 enum mem_access {

@@ -43,11 +43,10 @@ enum {
 #define MEM_VA_END    (1ull << MEM_VA_BITS)
 
 // --- TLB -----------------------------------------------------------------------------------------
-// Keyed by the raw address, top byte included. A tag is the address of the page; TLB_NO_TAG matches
-// no access. host = address + addend. An access of `size` <= 64 bytes hits when
-// ((addr + size - 1) & ~MEM_PAGE_MASK) == tag of the entry at tlb_index(addr): the index comes from
-// the first byte and the tag from the last, and neighbouring pages never share an entry, so one
-// test rejects an access that straddles two pages.
+// Keyed by the raw address, top byte included. A tag is the address of the page, tlb_no_tag() where
+// there is none. host = address + addend. An access hits the entry at tlb_index(addr) when
+// addr - tag <= MEM_PAGE_SIZE - size: one unsigned comparison sees that its first and its last byte
+// are in the page.
 struct tlb_entry {
     uint64_t read_tag;
     uint64_t write_tag;
@@ -57,8 +56,6 @@ struct tlb_entry {
 _Static_assert(sizeof(struct tlb_entry) == 32, "one half of a cache line");
 
 enum { TLB_BITS = 10, TLB_SIZE = 1 << TLB_BITS };
-#define TLB_NO_TAG 1ull // never page aligned
-
 struct tlb {
     struct tlb_entry entry[TLB_SIZE];
 };
@@ -66,6 +63,12 @@ struct tlb {
 static inline size_t tlb_index(uint64_t addr)
 {
     return (size_t)(addr >> MEM_PAGE_BITS) & (TLB_SIZE - 1);
+}
+
+// The tag of an entry that no access is to hit: a page that belongs to another entry.
+static inline uint64_t tlb_no_tag(size_t index)
+{
+    return (uint64_t)(index ^ 1) << MEM_PAGE_BITS;
 }
 
 enum mem_fill_result {

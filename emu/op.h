@@ -465,22 +465,25 @@ static ALWAYS_INLINE NO_TSAN void *op_at(struct env *e, uint64_t addr, unsigned 
                                          enum mem_access access)
 {
     // One unsigned comparison: inside the last page, first byte and last.
-    if (LIKELY(addr - e->tag <= MEM_PAGE_SIZE - size))
-        return (void *)(uintptr_t)(addr + e->addend);
-    const struct tlb_entry *t = &e->cpu->tlb->entry[tlb_index(addr)];
-    uint64_t tag = access == MEM_READ ? t->read_tag : t->write_tag;
-    if (LIKELY(((addr + size - 1) & ~MEM_PAGE_MASK) == tag)) {
-        if (LIKELY(t->read_tag == t->write_tag)) {
-            e->tag = tag;
-            e->addend = t->addend;
+    uintptr_t addend = e->addend;
+    if (UNLIKELY(addr - e->tag > MEM_PAGE_SIZE - size)) {
+        const struct tlb_entry *t = &e->cpu->tlb->entry[tlb_index(addr)];
+        IN_REGISTER(t);
+        uint64_t tag = access == MEM_READ ? t->read_tag : t->write_tag;
+        if (UNLIKELY(addr - tag > MEM_PAGE_SIZE - size)) {
+            e->cpu->miss_addr = addr;
+            e->cpu->miss_size = size;
+            e->cpu->miss_access = access;
+            e->status = OP_MISS;
+            return NULL;
         }
-        return (void *)(uintptr_t)(addr + t->addend);
+        // Choices and not branches: accesses alternate between kinds of pages.
+        bool both = t->read_tag == t->write_tag;
+        addend = t->addend;
+        e->tag = both ? tag : e->tag;
+        e->addend = both ? addend : e->addend;
     }
-    e->cpu->miss_addr = addr;
-    e->cpu->miss_size = size;
-    e->cpu->miss_access = access;
-    e->status = OP_MISS;
-    return NULL;
+    return (void *)(uintptr_t)(addr + addend);
 }
 
 // Leaves with TRAP_ALIGN unless `addr` is a multiple of `size` (a power of two).

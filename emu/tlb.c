@@ -8,10 +8,8 @@
 
 void tlb_forget_all(struct tlb *tlb)
 {
-    for (size_t i = 0; i < TLB_SIZE; i++) {
-        tlb->entry[i].read_tag = TLB_NO_TAG;
-        tlb->entry[i].write_tag = TLB_NO_TAG;
-    }
+    for (size_t i = 0; i < TLB_SIZE; i++)
+        tlb->entry[i].read_tag = tlb->entry[i].write_tag = tlb_no_tag(i);
 }
 
 void tlb_forget(struct tlb *tlb, uint64_t addr, uint64_t pages)
@@ -22,9 +20,8 @@ void tlb_forget(struct tlb *tlb, uint64_t addr, uint64_t pages)
     }
     // The index does not depend on the ignored top byte, so this finds tagged aliases too.
     for (uint64_t i = 0; i < pages; i++) {
-        struct tlb_entry *e = &tlb->entry[tlb_index(addr + i * MEM_PAGE_SIZE)];
-        e->read_tag = TLB_NO_TAG;
-        e->write_tag = TLB_NO_TAG;
+        size_t index = tlb_index(addr + i * MEM_PAGE_SIZE);
+        tlb->entry[index].read_tag = tlb->entry[index].write_tag = tlb_no_tag(index);
     }
 }
 
@@ -76,9 +73,10 @@ enum mem_fill_result mem_fill(struct cpu *cpu, uint64_t addr, enum mem_access ac
     if (!(access == MEM_WRITE ? writable : readable))
         return MEM_FILL_FAULT;
     uint64_t page = addr & ~MEM_PAGE_MASK;
-    struct tlb_entry *e = &cpu->tlb->entry[tlb_index(addr)];
-    e->read_tag = readable ? page : TLB_NO_TAG;
-    e->write_tag = writable ? page : TLB_NO_TAG;
+    size_t index = tlb_index(addr);
+    struct tlb_entry *e = &cpu->tlb->entry[index];
+    e->read_tag = readable ? page : tlb_no_tag(index);
+    e->write_tag = writable ? page : tlb_no_tag(index);
     e->addend = (uintptr_t)pte_frame(pte)->host - (uintptr_t)page;
     return readable && writable ? MEM_FILL_OK_OWNED : MEM_FILL_OK;
 }

@@ -186,7 +186,10 @@ int vfs_setattr(const struct vfs_caller *c, const struct path *p, const struct v
         return err;
     if (!inode->ops->setattr)
         return -LINUX_EPERM;
-    err = apply(inode, &want);
+    if (want.mask & ATTR_SIZE)
+        err = vfs_break_leases(c, inode, LINUX_O_WRONLY);
+    if (!err)
+        err = apply(inode, &want);
     if (!err && attr->mask & ATTR_MODE)
         err = acl_chmod(inode, want.mode);
     if (!err && chown && LINUX_S_ISREG(inode->type))

@@ -301,6 +301,12 @@ struct dentry *dentry_create(struct vfs *vfs, struct dentry *parent, const char 
     return d;
 }
 
+void dentry_fill(struct vfs *vfs, struct dentry *d, struct inode *inode)
+{
+    d->inode = inode;
+    dentry_hash(vfs, d);
+}
+
 struct dentry *dentry_create_root(struct inode *inode)
 {
     struct dentry *d = dentry_alloc("", 0);
@@ -325,24 +331,21 @@ struct dentry *dentry_create_anonymous(struct inode *inode, const char *name)
     return d;
 }
 
-int dentry_move(struct vfs *vfs, struct dentry *d, struct dentry *parent, const char *name,
-                size_t len)
+void dentry_move(struct vfs *vfs, struct dentry *d, struct dentry *parent, char *name)
 {
-    char *room = name_room(d, len);
-    if (!room)
-        return -LINUX_ENOMEM;
+    size_t len = strlen(name);
     dentry_get(parent);
     lock_acquire(&vfs->tree_lock);
     struct dentry *old_parent = d->parent;
     char *old_name = d->name;
     d->parent = parent;
-    name_set(d, room, name, len);
+    d->name = name;
+    d->name_len = (uint32_t)len;
+    d->hash = name_hash(name, len);
     lock_release(&vfs->tree_lock);
-    if (old_name != room)
-        name_free(d, old_name);
+    name_free(d, old_name);
     // The caller holds the old directory too, so this is never its last reference.
     atomic_fetch_sub_explicit(&old_parent->refs, 1, memory_order_release);
-    return 0;
 }
 
 struct taken_name {

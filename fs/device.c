@@ -99,6 +99,17 @@ static int zero_page(struct file *file, uint64_t index, struct frame **out)
     return frame_alloc(file->path.mnt->vfs->frames, out);
 }
 
+// Linux tells when the generator becomes ready, which it always was.
+static int random_async(struct file *file, struct task *task, int fd, bool on)
+{
+    (void)task, (void)fd;
+    if (on)
+        atomic_fetch_or_explicit(&file->flags, LINUX_FASYNC, memory_order_relaxed);
+    else
+        atomic_fetch_and_explicit(&file->flags, ~(uint32_t)LINUX_FASYNC, memory_order_relaxed);
+    return 0;
+}
+
 static const struct file_ops null_ops = {
     .read = read_nothing, .write = write_anything, .seek = seek_nowhere};
 static const struct file_ops zero_ops = {
@@ -106,7 +117,7 @@ static const struct file_ops zero_ops = {
 static const struct file_ops full_ops = {
     .read = read_zeros, .write = write_full, .seek = seek_nowhere};
 static const struct file_ops random_ops = {
-    .read = read_random, .write = write_anything, .seek = seek_nowhere};
+    .read = read_random, .write = write_anything, .seek = seek_nowhere, .set_async = random_async};
 
 enum {
     MEM_MAJOR = 1,

@@ -47,12 +47,17 @@ void file_put(struct file *file)
     struct file_watch *watch = atomic_load_explicit(&file->watch, memory_order_acquire);
     if (watch)
         watch->released(watch, file);
+    watch = atomic_load_explicit(&file->owner, memory_order_acquire);
+    if (watch)
+        watch->released(watch, file);
     if (file->ops && file->ops->release)
         file->ops->release(file);
     if (file->counted_writer) {
         inode_remove_writer(file->inode);
         mount_remove_writer(file->path.mnt);
     }
+    if (file->counted_reader)
+        atomic_fetch_sub_explicit(&file->inode->readers, 1, memory_order_release);
     inode_put(file->inode);
     path_put(&file->path); // last: with its mount the file system may go, which the inode needs
     cred_put(file->cred);
@@ -72,22 +77,28 @@ static bool has_position(const struct file *file)
                            file->inode->type == LINUX_S_IFBLK);
 }
 
+// What ends beyond what offsets can say is cut there, or refused.
+static bool is_range(struct iter *it, uint64_t pos)
+{
+    if (pos > INT64_MAX)
+        return false;
+    if (UNLIKELY(it->left > INT64_MAX - pos)) {
+        if (it->refuse_end)
+            return false;
+        it->left = INT64_MAX - pos;
+    }
+    return true;
+}
+
 static ssize_t transfer(struct file *file, struct iter *it, uint64_t *pos,
                         ssize_t (*op)(struct file *, struct iter *, uint64_t *))
 {
-    if (pos) {
-        if (*pos > INT64_MAX)
-            return -LINUX_EINVAL;
-        if (it->left > INT64_MAX - *pos)
-            it->left = INT64_MAX - *pos;
-        return op(file, it, pos);
-    }
+    if (pos)
+        return is_range(it, *pos) ? op(file, it, pos) : -LINUX_EINVAL;
     if (!has_position(file))
         return op(file, it, &file->pos);
     gate_enter(&file->pos_gate);
-    if (it->left > INT64_MAX - file->pos)
-        it->left = INT64_MAX - file->pos;
-    ssize_t n = op(file, it, &file->pos);
+    ssize_t n = is_range(it, file->pos) ? op(file, it, &file->pos) : -LINUX_EINVAL;
     gate_leave(&file->pos_gate);
     return n;
 }

@@ -185,6 +185,14 @@ void vfs_set_hooks(struct vfs *vfs, const struct vfs_hooks *hooks)
     vfs->hooks = *hooks;
 }
 
+void vfs_set_lease_hook(struct vfs *vfs, void *ctx,
+                        int (*break_leases)(void *ctx, struct inode *inode, unsigned flags,
+                                            struct task *task))
+{
+    vfs->lease_ctx = ctx;
+    vfs->break_leases = break_leases;
+}
+
 void vfs_revoke(struct vfs *vfs, struct inode *inode, uint64_t first, uint64_t end, bool truncated)
 {
     if (first < end && vfs->hooks.revoke)

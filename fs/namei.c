@@ -95,7 +95,7 @@ static int create_with_lists(struct walk *w, const struct creation *what, struct
     return err;
 }
 
-// The directory w->cur is locked.
+// The directory w->cur is locked. *made, if any, is the caller's to put, also on failure.
 static int create_locked(struct walk *w, const struct creation *what, struct dentry **negative,
                          struct dentry **made)
 {
@@ -114,14 +114,18 @@ static int create_locked(struct walk *w, const struct creation *what, struct den
         err = landlock_move_check(&what->move, what->linked, NULL, false, false);
     if (!err)
         err = perm_may_create(w->c, &w->cur);
+    if (!err) { // first, because nothing may fail once the object is there
+        *made = dentry_create(w->c->vfs, dir, w->last, w->last_len, NULL, false);
+        err = *made ? 0 : -LINUX_ENOMEM;
+    }
     struct inode *inode;
     if (!err)
         err = create_with_lists(w, what, &inode);
     if (err)
         return err;
     dentry_unhash(w->c->vfs, *negative);
-    *made = dentry_create(w->c->vfs, dir, w->last, w->last_len, inode, true);
-    return *made ? 0 : -LINUX_ENOMEM;
+    dentry_fill(w->c->vfs, *made, inode);
+    return 0;
 }
 
 // From the directory the object was found in.
@@ -159,9 +163,9 @@ static int create_in(struct walk *w, struct creation *what)
         what->refused = landlock_check(w->c, &w->cur, landlock_making(what->type));
     lock_acquire(&dir->lock);
     int err = create_locked(w, what, &negative, &made);
-    if (made && what->linked)
+    if (!err && what->linked)
         notify_inode(what->linked, LINUX_IN_ATTRIB); // its number of links
-    if (made)
+    if (!err)
         notify_name(w->c->vfs, dir, LINUX_IN_CREATE, w->last, LINUX_S_ISDIR(what->type), 0);
     lock_release(&dir->lock);
     dentry_put(negative);

@@ -8,7 +8,10 @@
 #include "fs/vfs_core.h"
 #include "platform/abi/inotify.h"
 
-enum { NOTIFY_OPEN_EXEC = 0x1000 }; // opened to be run: fanotify alone knows of it
+enum {
+    NOTIFY_OPEN_EXEC = 0x1000, // opened to be run: fanotify alone knows of it
+    NOTIFY_RENAME = 0x800000,  // a name changed within its directory: F_NOTIFY's
+};
 
 static inline bool vfs_is_watched(const struct vfs *vfs)
 {

@@ -58,12 +58,17 @@ static uint32_t landlock_rights(const struct inode *inode, unsigned flags)
            (mode == LINUX_O_WRONLY || mode == LINUX_O_RDWR ? (uint32_t)LANDLOCK_WRITE_FILE : 0);
 }
 
-static int count_writer(struct file *file)
+// Before leases are looked at: one that is asked for meanwhile sees the open.
+static int count_open(struct file *file)
 {
     struct inode *inode = file->inode;
-    if (!LINUX_S_ISREG(inode->type) ||
-        (atomic_load(&file->flags) & LINUX_O_ACCMODE) == LINUX_O_RDONLY)
+    if (!LINUX_S_ISREG(inode->type))
         return 0;
+    if ((atomic_load(&file->flags) & LINUX_O_ACCMODE) == LINUX_O_RDONLY) {
+        atomic_fetch_add_explicit(&inode->readers, 1, memory_order_seq_cst);
+        file->counted_reader = true;
+        return 0;
+    }
     int err = mount_add_writer(file->path.mnt);
     if (err)
         return err;
@@ -117,7 +122,9 @@ int open_resolved(const struct vfs_caller *c, const struct path *p, unsigned fla
     if (flags & LINUX_O_PATH) {
         file->ops = &path_file_ops;
     } else {
-        err = count_writer(file);
+        err = count_open(file);
+        if (!err)
+            err = vfs_break_leases(c, inode, flags);
         if (!err)
             err = call_open(c, file);
         file->notifies = !err && seen && !p->dentry->anonymous;
@@ -206,6 +213,10 @@ static int create_file(struct walk *w, uint32_t mode, struct dentry *negative, s
     struct inode *inode = NULL;
     struct acl_inherited lists;
     mode &= LINUX_S_IALLPERM;
+    if (!err) { // before the file, after which nothing may fail
+        *out = dentry_create(c->vfs, dir, w->last, w->last_len, NULL, false);
+        err = *out ? 0 : -LINUX_ENOMEM;
+    }
     if (!err)
         err = acl_inherit_begin(c, dir->inode, &mode, &lists);
     if (err)
@@ -221,8 +232,8 @@ static int create_file(struct walk *w, uint32_t mode, struct dentry *negative, s
         return err;
     }
     dentry_unhash(c->vfs, negative);
-    *out = dentry_create(c->vfs, dir, w->last, w->last_len, inode, true);
-    return *out ? 0 : -LINUX_ENOMEM;
+    dentry_fill(c->vfs, *out, inode);
+    return 0;
 }
 
 // The slow half of find_or_create: with the directory locked, where somebody may have been faster.
@@ -234,14 +245,16 @@ static int create_locked(struct walk *w, uint32_t mode, struct dentry **out, boo
     negative = *out;
     if (!err && !negative->inode)
         err = create_file(w, mode, negative, &made);
-    if (made)
+    *created = made && !err;
+    if (*created)
         notify_name(w->c->vfs, dir->inode, LINUX_IN_CREATE, w->last, false, 0);
     lock_release(&dir->inode->lock);
-    if (made || err) {
+    if (*created || err) {
         dentry_put(negative);
-        *out = made;
+        *out = *created ? made : NULL;
     }
-    *created = made != NULL;
+    if (err)
+        dentry_put(made);
     return err;
 }
 

@@ -3,6 +3,8 @@
 #include "fs/notify.h"
 #include "fs/path.h"
 #include "platform/abi/linux_errno.h"
+#include <stdlib.h>
+#include <string.h>
 
 // One rename: both parents walked to, then both entries.
 struct renaming {
@@ -54,6 +56,8 @@ static int find_entries(struct renaming *r)
         err = -LINUX_ENOENT;
     if (!err)
         err = dir_lookup(r->c, r->to.cur.dentry, r->to.last, r->to.last_len, true, &r->target);
+    if (!err && !r->target->inode && r->to.cur.dentry->super->flags & SUPER_FIXED_NAMES)
+        err = -LINUX_ENOENT; // a name that cannot be
     if (!err && r->flags & LINUX_RENAME_NOREPLACE && r->target->inode)
         err = -LINUX_EEXIST;
     if (!err && r->flags & LINUX_RENAME_EXCHANGE && !r->target->inode)
@@ -160,17 +164,19 @@ static int rename_entries(struct renaming *r)
 {
     struct vfs *vfs = r->c->vfs;
     bool exchange = r->flags & LINUX_RENAME_EXCHANGE;
+    char *name = NULL; // had before the rename, after which nothing may fail
+    if (!exchange && !(name = strdup(r->to.last)))
+        return -LINUX_ENOMEM;
     int err = rename_and_white_out(r);
-    if (err)
+    if (err) {
+        free(name);
         return err;
+    }
     if (exchange) {
         dentry_swap(vfs, r->source, r->target);
         return 0;
     }
-    // Out of memory here only costs the cache: the name is looked up anew.
-    err = dentry_move(vfs, r->source, r->to.cur.dentry, r->to.last, r->to.last_len);
-    if (err)
-        atomic_store_explicit(&r->source->deleted, true, memory_order_release);
+    dentry_move(vfs, r->source, r->to.cur.dentry, name);
     if (r->target->inode)
         atomic_store_explicit(&r->target->deleted, true, memory_order_release);
     return 0;
@@ -182,6 +188,8 @@ static void notify_move(const struct renaming *r, const struct walk *from, const
     struct vfs *vfs = r->c->vfs;
     uint32_t cookie = notify_cookie(vfs);
     bool dir = is_dir(moved);
+    if (from->cur.dentry->inode == to->cur.dentry->inode)
+        notify_name(vfs, from->cur.dentry->inode, NOTIFY_RENAME, from->last, dir, 0);
     notify_name(vfs, from->cur.dentry->inode, LINUX_IN_MOVED_FROM, from->last, dir, cookie);
     notify_name(vfs, to->cur.dentry->inode, LINUX_IN_MOVED_TO, to->last, dir, cookie);
 }

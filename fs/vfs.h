@@ -202,6 +202,12 @@ struct vfs_hooks {
     void (*revoke)(void *ctx, struct inode *inode, uint64_t first, uint64_t end, bool truncated);
 };
 void vfs_set_hooks(struct vfs *vfs, const struct vfs_hooks *hooks);
+// Somebody with a lease on the inode is to give it up before it is opened with `flags` (LINUX_O_*;
+// truncated: as if to be written). May wait unless LINUX_O_NONBLOCK; no lock is held. `task` is the
+// caller's. Set once at boot.
+void vfs_set_lease_hook(struct vfs *vfs, void *ctx,
+                        int (*break_leases)(void *ctx, struct inode *inode, unsigned flags,
+                                            struct task *task));
 
 // What happened to a watched inode (inode->watches is set).
 struct vfs_event {
@@ -431,6 +437,7 @@ struct inode { // what walks and stat look at comes first, a cache line of it
     struct gate write_gate; // regular file: writers, truncation, seals, one at a time
     // Open for writing when > 0, being executed when < 0 (ETXTBSY).
     _Atomic int32_t writers;
+    _Atomic uint32_t readers; // regular file: open for reading alone
     // Mappings through which the contents may be changed; < 0: sealed against more of them.
     _Atomic int32_t writable_maps;
     // Moves before pages of the file are revoked. To map a page: load the epoch, get_page, install
@@ -443,6 +450,7 @@ struct inode { // what walks and stat look at comes first, a cache line of it
     // Zero when the inode is made.
     _Atomic(struct inode_locks *) locks; // fs/lock.c
     void *_Atomic watches;               // kernel/inotify.c
+    void *_Atomic leases;                // kernel/lease.c
     // The kernel's own object behind a FIFO or a bound socket, guarded by lock; freed with the
     // inode.
     void *attached;
@@ -517,8 +525,8 @@ struct file_ops {
     int (*fallocate)(struct file *file, unsigned mode, uint64_t offset, uint64_t len);
     // NULL: the inode's get_page.
     int (*get_page)(struct file *file, uint64_t index, struct frame **out);
-    // Flags of fcntl(F_SETFL) changed. Optional.
-    void (*set_flags)(struct file *file, unsigned flags);
+    // O_ASYNC is wanted, or no more: sets the flag too. NULL: it cannot be.
+    int (*set_async)(struct file *file, struct task *task, int fd, bool on);
     // One line or more for /proc/PID/fdinfo. Optional; returns length.
     size_t (*show_fdinfo)(struct file *file, char *buf, size_t size);
     // Each close(2) of a descriptor that names it (POSIX locks, tty hangup rules). Optional.
@@ -538,11 +546,14 @@ struct file {
     struct gate pos_gate;   // held over read/write/lseek/getdents that use pos
     uint64_t pos;           // guarded by pos_gate
     bool counted_writer;    // holds one of inode->writers
+    bool counted_reader;    // the same of inode->readers
     bool notifies;          // has a place in a tree where watches may be; immutable
     const char *anon_name;  // "anon_inode:[eventpoll]" and the like for /proc/PID/fd, else NULL
     // Told once, before `release`, when the last reference is gone: epoll's interest in the file.
     // Set by kernel/epoll.c under its own lock, never cleared.
     struct file_watch *_Atomic watch;
+    // The same for whom it sends signals to. Set by kernel/async.c.
+    struct file_watch *_Atomic owner;
 };
 struct file_watch {
     void (*released)(struct file_watch *watch, struct file *file); // frees `watch`

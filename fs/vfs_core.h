@@ -79,15 +79,16 @@ static inline uint32_t name_hash_end(uint32_t hash)
 // A new entry, hashed if `hash`; consumes the inode reference, also on failure (NULL).
 struct dentry *dentry_create(struct vfs *vfs, struct dentry *parent, const char *name, size_t len,
                              struct inode *inode, bool hash);
+// Gives one made without, unhashed, its inode (the reference is consumed), and hashes it.
+void dentry_fill(struct vfs *vfs, struct dentry *d, struct inode *inode);
 struct dentry *dentry_create_root(struct inode *inode); // consumes the reference, also on failure
 struct dentry *dentry_create_anonymous(struct inode *inode, const char *name);
 struct dentry *dentry_get(struct dentry *d);
 void dentry_put(struct dentry *d); // with no lock ranked inode or above held
 void dentry_hash(struct vfs *vfs, struct dentry *d);
 void dentry_unhash(struct vfs *vfs, struct dentry *d);
-// Gives an unhashed entry a new place; does not hash it. -LINUX_ENOMEM.
-NODISCARD int dentry_move(struct vfs *vfs, struct dentry *d, struct dentry *parent,
-                          const char *name, size_t len);
+// Gives an unhashed entry a new place and a name, which it frees; does not hash it.
+void dentry_move(struct vfs *vfs, struct dentry *d, struct dentry *parent, char *name);
 // Two unhashed entries change places.
 void dentry_swap(struct vfs *vfs, struct dentry *a, struct dentry *b);
 // Forgets what is cached below a directory, entries in use excepted.
@@ -246,6 +247,8 @@ struct vfs {
     size_t hidden_count;
 
     // Watches (fs/notify.h); the hook is set at boot.
+    void *lease_ctx;
+    int (*break_leases)(void *ctx, struct inode *inode, unsigned flags, struct task *task);
     void *event_ctx;
     void (*event)(void *ctx, struct inode *inode, const struct vfs_event *e);
     void *file_event_ctx;
@@ -284,6 +287,15 @@ bool perm_owner_or_capable(const struct vfs_caller *c, uint32_t uid);
 // Nobody may begin to run the file until it is removed again. -LINUX_ETXTBSY when it is running.
 NODISCARD int inode_add_writer(struct inode *inode);
 void inode_remove_writer(struct inode *inode);
+
+// Waits until no lease forbids an open with these flags.
+static inline int vfs_break_leases(const struct vfs_caller *c, struct inode *inode, unsigned flags)
+{
+    struct vfs *vfs = c->vfs;
+    return LIKELY(!atomic_load_explicit(&inode->leases, memory_order_acquire))
+               ? 0
+               : vfs->break_leases(vfs->lease_ctx, inode, flags, c->task);
+}
 
 // --- Files (fs/file.c, fs/open.c) ----------------------------------------------------------------
 struct file *file_alloc(const struct cred *cred, uint32_t flags);

@@ -18,7 +18,7 @@
 
 int boot_files(struct kernel *kernel)
 {
-    const struct vfs_device fifo = {.type = LINUX_S_IFIFO, .open = pipe_open_fifo};
+    const struct vfs_device fifo = {.type = LINUX_S_IFIFO, .open = pipe_open_fifo, .ctx = kernel};
     int err = anon_create(kernel);
     if (!err)
         err = keys_create(&kernel->keys);

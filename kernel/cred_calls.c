@@ -46,26 +46,140 @@ static void fix_fs_capabilities(struct cred *new, const struct cred *old)
         new->cap_effective |= new->cap_permitted & FS_CAPS;
 }
 
+// --- Ids of either kind --------------------------------------------------------------------------
+
+struct ids {
+    uint32_t real, effective, saved, fs;
+};
+
+static struct ids ids_of(const struct cred *c, enum id_kind kind)
+{
+    return kind == ID_UID ? (struct ids){c->uid, c->euid, c->suid, c->fsuid}
+                          : (struct ids){c->gid, c->egid, c->sgid, c->fsgid};
+}
+
 // The machine's id for an argument, in place. False when the namespace has no such id.
-static bool known_uid(const struct cred *c, uint32_t *uid)
+static bool known_id(const struct cred *c, enum id_kind kind, uint32_t *id)
 {
-    if (*uid == UNCHANGED)
+    if (*id == UNCHANGED)
         return true;
-    *uid = cred_uid(c, *uid);
-    return *uid != ID_NONE;
+    *id = kind == ID_UID ? cred_uid(c, *id) : cred_gid(c, *id);
+    return *id != ID_NONE;
 }
 
-static bool known_gid(const struct cred *c, uint32_t *gid)
+static bool may_set(const struct task *task, enum id_kind kind)
 {
-    if (*gid == UNCHANGED)
-        return true;
-    *gid = cred_gid(c, *gid);
-    return *gid != ID_NONE;
+    return task_capable_own(task, kind == ID_UID ? LINUX_CAP_SETUID : LINUX_CAP_SETGID);
 }
 
-static int64_t commit(struct task *task, struct cred *new)
+// Gives the task these ids; a user id brings and takes capabilities by the rule `fix`.
+static int64_t ids_commit(struct task *task, enum id_kind kind, const struct ids *ids,
+                          void (*fix)(struct cred *new, const struct cred *old))
 {
+    const struct cred *old = task->cred;
+    struct cred *new = cred_copy(old, old->group_count);
+    if (!new)
+        return -LINUX_ENOMEM;
+    if (kind == ID_UID) {
+        new->uid = ids->real;
+        new->euid = ids->effective;
+        new->suid = ids->saved;
+        new->fsuid = ids->fs;
+        fix(new, old);
+    } else {
+        new->gid = ids->real;
+        new->egid = ids->effective;
+        new->sgid = ids->saved;
+        new->fsgid = ids->fs;
+    }
     cred_commit(task, new);
+    return 0;
+}
+
+// setuid, setgid
+static int64_t set_one(struct task *task, enum id_kind kind, uint32_t id)
+{
+    struct ids ids = ids_of(task->cred, kind);
+    if (id == UNCHANGED || !known_id(task->cred, kind, &id))
+        return -LINUX_EINVAL;
+    bool privileged = may_set(task, kind);
+    if (!privileged && id != ids.real && id != ids.saved)
+        return -LINUX_EPERM;
+    if (privileged)
+        ids.real = ids.saved = id;
+    ids.effective = ids.fs = id;
+    return ids_commit(task, kind, &ids, fix_capabilities);
+}
+
+// setreuid, setregid
+static int64_t set_two(struct task *task, enum id_kind kind, uint32_t real, uint32_t effective)
+{
+    const struct ids old = ids_of(task->cred, kind);
+    if (!known_id(task->cred, kind, &real) || !known_id(task->cred, kind, &effective))
+        return -LINUX_EINVAL;
+    if (!may_set(task, kind) && ((real != UNCHANGED && real != old.real && real != old.effective) ||
+                                 (effective != UNCHANGED && effective != old.real &&
+                                  effective != old.effective && effective != old.saved)))
+        return -LINUX_EPERM;
+    struct ids ids = old;
+    if (real != UNCHANGED)
+        ids.real = real;
+    if (effective != UNCHANGED)
+        ids.effective = effective;
+    if (real != UNCHANGED || (effective != UNCHANGED && effective != old.real))
+        ids.saved = ids.effective;
+    ids.fs = ids.effective;
+    return ids_commit(task, kind, &ids, fix_capabilities);
+}
+
+static bool is_own(uint32_t id, const struct ids *ids)
+{
+    return id == UNCHANGED || id == ids->real || id == ids->effective || id == ids->saved;
+}
+
+// setresuid, setresgid
+static int64_t set_three(struct task *task, enum id_kind kind, uint32_t real, uint32_t effective,
+                         uint32_t saved)
+{
+    struct ids ids = ids_of(task->cred, kind);
+    if (!known_id(task->cred, kind, &real) || !known_id(task->cred, kind, &effective) ||
+        !known_id(task->cred, kind, &saved))
+        return -LINUX_EINVAL;
+    if (!may_set(task, kind) &&
+        !(is_own(real, &ids) && is_own(effective, &ids) && is_own(saved, &ids)))
+        return -LINUX_EPERM;
+    if (real != UNCHANGED)
+        ids.real = real;
+    if (effective != UNCHANGED)
+        ids.effective = effective;
+    if (saved != UNCHANGED)
+        ids.saved = saved;
+    ids.fs = ids.effective;
+    return ids_commit(task, kind, &ids, fix_capabilities);
+}
+
+// setfsuid, setfsgid: what it was, whether or not it is changed.
+static int64_t set_fs(struct task *task, enum id_kind kind, uint32_t id)
+{
+    struct ids ids = ids_of(task->cred, kind);
+    uint32_t before = user_ns_show(task->cred->user_ns, kind, ids.fs);
+    if (id != UNCHANGED && known_id(task->cred, kind, &id) &&
+        (is_own(id, &ids) || id == ids.fs || may_set(task, kind))) {
+        ids.fs = id;
+        (void)ids_commit(task, kind, &ids, fix_fs_capabilities);
+    }
+    return before;
+}
+
+static int64_t show_three(struct task *task, enum id_kind kind, const uaddr_t addr[3])
+{
+    const struct ids ids = ids_of(task->cred, kind);
+    const uint32_t value[] = {ids.real, ids.effective, ids.saved};
+    for (int i = 0; i < 3; i++) {
+        uint32_t shown = user_ns_show(task->cred->user_ns, kind, value[i]);
+        if (user_put(task, addr[i], &shown))
+            return -LINUX_EFAULT;
+    }
     return 0;
 }
 
@@ -73,107 +187,27 @@ static int64_t commit(struct task *task, struct cred *new)
 
 int64_t sys_setuid(struct task *task, uint32_t uid)
 {
-    const struct cred *old = task->cred;
-    if (uid == UNCHANGED || !known_uid(old, &uid))
-        return -LINUX_EINVAL;
-    bool privileged = task_capable_own(task, LINUX_CAP_SETUID);
-    if (!privileged && uid != old->uid && uid != old->suid)
-        return -LINUX_EPERM;
-    struct cred *new = cred_copy(old, old->group_count);
-    if (!new)
-        return -LINUX_ENOMEM;
-    if (privileged)
-        new->uid = new->suid = uid;
-    new->euid = new->fsuid = uid;
-    fix_capabilities(new, old);
-    return commit(task, new);
+    return set_one(task, ID_UID, uid);
 }
 
 int64_t sys_setreuid(struct task *task, uint32_t ruid, uint32_t euid)
 {
-    const struct cred *old = task->cred;
-    if (!known_uid(old, &ruid) || !known_uid(old, &euid))
-        return -LINUX_EINVAL;
-    bool privileged = task_capable_own(task, LINUX_CAP_SETUID);
-    if (!privileged && ruid != UNCHANGED && ruid != old->uid && ruid != old->euid)
-        return -LINUX_EPERM;
-    if (!privileged && euid != UNCHANGED && euid != old->uid && euid != old->euid &&
-        euid != old->suid)
-        return -LINUX_EPERM;
-    struct cred *new = cred_copy(old, old->group_count);
-    if (!new)
-        return -LINUX_ENOMEM;
-    if (ruid != UNCHANGED)
-        new->uid = ruid;
-    if (euid != UNCHANGED)
-        new->euid = euid;
-    if (ruid != UNCHANGED || (euid != UNCHANGED && euid != old->uid))
-        new->suid = new->euid;
-    new->fsuid = new->euid;
-    fix_capabilities(new, old);
-    return commit(task, new);
-}
-
-static bool is_one_of(uint32_t id, uint32_t a, uint32_t b, uint32_t c)
-{
-    return id == UNCHANGED || id == a || id == b || id == c;
+    return set_two(task, ID_UID, ruid, euid);
 }
 
 int64_t sys_setresuid(struct task *task, uint32_t ruid, uint32_t euid, uint32_t suid)
 {
-    const struct cred *old = task->cred;
-    if (!known_uid(old, &ruid) || !known_uid(old, &euid) || !known_uid(old, &suid))
-        return -LINUX_EINVAL;
-    if (!task_capable_own(task, LINUX_CAP_SETUID) &&
-        !(is_one_of(ruid, old->uid, old->euid, old->suid) &&
-          is_one_of(euid, old->uid, old->euid, old->suid) &&
-          is_one_of(suid, old->uid, old->euid, old->suid)))
-        return -LINUX_EPERM;
-    struct cred *new = cred_copy(old, old->group_count);
-    if (!new)
-        return -LINUX_ENOMEM;
-    if (ruid != UNCHANGED)
-        new->uid = ruid;
-    if (euid != UNCHANGED)
-        new->euid = euid;
-    if (suid != UNCHANGED)
-        new->suid = suid;
-    new->fsuid = new->euid;
-    fix_capabilities(new, old);
-    return commit(task, new);
-}
-
-static int64_t put3(struct task *task, const uaddr_t addr[3], const uint32_t value[3])
-{
-    for (int i = 0; i < 3; i++)
-        if (user_put(task, addr[i], &value[i]))
-            return -LINUX_EFAULT;
-    return 0;
+    return set_three(task, ID_UID, ruid, euid, suid);
 }
 
 int64_t sys_getresuid(struct task *task, uaddr_t ruid, uaddr_t euid, uaddr_t suid)
 {
-    const struct cred *c = task->cred;
-    return put3(task, (uaddr_t[]){ruid, euid, suid},
-                (uint32_t[]){cred_show_uid(c, c->uid), cred_show_uid(c, c->euid),
-                             cred_show_uid(c, c->suid)});
+    return show_three(task, ID_UID, (uaddr_t[]){ruid, euid, suid});
 }
 
 int64_t sys_setfsuid(struct task *task, uint32_t uid)
 {
-    const struct cred *old = task->cred;
-    uint32_t before = cred_show_uid(old, old->fsuid);
-    if (uid == UNCHANGED || !known_uid(old, &uid) ||
-        !(uid == old->uid || uid == old->euid || uid == old->suid || uid == old->fsuid ||
-          task_capable_own(task, LINUX_CAP_SETUID)))
-        return before;
-    struct cred *new = cred_copy(old, old->group_count);
-    if (new) {
-        new->fsuid = uid;
-        fix_fs_capabilities(new, old);
-        cred_commit(task, new);
-    }
-    return before;
+    return set_fs(task, ID_UID, uid);
 }
 
 int64_t sys_getuid(struct task *task)
@@ -190,90 +224,27 @@ int64_t sys_geteuid(struct task *task)
 
 int64_t sys_setgid(struct task *task, uint32_t gid)
 {
-    const struct cred *old = task->cred;
-    if (gid == UNCHANGED || !known_gid(old, &gid))
-        return -LINUX_EINVAL;
-    bool privileged = task_capable_own(task, LINUX_CAP_SETGID);
-    if (!privileged && gid != old->gid && gid != old->sgid)
-        return -LINUX_EPERM;
-    struct cred *new = cred_copy(old, old->group_count);
-    if (!new)
-        return -LINUX_ENOMEM;
-    if (privileged)
-        new->gid = new->sgid = gid;
-    new->egid = new->fsgid = gid;
-    return commit(task, new);
+    return set_one(task, ID_GID, gid);
 }
 
 int64_t sys_setregid(struct task *task, uint32_t rgid, uint32_t egid)
 {
-    const struct cred *old = task->cred;
-    if (!known_gid(old, &rgid) || !known_gid(old, &egid))
-        return -LINUX_EINVAL;
-    bool privileged = task_capable_own(task, LINUX_CAP_SETGID);
-    if (!privileged && rgid != UNCHANGED && rgid != old->gid && rgid != old->egid)
-        return -LINUX_EPERM;
-    if (!privileged && egid != UNCHANGED && egid != old->gid && egid != old->egid &&
-        egid != old->sgid)
-        return -LINUX_EPERM;
-    struct cred *new = cred_copy(old, old->group_count);
-    if (!new)
-        return -LINUX_ENOMEM;
-    if (rgid != UNCHANGED)
-        new->gid = rgid;
-    if (egid != UNCHANGED)
-        new->egid = egid;
-    if (rgid != UNCHANGED || (egid != UNCHANGED && egid != old->gid))
-        new->sgid = new->egid;
-    new->fsgid = new->egid;
-    return commit(task, new);
+    return set_two(task, ID_GID, rgid, egid);
 }
 
 int64_t sys_setresgid(struct task *task, uint32_t rgid, uint32_t egid, uint32_t sgid)
 {
-    const struct cred *old = task->cred;
-    if (!known_gid(old, &rgid) || !known_gid(old, &egid) || !known_gid(old, &sgid))
-        return -LINUX_EINVAL;
-    if (!task_capable_own(task, LINUX_CAP_SETGID) &&
-        !(is_one_of(rgid, old->gid, old->egid, old->sgid) &&
-          is_one_of(egid, old->gid, old->egid, old->sgid) &&
-          is_one_of(sgid, old->gid, old->egid, old->sgid)))
-        return -LINUX_EPERM;
-    struct cred *new = cred_copy(old, old->group_count);
-    if (!new)
-        return -LINUX_ENOMEM;
-    if (rgid != UNCHANGED)
-        new->gid = rgid;
-    if (egid != UNCHANGED)
-        new->egid = egid;
-    if (sgid != UNCHANGED)
-        new->sgid = sgid;
-    new->fsgid = new->egid;
-    return commit(task, new);
+    return set_three(task, ID_GID, rgid, egid, sgid);
 }
 
 int64_t sys_getresgid(struct task *task, uaddr_t rgid, uaddr_t egid, uaddr_t sgid)
 {
-    const struct cred *c = task->cred;
-    return put3(task, (uaddr_t[]){rgid, egid, sgid},
-                (uint32_t[]){cred_show_gid(c, c->gid), cred_show_gid(c, c->egid),
-                             cred_show_gid(c, c->sgid)});
+    return show_three(task, ID_GID, (uaddr_t[]){rgid, egid, sgid});
 }
 
 int64_t sys_setfsgid(struct task *task, uint32_t gid)
 {
-    const struct cred *old = task->cred;
-    uint32_t before = cred_show_gid(old, old->fsgid);
-    if (gid == UNCHANGED || !known_gid(old, &gid) ||
-        !(gid == old->gid || gid == old->egid || gid == old->sgid || gid == old->fsgid ||
-          task_capable_own(task, LINUX_CAP_SETGID)))
-        return before;
-    struct cred *new = cred_copy(old, old->group_count);
-    if (new) {
-        new->fsgid = gid;
-        cred_commit(task, new);
-    }
-    return before;
+    return set_fs(task, ID_GID, gid);
 }
 
 int64_t sys_getgid(struct task *task)
@@ -320,12 +291,13 @@ int64_t sys_setgroups(struct task *task, int32_t size, uaddr_t list)
         return -LINUX_EFAULT;
     }
     for (int32_t i = 0; i < size; i++)
-        if (new->groups[i] == UNCHANGED || !known_gid(new, &new->groups[i])) {
+        if (new->groups[i] == UNCHANGED || !known_id(new, ID_GID, &new->groups[i])) {
             cred_put(new);
             return -LINUX_EINVAL;
         }
     qsort(new->groups, (size_t)size, sizeof new->groups[0], compare_gids);
-    return commit(task, new);
+    cred_commit(task, new);
+    return 0;
 }
 
 // --- Capabilities --------------------------------------------------------------------------------
@@ -415,5 +387,6 @@ int64_t sys_capset(struct task *task, uaddr_t header, uaddr_t data)
     new->cap_permitted = permitted;
     new->cap_inheritable = inheritable;
     new->cap_ambient &= permitted &inheritable;
-    return commit(task, new);
+    cred_commit(task, new);
+    return 0;
 }

@@ -18,6 +18,7 @@
 #include "platform/abi/fs.h"
 #include "platform/abi/linux_errno.h"
 #include "platform/abi/poll.h"
+#include "platform/base/log.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -302,7 +303,6 @@ static struct watch *watch_get(struct file *file)
 struct item_table {
     struct poll_table table;
     struct item *item;
-    bool full;
 };
 
 static void item_queue_add(struct poll_table *table, struct file *file, struct wait_queue *q)
@@ -310,10 +310,7 @@ static void item_queue_add(struct poll_table *table, struct file *file, struct w
     struct item_table *t = CONTAINER_OF(table, struct item_table, table);
     struct item *item = t->item;
     (void)file;
-    if (item->queue_count == ITEM_QUEUES_INLINE) {
-        t->full = true;
-        return;
-    }
+    ISH_ASSERT(item->queue_count < ITEM_QUEUES_INLINE);
     struct item_queue *queue = &item->queues[item->queue_count++];
     uint32_t events = atomic_load_explicit(&item->events, memory_order_relaxed);
     *queue = (struct item_queue){
@@ -349,13 +346,8 @@ static int item_add(struct epoll *ep, int fd, struct file *file,
     lock_acquire(&watch->lock);
     list_add_tail(&watch->items, &item->watch_link);
     lock_release(&watch->lock);
-    struct item_table table = {{item_queue_add}, item, false};
-    uint32_t ready = item_poll(item, &table.table);
-    if (table.full) {
-        item_remove(ep, item);
-        return -LINUX_ENOMEM;
-    }
-    if (ready)
+    struct item_table table = {{item_queue_add}, item};
+    if (item_poll(item, &table.table))
         mark_ready(item, false);
     return 0;
 }
@@ -546,8 +538,11 @@ static int sleep_once(struct epoll *ep, struct task *task, uint64_t deadline)
 static int64_t epoll_wait_until(struct task *task, int32_t epfd, uaddr_t events, int32_t max,
                                 uint64_t deadline)
 {
-    if (max <= 0 || max > INT32_MAX / (int32_t)sizeof(struct linux_epoll_event))
+    uint64_t size = (uint64_t)(uint32_t)max * sizeof(struct linux_epoll_event);
+    if (max <= 0 || size > INT32_MAX)
         return -LINUX_EINVAL;
+    if (!user_is_range(events, size))
+        return -LINUX_EFAULT;
     struct file *file = fd_get_io(task, epfd);
     if (!file)
         return -LINUX_EBADF;

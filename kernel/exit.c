@@ -1,5 +1,6 @@
 // The end of tasks: what they hold, who inherits their children, who is told.
 #include "kernel/acct.h"
+#include "kernel/async.h"
 #include "kernel/core_dump.h"
 #include "kernel/cred.h"
 #include "kernel/fd.h"
@@ -364,6 +365,9 @@ void task_leave_mm(struct task *task)
             futex_wake_address(task, task->clear_child_tid, 1);
         task->clear_child_tid = 0;
     }
+    // The others wait for what could not be written.
+    if (UNLIKELY(task->no_memory) && task->exiting)
+        signal_no_memory(task);
 }
 
 static void drop_mm(struct task *task, bool last)
@@ -394,6 +398,7 @@ static void drop_files(struct task *task)
     task->files = NULL;
     lock_release(&task->lock);
     fd_table_put(files, task);
+    async_flush(task->kernel); // what closing told is known when the parent hears
 }
 
 static void drop_fs(struct task *task)

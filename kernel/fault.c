@@ -133,7 +133,7 @@ struct pages {
 
 static uint32_t file_epoch(const struct file *file)
 {
-    return file->inode ? atomic_load_explicit(&file->inode->page_epoch, memory_order_seq_cst) : 0;
+    return atomic_load_explicit(&file->inode->page_epoch, memory_order_seq_cst);
 }
 
 // Which pages to ask for: a write to a private mapping wants one, others their neighbours too.
@@ -290,22 +290,23 @@ int mm_populate(struct mm *mm, uint64_t start, uint64_t end, bool write)
 
 // --- The kernel's own accesses -------------------------------------------------------------------
 
-// Takes the lock and finds the page present with the right to do `access`. False: the lock is free
-// and there is no such page.
-static bool lock_page(struct mm *mm, uint64_t addr, enum mem_access access, bool force,
-                      struct mem_entry *e) NO_TSA
+// Takes the lock and finds the page present with the right to do `access`. On an error the lock is
+// free: -LINUX_EFAULT, there is no such page; -LINUX_ENOMEM.
+static int lock_page(struct mm *mm, uint64_t addr, enum mem_access access, bool force,
+                     struct mem_entry *e) NO_TSA
 {
     if (addr >= MEM_VA_END)
-        return false;
+        return -LINUX_EFAULT;
     for (;;) {
         lock_acquire(&mm->lock);
         *e = mem_lookup(mm->mem, addr & ~PAGE_MASK);
         if (e->frame && (access == MEM_WRITE ? e->writable || (force && e->sole)
                                              : force || (e->rights & MEM_READ)))
-            return true;
+            return 0;
         lock_release(&mm->lock);
-        if (mm_fault_force(mm, addr, access, force) != MM_FAULT_OK)
-            return false;
+        enum mm_fault_result result = mm_fault_force(mm, addr, access, force);
+        if (result != MM_FAULT_OK)
+            return result == MM_FAULT_OOM ? -LINUX_ENOMEM : -LINUX_EFAULT;
     }
 }
 
@@ -313,8 +314,9 @@ int mm_pin(struct mm *mm, uint64_t addr, enum mem_access access, bool force, str
            void **host) NO_TSA
 {
     struct mem_entry e;
-    if (!lock_page(mm, addr, access, force, &e))
-        return -LINUX_EFAULT;
+    int err = lock_page(mm, addr, access, force, &e);
+    if (err)
+        return err;
     *frame = frame_get(e.frame);
     lock_release(&mm->lock);
     *host = (char *)(*frame)->host + (addr & PAGE_MASK);
@@ -324,8 +326,9 @@ int mm_pin(struct mm *mm, uint64_t addr, enum mem_access access, bool force, str
 int mm_copy(struct mm *mm, uint64_t addr, void *to, const void *from, size_t n, bool force) NO_TSA
 {
     struct mem_entry e;
-    if (!lock_page(mm, addr, to ? MEM_READ : MEM_WRITE, force, &e))
-        return -LINUX_EFAULT;
+    int err = lock_page(mm, addr, to ? MEM_READ : MEM_WRITE, force, &e);
+    if (err)
+        return err;
     // Under the lock nobody copies or replaces the page.
     char *host = (char *)e.frame->host + (addr & PAGE_MASK);
     if (to)

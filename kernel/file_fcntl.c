@@ -1,6 +1,9 @@
 // fcntl, flock and ioctl: what can be asked of any descriptor. Commands of one kind of file go to
 // its ioctl operation.
+#include "kernel/async.h"
+#include "kernel/dnotify.h"
 #include "kernel/file.h"
+#include "kernel/lease.h"
 #include "kernel/memfd.h"
 #include "kernel/pid_ns.h"
 #include "kernel/pipe.h"
@@ -46,7 +49,7 @@ static int lock_range(struct task *task, struct file *file, const struct linux_f
     if (fl->l_len > 0) {
         if (__builtin_add_overflow(start, fl->l_len - 1, &end))
             return -LINUX_EOVERFLOW;
-        out->end = (uint64_t)end;
+        out->end = end == INT64_MAX ? UINT64_MAX : (uint64_t)end; // the end of all, however said
     } else if (fl->l_len < 0) {
         if (start + fl->l_len < 0)
             return -LINUX_EINVAL;
@@ -157,7 +160,7 @@ static int64_t dup_at_least(struct task *task, struct file *file, uint64_t min, 
     return fd_install(task, file_get(file), (int)(uint32_t)min, cloexec);
 }
 
-static int set_file_flags(struct task *task, struct file *file, uint32_t flags)
+static int set_file_flags(struct task *task, struct file *file, int32_t fd, uint32_t flags)
 {
     const uint32_t settable = LINUX_O_APPEND | LINUX_O_NONBLOCK | LINUX_O_DIRECT | LINUX_O_NOATIME;
     uint32_t old = file_flags(file);
@@ -170,6 +173,9 @@ static int set_file_flags(struct task *task, struct file *file, uint32_t flags)
             !cred_capable_over(task->cred, st.uid, st.gid, LINUX_CAP_FOWNER))
             return -LINUX_EPERM;
     }
+    int err = async_set(task, file, fd, flags & LINUX_FASYNC);
+    if (err)
+        return err;
     file_change_flags(file, flags & settable, settable & ~flags);
     return 0;
 }
@@ -217,7 +223,7 @@ static int64_t fcntl_file(struct task *task, struct file *file, int32_t fd, int3
     case LINUX_F_GETFL:
         return get_file_flags(file);
     case LINUX_F_SETFL:
-        return set_file_flags(task, file, (uint32_t)arg);
+        return set_file_flags(task, file, fd, (uint32_t)arg);
     case LINUX_F_GETLK:
     case LINUX_F_SETLK:
     case LINUX_F_SETLKW:
@@ -226,10 +232,19 @@ static int64_t fcntl_file(struct task *task, struct file *file, int32_t fd, int3
     case LINUX_F_OFD_SETLKW:
         return fcntl_locks(task, file, fd, cmd, arg);
     case LINUX_F_GETOWN:
+    case LINUX_F_SETOWN:
+    case LINUX_F_GETOWN_EX:
+    case LINUX_F_SETOWN_EX:
+    case LINUX_F_GETOWNER_UIDS:
     case LINUX_F_GETSIG:
-        return 0; // nobody: F_SETOWN and F_SETSIG are refused
+    case LINUX_F_SETSIG:
+        return async_fcntl(task, file, cmd, arg);
     case LINUX_F_GETLEASE:
-        return LINUX_F_UNLCK; // no lease: F_SETLEASE is refused
+        return lease_get(task, file);
+    case LINUX_F_SETLEASE:
+        return lease_set(task, file, fd, (uint32_t)arg);
+    case LINUX_F_NOTIFY:
+        return dnotify_set(task, file, fd, (uint32_t)arg);
     case LINUX_F_SETPIPE_SZ:
         return pipe_set_size(task, file, (uint32_t)arg);
     case LINUX_F_GETPIPE_SZ:
@@ -314,6 +329,16 @@ static int64_t set_flag_by_pointer(struct task *task, struct file *file, uaddr_t
     return err;
 }
 
+static int set_async_by_pointer(struct task *task, struct file *file, int32_t fd, uaddr_t arg)
+{
+    int32_t on;
+    int err = user_get(task, arg, &on);
+    bool was = file_flags(file) & LINUX_FASYNC;
+    if (err || !on == !was)
+        return err;
+    return file->ops->set_async ? async_set(task, file, fd, on) : -LINUX_ENOTTY;
+}
+
 // Bytes left to read in a regular file.
 static int64_t fionread_regular(struct task *task, struct file *file, uaddr_t arg)
 {
@@ -349,6 +374,8 @@ static int64_t ioctl_file(struct task *task, struct file *file, int32_t fd, uint
         return fd_cloexec_set(task, fd, false);
     case LINUX_FIONBIO:
         return set_flag_by_pointer(task, file, arg, LINUX_O_NONBLOCK);
+    case LINUX_FIOASYNC:
+        return set_async_by_pointer(task, file, fd, arg);
     case LINUX_FIOQSIZE:
         return fioqsize(task, file, arg);
     case LINUX_FIONREAD:

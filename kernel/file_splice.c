@@ -45,16 +45,10 @@ struct offset_arg {
     uint64_t *pos; // &value, or NULL: the file's own position
 };
 
-static int any_offset_get(struct task *task, uaddr_t addr, struct offset_arg *out)
+static int offset_get(struct task *task, uaddr_t addr, struct offset_arg *out)
 {
     *out = (struct offset_arg){.addr = addr};
     return addr ? user_get(task, addr, &out->value) : 0;
-}
-
-static int offset_get(struct task *task, uaddr_t addr, struct offset_arg *out)
-{
-    int err = any_offset_get(task, addr, out);
-    return !err && (int64_t)out->value < 0 ? -LINUX_EINVAL : err;
 }
 
 static int offset_put(struct task *task, const struct offset_arg *arg)
@@ -62,24 +56,39 @@ static int offset_put(struct task *task, const struct offset_arg *arg)
     return arg->addr ? user_put(task, arg->addr, &arg->value) : 0;
 }
 
-// The files of a call with two descriptors, with the access each must allow.
+// The files of a call with two descriptors.
 struct file_pair {
     struct file *in, *out;
 };
 
 static int pair_get(struct task *task, int32_t fd_in, int32_t fd_out, struct file_pair *p)
 {
-    p->out = NULL;
     p->in = fd_get_io(task, fd_in);
-    if (p->in)
-        p->out = fd_get_io(task, fd_out);
-    if (p->out && file_is_readable(p->in) && file_is_writable(p->out))
-        return 0;
-    if (p->in)
-        file_put(p->in);
+    if (!p->in)
+        return -LINUX_EBADF;
+    p->out = fd_get_io(task, fd_out);
     if (p->out)
-        file_put(p->out);
+        return 0;
+    file_put(p->in);
     return -LINUX_EBADF;
+}
+
+// The access each must allow.
+static int pair_check(const struct file_pair *p)
+{
+    return file_is_readable(p->in) && file_is_writable(p->out) ? 0 : -LINUX_EBADF;
+}
+
+// Objects without an inode may tell a position (always 0), but have none.
+static bool has_positions(const struct file *file)
+{
+    return file->ops->seek && file->inode;
+}
+
+// A transfer of `count` bytes from `pos` on stays within what offsets can say.
+static bool is_range(uint64_t pos, uint64_t count)
+{
+    return (int64_t)pos >= 0 && count <= INT64_MAX - pos;
 }
 
 static void pair_put(struct file_pair *p)
@@ -116,38 +125,59 @@ static int64_t copy_range(struct task *task, struct file_pair *p, uint64_t *in_p
     return done ? done : n;
 }
 
+// What can be read without a program's buffer: files, devices and sockets.
+static bool can_splice(const struct file *file)
+{
+    return file->inode && file->inode->type != LINUX_S_IFDIR;
+}
+
+static int64_t splice_to_pipe(struct task *task, struct file *in, uint64_t *pos, struct pipe *to,
+                              uint64_t len, bool nonblock);
+
+static int64_t send(struct task *task, struct file_pair *p, bool own, uint64_t *pos, uint64_t count)
+{
+    uint32_t type = p->in->inode ? p->in->inode->type : 0;
+    struct pipe *to = pipe_of(p->out);
+    if (!own && !has_positions(p->in))
+        return -LINUX_ESPIPE;
+    if ((int64_t)count < 0 || (!own && !is_range(*pos, count)))
+        return -LINUX_EINVAL;
+    count = file_rw_clamp(count);
+    if (to && !pipe_of(p->in) && can_splice(p->in))
+        return splice_to_pipe(task, p->in, own ? NULL : pos, to, count,
+                              file_flags(p->out) & LINUX_O_NONBLOCK);
+    if (file_flags(p->out) & LINUX_O_APPEND || type != LINUX_S_IFREG)
+        return -LINUX_EINVAL;
+    if (!own)
+        return copy_range(task, p, pos, NULL, count);
+    *pos = (uint64_t)file_seek(p->in, 0, LINUX_SEEK_CUR);
+    int64_t n = copy_range(task, p, pos, NULL, count);
+    int64_t err = n > 0 ? file_seek(p->in, (int64_t)*pos, LINUX_SEEK_SET) : 0;
+    return err < 0 ? err : n;
+}
+
 int64_t sys_sendfile(struct task *task, int32_t out_fd, int32_t in_fd, uaddr_t offset,
                      uint64_t count)
 {
     struct offset_arg at;
-    int64_t n = offset_get(task, offset, &at);
-    if (n)
-        return n;
     struct file_pair p;
-    n = pair_get(task, in_fd, out_fd, &p);
+    int64_t n = offset_get(task, offset, &at);
+    if (!n)
+        n = pair_get(task, in_fd, out_fd, &p);
     if (n)
         return n;
-    uint32_t type = p.in->inode ? p.in->inode->type : 0;
-    if (offset && !p.in->ops->seek)
-        n = -LINUX_ESPIPE;
-    else if (file_flags(p.out) & LINUX_O_APPEND || (int64_t)count < 0)
-        n = -LINUX_EINVAL;
-    else if (type != LINUX_S_IFREG && type != LINUX_S_IFBLK)
-        n = -LINUX_EINVAL;
-    if (!n && !offset) {
-        int64_t pos = file_seek(p.in, 0, LINUX_SEEK_CUR);
-        at.value = pos > 0 ? (uint64_t)pos : 0;
-    }
+    n = pair_check(&p);
     if (!n)
-        n = copy_range(task, &p, &at.value, NULL, file_rw_clamp(count));
+        n = send(task, &p, !offset, &at.value, count);
     if (n >= 0) {
-        int64_t err =
-            offset ? offset_put(task, &at) : file_seek(p.in, (int64_t)at.value, LINUX_SEEK_SET);
-        n = err < 0 ? err : n;
+        int64_t err = offset_put(task, &at);
+        n = err ? err : n;
     }
     pair_put(&p);
     return n;
 }
+
+// --- copy_file_range -----------------------------------------------------------------------------
 
 static int check_copy_files(const struct file_pair *p)
 {
@@ -157,31 +187,35 @@ static int check_copy_files(const struct file_pair *p)
         return -LINUX_EISDIR;
     if (in_type != LINUX_S_IFREG || out_type != LINUX_S_IFREG)
         return -LINUX_EINVAL;
-    if (file_flags(p->out) & LINUX_O_APPEND)
+    if (pair_check(p) || file_flags(p->out) & LINUX_O_APPEND)
         return -LINUX_EBADF;
     return p->in->inode->super != p->out->inode->super ? -LINUX_EXDEV : 0;
 }
 
-static int check_copy_range(const struct file_pair *p, uint64_t in_pos, uint64_t out_pos,
-                            uint64_t len)
+// *len is cut to what there is to copy.
+static int check_copy_range(struct task *task, const struct file_pair *p, uint64_t in_pos,
+                            uint64_t out_pos, uint64_t *len)
 {
-    if (in_pos + len < in_pos || out_pos + len < out_pos)
+    struct vfs_stat st;
+    if (in_pos + *len < in_pos || out_pos + *len < out_pos)
         return -LINUX_EOVERFLOW;
-    if ((int64_t)in_pos < 0 || (int64_t)out_pos < 0)
+    int err = file_getattr(task, p->in, &st);
+    if (err)
+        return err;
+    if ((int64_t)in_pos >= (int64_t)st.size)
+        *len = 0;
+    else if (*len > st.size - in_pos)
+        *len = st.size - in_pos;
+    if (p->in->inode == p->out->inode && out_pos + *len > in_pos && out_pos < in_pos + *len)
         return -LINUX_EINVAL;
-    if (p->in->inode == p->out->inode && out_pos + len > in_pos && out_pos < in_pos + len)
-        return -LINUX_EINVAL;
-    return 0;
+    return (int64_t)in_pos < 0 || (int64_t)out_pos < 0 ? -LINUX_EINVAL : 0;
 }
 
 // Without an address the file's own position is used, and moved at the end.
-static int own_position(struct file *file, struct offset_arg *arg)
+static void own_position(struct file *file, struct offset_arg *arg)
 {
-    if (arg->addr)
-        return 0;
-    int64_t pos = file_seek(file, 0, LINUX_SEEK_CUR);
-    arg->value = pos > 0 ? (uint64_t)pos : 0;
-    return pos < 0 ? (int)pos : 0;
+    if (!arg->addr)
+        arg->value = (uint64_t)file_seek(file, 0, LINUX_SEEK_CUR);
 }
 
 static int64_t store_position(struct task *task, struct file *file, const struct offset_arg *arg)
@@ -197,18 +231,17 @@ int64_t sys_copy_file_range(struct task *task, int32_t fd_in, uaddr_t off_in, in
     if (n)
         return n;
     struct offset_arg from, to;
-    n = flags ? -LINUX_EINVAL : any_offset_get(task, off_in, &from);
+    n = offset_get(task, off_in, &from);
     if (!n)
-        n = any_offset_get(task, off_out, &to);
+        n = offset_get(task, off_out, &to);
     if (!n)
-        n = check_copy_files(&p);
-    if (!n)
-        n = own_position(p.in, &from);
-    if (!n)
-        n = own_position(p.out, &to);
+        n = flags ? -LINUX_EINVAL : check_copy_files(&p);
     len = file_rw_clamp(len);
-    if (!n)
-        n = check_copy_range(&p, from.value, to.value, len);
+    if (!n) {
+        own_position(p.in, &from);
+        own_position(p.out, &to);
+        n = check_copy_range(task, &p, from.value, to.value, &len);
+    }
     if (!n && len) {
         uint64_t out_pos = to.value;
         n = copy_range(task, &p, &from.value, &out_pos, len);
@@ -243,20 +276,24 @@ static ssize_t append_all(struct pipe *to, struct task *task, const uint8_t *buf
 }
 
 static int64_t splice_to_pipe(struct task *task, struct file *in, uint64_t *pos, struct pipe *to,
-                              uint64_t len, bool nonblock, uint8_t *buf)
+                              uint64_t len, bool nonblock)
 {
     ssize_t room = pipe_wait_writable(to, task, nonblock);
     if (room < 0)
         return room;
     size_t n = chunk_of(len) < (size_t)room ? chunk_of(len) : (size_t)room;
     uint64_t at = pos ? *pos : 0;
+    uint8_t *buf = malloc(n);
+    if (!buf)
+        return -LINUX_ENOMEM;
     ssize_t got = read_buffer(task, in, buf, n, pos ? &at : NULL, nonblock);
-    if (got <= 0)
-        return got;
-    ssize_t put = append_all(to, task, buf, (size_t)got);
-    if (put > 0 && pos)
-        *pos += (uint64_t)put;
-    return put;
+    if (got > 0) {
+        got = append_all(to, task, buf, (size_t)got);
+        if (got > 0 && pos)
+            *pos += (uint64_t)got;
+    }
+    free(buf);
+    return got;
 }
 
 static int64_t splice_from_pipe(struct task *task, struct pipe *from, struct file *out,
@@ -266,14 +303,14 @@ static int64_t splice_from_pipe(struct task *task, struct pipe *from, struct fil
     if (ready <= 0)
         return ready;
     size_t n = pipe_take(from, buf, chunk_of(len));
-    ssize_t put = write_buffer(task, out, buf, n, pos, nonblock);
-    size_t written = put > 0 ? (size_t)put : 0;
-    if (written < n) {
-        int err = pipe_unread(from, buf + written, n - written);
-        if (err)
-            return err;
+    size_t written = 0;
+    ssize_t put = 1;
+    while (written < n && put > 0) {
+        put = write_buffer(task, out, buf + written, n - written, pos, nonblock);
+        written += put > 0 ? (size_t)put : 0;
     }
-    return put;
+    int err = written < n ? pipe_unread(from, buf + written, n - written) : 0;
+    return err ? err : written ? (ssize_t)written : put;
 }
 
 static int64_t splice_pipes(struct task *task, struct pipe *from, struct pipe *to, uint64_t len,
@@ -300,35 +337,40 @@ static int64_t splice_pipes(struct task *task, struct pipe *from, struct pipe *t
 }
 
 // What splice refuses of a file that is not a pipe.
-static int check_splice_file(const struct file *file, uaddr_t offset, bool output)
+static int check_splice_file(const struct file *file, const struct offset_arg *at, uint64_t len,
+                             bool output)
 {
-    if (offset && !file->ops->seek)
+    if (at->addr && (!has_positions(file) || !is_range(at->value, len)))
         return -LINUX_EINVAL;
-    return output && file_flags(file) & LINUX_O_APPEND ? -LINUX_EINVAL : 0;
+    return !can_splice(file) || (output && file_flags(file) & LINUX_O_APPEND) ? -LINUX_EINVAL : 0;
 }
 
 static int64_t splice_files(struct task *task, struct file_pair *p, struct offset_arg *from,
-                            struct offset_arg *to, uint64_t len, bool nonblock, uint8_t *buf)
+                            struct offset_arg *to, uint64_t len, bool nonblock)
 {
     struct pipe *in = pipe_of(p->in), *out = pipe_of(p->out);
-    if ((in && from->addr) || (out && to->addr))
-        return -LINUX_ESPIPE;
-    if (!in && !out)
-        return -LINUX_EINVAL;
+    if (pair_check(p))
+        return -LINUX_EBADF;
     if (in == out)
-        return -LINUX_EINVAL;
+        return -LINUX_EINVAL; // the same one, or none
     if ((in && file_flags(p->in) & LINUX_O_NONBLOCK) ||
         (out && file_flags(p->out) & LINUX_O_NONBLOCK))
         nonblock = true;
-    if (in && out)
-        return splice_pipes(task, in, out, len, nonblock, true, buf);
-    int err = in ? check_splice_file(p->out, to->addr, true)
-                 : check_splice_file(p->in, from->addr, false);
+    int err = in && out ? 0
+              : in      ? check_splice_file(p->out, to, len, true)
+                        : check_splice_file(p->in, from, len, false);
     if (err)
         return err;
-    if (in)
-        return splice_from_pipe(task, in, p->out, to->addr ? &to->value : NULL, len, nonblock, buf);
-    return splice_to_pipe(task, p->in, from->addr ? &from->value : NULL, out, len, nonblock, buf);
+    if (!in)
+        return splice_to_pipe(task, p->in, from->addr ? &from->value : NULL, out, len, nonblock);
+    uint8_t *buf = malloc(chunk_of(len));
+    if (!buf)
+        return -LINUX_ENOMEM;
+    uint64_t *pos = to->addr ? &to->value : NULL;
+    int64_t n = out ? splice_pipes(task, in, out, len, nonblock, true, buf)
+                    : splice_from_pipe(task, in, p->out, pos, len, nonblock, buf);
+    free(buf);
+    return n;
 }
 
 int64_t sys_splice(struct task *task, int32_t fd_in, uaddr_t off_in, int32_t fd_out,
@@ -343,15 +385,15 @@ int64_t sys_splice(struct task *task, int32_t fd_in, uaddr_t off_in, int32_t fd_
     if (n)
         return n;
     struct offset_arg from, to;
-    n = offset_get(task, off_in, &from);
+    // A pipe has no positions.
+    if ((off_in && pipe_of(p.in)) || (off_out && pipe_of(p.out)))
+        n = -LINUX_ESPIPE;
     if (!n)
         n = offset_get(task, off_out, &to);
-    len = file_rw_clamp(len);
-    uint8_t *buf = n ? NULL : malloc(chunk_of(len));
     if (!n)
-        n = buf ? splice_files(task, &p, &from, &to, len, flags & LINUX_SPLICE_F_NONBLOCK, buf)
-                : -LINUX_ENOMEM;
-    free(buf);
+        n = offset_get(task, off_in, &from);
+    if (!n)
+        n = splice_files(task, &p, &from, &to, file_rw_clamp(len), flags & LINUX_SPLICE_F_NONBLOCK);
     if (n > 0) {
         int err = offset_put(task, &from);
         if (!err)
@@ -376,7 +418,9 @@ int64_t sys_tee(struct task *task, int32_t fd_in, int32_t fd_out, uint64_t len, 
     bool nonblock = flags & LINUX_SPLICE_F_NONBLOCK ||
                     (file_flags(p.in) | file_flags(p.out)) & LINUX_O_NONBLOCK;
     uint8_t *buf = NULL;
-    if (!in || !out || in == out)
+    if (pair_check(&p))
+        n = -LINUX_EBADF;
+    else if (!in || !out || in == out)
         n = -LINUX_EINVAL;
     else if (!(buf = malloc(chunk_of(len))))
         n = -LINUX_ENOMEM;
@@ -394,13 +438,14 @@ int64_t sys_vmsplice(struct task *task, int32_t fd, uaddr_t iov, uint64_t iovcnt
     struct file *file = fd_get_io(task, fd);
     if (!file)
         return -LINUX_EBADF;
-    int64_t n = -LINUX_EBADF;
     struct iter it;
-    if (pipe_of(file))
-        n = user_iter_vec(&it, task, iov, iovcnt);
+    int64_t n = user_iter_vec(&it, task, iov, iovcnt);
     if (!n) {
         it.nonblock = flags & LINUX_SPLICE_F_NONBLOCK || file_flags(file) & LINUX_O_NONBLOCK;
-        n = file_is_writable(file) ? file_write(file, &it, NULL) : file_read(file, &it, NULL);
+        if (it.left && !pipe_of(file))
+            n = -LINUX_EBADF;
+        else if (it.left)
+            n = file_is_writable(file) ? file_write(file, &it, NULL) : file_read(file, &it, NULL);
         user_iter_done(&it);
     }
     file_put(file);

@@ -19,6 +19,8 @@ int futex_table_create(struct futex_table **out)
     if (!table)
         return -LINUX_ENOMEM;
     atomic_init(&table->pi_waiters, 0);
+    lock_init(&table->pi_lock, LOCK_RANK_FUTEX_PI);
+    list_init(&table->pi_waits);
     for (unsigned i = 0; i < FUTEX_BUCKETS; i++) {
         lock_init(&table->bucket[i].lock, LOCK_RANK_FUTEX);
         list_init(&table->bucket[i].waiters);
@@ -33,6 +35,7 @@ void futex_table_destroy(struct futex_table *table)
         return;
     for (unsigned i = 0; i < FUTEX_BUCKETS; i++)
         lock_destroy(&table->bucket[i].lock);
+    lock_destroy(&table->pi_lock);
     free(table);
 }
 
@@ -389,50 +392,57 @@ static int operate(struct task *task, uaddr_t addr, uint32_t encoded)
     return err;
 }
 
-static int64_t futex_wake_op(struct task *task, uaddr_t addr1, uaddr_t addr2, bool private,
-                             int wake1, int wake2, uint32_t encoded)
+// One turn of futex_wake_op(): the word changed, and of each word as many woken as one batch holds.
+// *more: the batch is full. Both buckets are locked. The comparison (0, 1), or an error.
+static int wake_op_locked(struct task *task, struct futex_bucket *const b[2],
+                          const struct futex_key key[2], uaddr_t addr2, const int wake[2],
+                          uint32_t encoded, int woken[2], struct futex_wakes *wakes, bool *more)
+{
+    const uint32_t any = LINUX_FUTEX_BITSET_MATCH_ANY;
+    int result = operate(task, addr2, encoded);
+    for (int i = 0; i <= result && !*more; i++) {
+        // Linux wakes one waiter even when asked for none.
+        woken[i] = take_waiters(b[i], &key[i], any, wake[i] < 1 ? 1 : wake[i], wakes, more);
+        if (woken[i] < 0)
+            return -LINUX_EINVAL;
+    }
+    return result;
+}
+
+static int64_t futex_wake_op(struct task *task, const uaddr_t addr[2], bool private,
+                             const int wake[2], uint32_t encoded)
 {
     struct futex_wakes wakes;
     wakes.count = 0;
-    int woken = 0, result;
-    bool more1 = false, more2 = false;
-    struct futex_key key[2];
-    struct futex_bucket *b[2];
+    int woken[2] = {0}, result;
+    bool more = false;
     for (;;) {
-        int err = futex_key_get(task, addr1, private, &key[0]);
+        struct futex_key key[2];
+        int err = futex_key_get(task, addr[0], private, &key[0]);
         if (!err)
-            err = futex_key_get(task, addr2, private, &key[1]);
+            err = futex_key_get(task, addr[1], private, &key[1]);
         if (err)
             return err;
-        b[0] = futex_bucket_of(task, &key[0]);
-        b[1] = futex_bucket_of(task, &key[1]);
+        struct futex_bucket *b[2] = {futex_bucket_of(task, &key[0]),
+                                     futex_bucket_of(task, &key[1])};
         lock_acquire_pair(&b[0]->lock, &b[1]->lock);
-        result = operate(task, addr2, encoded);
-        const uint32_t any = LINUX_FUTEX_BITSET_MATCH_ANY;
-        int first = 0, second = 0;
-        if (result >= 0)
-            first = take_waiters(b[0], &key[0], any, wake1 < 1 ? 1 : wake1, &wakes, &more1);
-        if (result > 0 && !more1 && first >= 0)
-            second = take_waiters(b[1], &key[1], any, wake2 < 1 ? 1 : wake2, &wakes, &more2);
-        if (first < 0 || second < 0)
-            result = -LINUX_EINVAL;
-        woken = first + second;
+        result = wake_op_locked(task, b, key, addr[1], wake, encoded, woken, &wakes, &more);
         lock_release_pair(&b[0]->lock, &b[1]->lock);
         futex_wakes_send(&wakes);
         if (result != -LINUX_EFAULT)
             break;
-        err = user_fault_in(task, addr2, true);
+        err = user_fault_in(task, addr[1], true);
         if (err)
             return err;
     }
     if (result < 0)
         return result;
     // More waiters than one batch holds: the word is changed already, the rest are plain wakes.
-    if (more1)
-        woken += (int)futex_wake(task, addr1, private, wake1 - woken, LINUX_FUTEX_BITSET_MATCH_ANY);
-    if (result > 0 && (more1 || more2))
-        woken += (int)futex_wake(task, addr2, private, wake2, LINUX_FUTEX_BITSET_MATCH_ANY);
-    return woken;
+    for (int i = 0; more && i <= result; i++)
+        if (woken[i] == 0 || woken[i] < wake[i])
+            woken[i] += (int)futex_wake(task, addr[i], private, wake[i] - woken[i],
+                                        LINUX_FUTEX_BITSET_MATCH_ANY);
+    return woken[0] + woken[1];
 }
 
 // --- The call ------------------------------------------------------------------------------------
@@ -467,13 +477,13 @@ int64_t sys_futex(struct task *task, uaddr_t uaddr, uint32_t op, uint32_t val, u
 {
     int cmd = (int)op & LINUX_FUTEX_CMD_MASK;
     bool private = op & LINUX_FUTEX_PRIVATE_FLAG, realtime = op & LINUX_FUTEX_CLOCK_REALTIME;
-    if (realtime && cmd != LINUX_FUTEX_WAIT_BITSET && cmd != LINUX_FUTEX_WAIT_REQUEUE_PI &&
-        cmd != LINUX_FUTEX_LOCK_PI2)
-        return -LINUX_ENOSYS;
     uint64_t deadline;
     int err = read_deadline(task, cmd, realtime, timeout, &deadline);
     if (err)
         return err;
+    if (realtime && cmd != LINUX_FUTEX_WAIT_BITSET && cmd != LINUX_FUTEX_WAIT_REQUEUE_PI &&
+        cmd != LINUX_FUTEX_LOCK_PI2)
+        return -LINUX_ENOSYS;
     struct requeue rq = {uaddr, uaddr2,   private,     cmd == LINUX_FUTEX_CMP_REQUEUE,
                          val3,  (int)val, (int)timeout};
     switch (cmd) {
@@ -493,7 +503,8 @@ int64_t sys_futex(struct task *task, uaddr_t uaddr, uint32_t op, uint32_t val, u
             rq.value = 0;
         return futex_requeue(task, &rq);
     case LINUX_FUTEX_WAKE_OP:
-        return futex_wake_op(task, uaddr, uaddr2, private, (int)val, (int)timeout, val3);
+        return futex_wake_op(task, (uaddr_t[]){uaddr, uaddr2}, private,
+                             (int[]){(int)val, (int)timeout}, val3);
     case LINUX_FUTEX_WAIT_REQUEUE_PI:
         return futex_wait_requeue_pi(task, uaddr, private, val, LINUX_FUTEX_BITSET_MATCH_ANY,
                                      deadline, uaddr2);

@@ -1,6 +1,7 @@
 #include "kernel/host_fd.h"
 #include "fs/vfs.h"
 #include "kernel/anon.h"
+#include "kernel/async.h"
 #include "kernel/file.h"
 #include "kernel/kernel.h"
 #include "kernel/task.h"
@@ -8,6 +9,7 @@
 #include "platform/abi/fs.h"
 #include "platform/abi/linux_errno.h"
 #include "platform/abi/poll.h"
+#include "platform/abi/signal.h"
 #include "platform/abi/tty.h"
 #include "platform/host_file.h"
 #include "platform/host_stream.h"
@@ -29,6 +31,7 @@ struct host_fd {
     bool socket;
     bool seekable; // a regular file or a block device: never waits
     struct wait_queue changed;
+    struct async_list told; // O_ASYNC
     struct poller_source source;
     struct lock lock; // rank socket; guards the rest
     bool watched;     // the poller tells us of changes
@@ -41,6 +44,8 @@ static void host_changed(struct poller_source *source, uint32_t events)
 {
     struct host_fd *h = CONTAINER_OF(source, struct host_fd, source);
     wait_queue_wake(&h->changed, 0, false);
+    if (events & (LINUX_POLLIN | LINUX_POLLHUP | LINUX_POLLERR))
+        async_tell(h->kernel, &h->told, LINUX_POLL_IN);
 }
 
 // Makes sure that a change wakes the queue. False when waiting makes no sense.
@@ -186,6 +191,15 @@ static int64_t host_fd_ioctl(struct file *file, struct task *task, uint32_t cmd,
     return n < 0 ? -LINUX_ENOTTY : user_put(task, arg, &n);
 }
 
+static int host_fd_set_async(struct file *file, struct task *task, int fd, bool on)
+{
+    struct host_fd *h = of_file(file);
+    struct async_list *const list = &h->told;
+    if (on && !watch(h))
+        return 0; // never waits: there is nothing to tell
+    return async_join(file, task, fd, on, &list, 1);
+}
+
 static int host_fd_fsync(struct file *file, bool data_only)
 {
     return host_fsync(of_file(file)->fd, data_only);
@@ -196,6 +210,7 @@ static const struct file_ops stream_ops = {
     .write = host_fd_write,
     .poll = host_fd_poll,
     .ioctl = host_fd_ioctl,
+    .set_async = host_fd_set_async,
 };
 static const struct file_ops seekable_ops = {
     .read = host_fd_read,
@@ -294,6 +309,7 @@ static int make_state(struct kernel *kernel, int host_fd, const struct host_stat
     h->socket = (st->mode & LINUX_S_IFMT) == LINUX_S_IFSOCK;
     h->seekable = LINUX_S_ISREG(st->mode) || (st->mode & LINUX_S_IFMT) == LINUX_S_IFBLK;
     wait_queue_init(&h->changed);
+    async_list_init(&h->told);
     lock_init(&h->lock, LOCK_RANK_SOCKET);
     h->source = (struct poller_source){.host_fd = h->fd, .ready = host_changed};
     *out = h;
@@ -303,11 +319,7 @@ static int make_state(struct kernel *kernel, int host_fd, const struct host_stat
 // What /proc/PID/fd shows; a name of the host would mean nothing to the guest.
 static void describe(char *name, size_t size, const struct inode *inode)
 {
-    const char *kind = "host";
-    if (inode->type == LINUX_S_IFIFO)
-        kind = "pipe";
-    else if (inode->type == LINUX_S_IFSOCK)
-        kind = "socket";
+    const char *kind = inode->type == LINUX_S_IFIFO ? "pipe" : "host";
     snprintf(name, size, "%s:[%llu]", kind, (unsigned long long)inode->ino);
 }
 

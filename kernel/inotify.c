@@ -1,9 +1,7 @@
-// inotify(7). A watch belongs to one instance (an open file) and one inode, which it keeps alive.
-//
-// The VFS tells what happens to watched inodes, at times with locks of its own held; then nothing
-// may be freed that could free an inode. A watch that ends there waits on the hub's `dead` list
-// for the next call that holds nothing.
+// inotify(7), and the watches of inodes that it shares with F_NOTIFY. One of inotify belongs to an
+// instance (an open file).
 #include "kernel/inotify.h"
+#include "kernel/async.h"
 #include "kernel/file.h"
 #include "kernel/kernel.h"
 #include "kernel/syscall_handlers.h"
@@ -13,6 +11,7 @@
 #include "platform/abi/inotify.h"
 #include "platform/abi/linux_errno.h"
 #include "platform/abi/poll.h"
+#include "platform/abi/signal.h"
 #include "platform/abi/tty.h"
 #include "platform/base/list.h"
 #include "platform/base/rbtree.h"
@@ -24,7 +23,9 @@ enum { READABLE = LINUX_POLLIN | LINUX_POLLRDNORM };
 struct inotify {
     struct inotify_hub *hub; // immutable
     struct vfs *vfs;         // immutable
+    struct kernel *kernel;   // immutable
     struct wait_queue queue;
+    struct async_list told; // O_ASYNC
     // Guarded by hub->lock.
     struct rb_root watches; // by wd
     int32_t last_wd;
@@ -33,15 +34,14 @@ struct inotify {
     uint32_t event_bytes;
 };
 
-struct watch {
+struct inotify_watch {
+    struct watch base;
     // Immutable.
     struct inotify *owner;
-    struct inode *inode; // referenced
     int32_t wd;
     // Guarded by hub->lock.
     uint32_t mask;
     struct rb_node node;
-    struct watch *next; // on the same inode; on the dead list
 };
 
 struct queued {
@@ -91,61 +91,36 @@ static void enqueue(struct inotify *in, int32_t wd, uint32_t mask, uint32_t cook
     in->event_count++;
     in->event_bytes += (uint32_t)sizeof q->head + len;
     wait_queue_wake(&in->queue, READABLE, true);
+    async_tell(in->kernel, &in->told, LINUX_POLL_IN);
 }
 
 // --- Watches -------------------------------------------------------------------------------------
 
-static struct watch *watches_of(struct inode *inode)
+struct watch *watch_first(struct inode *inode)
 {
     return atomic_load_explicit(&inode->watches, memory_order_acquire);
 }
 
-static struct watch *watch_by_wd(const struct inotify *in, int32_t wd)
+void watch_begin(struct inotify_hub *hub, struct watch *w)
 {
-    struct rb_node *at = in->watches.top;
-    while (at) {
-        struct watch *w = rb_entry(at, struct watch, node);
-        if (w->wd == wd)
-            return w;
-        at = wd < w->wd ? at->left : at->right;
-    }
-    return NULL;
-}
-
-static void watch_insert(struct inotify *in, struct watch *w) REQUIRES(in->hub->lock)
-{
-    struct rb_node **link = &in->watches.top, *parent = NULL;
-    while (*link) {
-        parent = *link;
-        link = w->wd < rb_entry(parent, struct watch, node)->wd ? &parent->left : &parent->right;
-    }
-    rb_insert(&in->watches, &w->node, parent, link, NULL);
-    w->next = watches_of(w->inode);
+    w->next = watch_first(w->inode);
     atomic_store_explicit(&w->inode->watches, w, memory_order_release);
-    in->hub->watch_count++;
-    vfs_watching(in->vfs, 1);
+    vfs_watching(hub->vfs, 1);
 }
 
-// Takes a watch away from its instance and its inode, onto the dead list.
-static void watch_end(struct watch *w, bool say_so) NO_TSA
+void watch_end(struct inotify_hub *hub, struct watch *w)
 {
-    struct inotify *in = w->owner;
-    struct watch *first = watches_of(w->inode), **link = &first;
+    struct watch *first = watch_first(w->inode), **link = &first;
     while (*link != w)
         link = &(*link)->next;
     *link = w->next;
     atomic_store_explicit(&w->inode->watches, first, memory_order_release);
-    rb_erase(&in->watches, &w->node, NULL);
-    in->hub->watch_count--;
-    vfs_watching(in->vfs, -1);
-    w->next = in->hub->dead;
-    in->hub->dead = w;
-    if (say_so)
-        enqueue(in, w->wd, LINUX_IN_IGNORED, 0, NULL);
+    vfs_watching(hub->vfs, -1);
+    w->next = hub->dead;
+    hub->dead = w;
 }
 
-// With no lock held.
-static void free_dead(struct inotify_hub *hub)
+void watch_free_dead(struct inotify_hub *hub)
 {
     lock_acquire(&hub->lock);
     struct watch *w = hub->dead;
@@ -159,10 +134,52 @@ static void free_dead(struct inotify_hub *hub)
     }
 }
 
+static struct inotify_watch *watch_by_wd(const struct inotify *in, int32_t wd)
+{
+    struct rb_node *at = in->watches.top;
+    while (at) {
+        struct inotify_watch *w = rb_entry(at, struct inotify_watch, node);
+        if (w->wd == wd)
+            return w;
+        at = wd < w->wd ? at->left : at->right;
+    }
+    return NULL;
+}
+
+static void watch_insert(struct inotify *in, struct inotify_watch *w) REQUIRES(in->hub->lock)
+{
+    struct rb_node **link = &in->watches.top, *parent = NULL;
+    while (*link) {
+        parent = *link;
+        link = w->wd < rb_entry(parent, struct inotify_watch, node)->wd ? &parent->left
+                                                                        : &parent->right;
+    }
+    rb_insert(&in->watches, &w->node, parent, link, NULL);
+    watch_begin(in->hub, &w->base);
+    in->hub->watch_count++;
+}
+
+// Takes a watch away from its instance and its inode, onto the dead list.
+static void inotify_end(struct inotify_watch *w, bool say_so) NO_TSA
+{
+    struct inotify *in = w->owner;
+    watch_end(in->hub, &w->base);
+    rb_erase(&in->watches, &w->node, NULL);
+    in->hub->watch_count--;
+    if (say_so)
+        enqueue(in, w->wd, LINUX_IN_IGNORED, 0, NULL);
+}
+
 // --- What the VFS tells --------------------------------------------------------------------------
 
-static void tell_watch(struct watch *w, const struct vfs_event *e) NO_TSA
+static struct inotify_watch *inotify_of(struct watch *w)
 {
+    return CONTAINER_OF(w, struct inotify_watch, base);
+}
+
+static void inotify_tell(struct watch *base, const struct vfs_event *e) NO_TSA
+{
+    struct inotify_watch *w = inotify_of(base);
     uint32_t mask = e->mask;
     if (!(w->mask & mask & LINUX_IN_ALL_EVENTS) ||
         (e->unlinked && e->name && w->mask & LINUX_IN_EXCL_UNLINK))
@@ -171,20 +188,29 @@ static void tell_watch(struct watch *w, const struct vfs_event *e) NO_TSA
         mask &= ~(uint32_t)LINUX_IN_ISDIR; // Linux never says so of these
     enqueue(w->owner, w->wd, mask, e->cookie, e->name);
     if (w->mask & LINUX_IN_ONESHOT)
-        watch_end(w, true);
+        inotify_end(w, true);
 }
+
+static void inotify_gone(struct watch *base)
+{
+    inotify_end(inotify_of(base), true);
+}
+
+static const struct watch_kind inotify_kind = {.tell = inotify_tell, .gone = inotify_gone};
 
 static void on_event(void *ctx, struct inode *inode, const struct vfs_event *e)
 {
     struct inotify_hub *hub = ctx;
     lock_acquire(&hub->lock);
-    for (struct watch *w = watches_of(inode), *next; w; w = next) {
+    for (struct watch *w = watch_first(inode), *next; w; w = next) {
         next = w->next;
-        tell_watch(w, e);
+        w->kind->tell(w, e);
     }
     // Nothing will happen to an inode that is gone.
-    while (e->mask & LINUX_IN_DELETE_SELF && watches_of(inode))
-        watch_end(watches_of(inode), true);
+    while (e->mask & LINUX_IN_DELETE_SELF && watch_first(inode)) {
+        struct watch *w = watch_first(inode);
+        w->kind->gone(w);
+    }
     lock_release(&hub->lock);
 }
 
@@ -194,6 +220,7 @@ int inotify_create(struct kernel *kernel)
     if (!hub)
         return -LINUX_ENOMEM;
     lock_init(&hub->lock, LOCK_RANK_INOTIFY);
+    hub->vfs = kernel->vfs;
     kernel->inotify = hub;
     vfs_set_event_hook(kernel->vfs, hub, on_event);
     return 0;
@@ -203,7 +230,7 @@ void inotify_destroy(struct kernel *kernel)
 {
     if (!kernel->inotify)
         return;
-    free_dead(kernel->inotify);
+    watch_free_dead(kernel->inotify);
     lock_destroy(&kernel->inotify->lock);
     free(kernel->inotify);
     kernel->inotify = NULL;
@@ -255,7 +282,7 @@ static ssize_t inotify_read(struct file *file, struct iter *it, uint64_t *pos)
     struct inotify *in = file->private;
     struct list events;
     list_init(&events);
-    free_dead(in->hub);
+    watch_free_dead(in->hub);
     ssize_t n = wait_events(in, it, &events);
     while (!list_empty(&events)) {
         struct queued *q = list_first(&events, struct queued, node);
@@ -283,6 +310,12 @@ static uint32_t inotify_poll(struct file *file, struct poll_table *table)
     return readable ? READABLE : 0;
 }
 
+static int inotify_set_async(struct file *file, struct task *task, int fd, bool on)
+{
+    struct async_list *const list = &((struct inotify *)file->private)->told;
+    return async_join(file, task, fd, on, &list, 1);
+}
+
 static int64_t inotify_ioctl(struct file *file, struct task *task, uint32_t cmd, uint64_t arg)
 {
     struct inotify *in = file->private;
@@ -299,7 +332,7 @@ static void inotify_release(struct file *file)
     struct inotify *in = file->private;
     lock_acquire(&in->hub->lock);
     while (in->watches.top)
-        watch_end(rb_entry(in->watches.top, struct watch, node), false);
+        inotify_end(rb_entry(in->watches.top, struct inotify_watch, node), false);
     in->hub->instance_count--;
     lock_release(&in->hub->lock);
     while (!list_empty(&in->events)) {
@@ -307,7 +340,7 @@ static void inotify_release(struct file *file)
         list_remove(&q->node);
         free(q);
     }
-    free_dead(in->hub);
+    watch_free_dead(in->hub);
     wait_queue_destroy(&in->queue);
     free(in);
 }
@@ -317,6 +350,7 @@ static const struct file_ops inotify_ops = {
     .seek = inotify_seek,
     .poll = inotify_poll,
     .ioctl = inotify_ioctl,
+    .set_async = inotify_set_async,
     .release = inotify_release,
 };
 
@@ -347,7 +381,9 @@ int64_t sys_inotify_init1(struct task *task, uint32_t flags)
     }
     in->hub = hub;
     in->vfs = task->kernel->vfs;
+    in->kernel = task->kernel;
     list_init(&in->events);
+    async_list_init(&in->told);
     wait_queue_init(&in->queue);
     return fd_install(task, file, 0, flags & LINUX_O_CLOEXEC);
 }
@@ -365,13 +401,14 @@ static int get_instance(struct task *task, int32_t fd, struct file **out)
 
 // The watch of `in` on `inode` with this mask: changed, or `fresh` made one, which is used up.
 static int64_t watch_set(struct inotify *in, struct inode *inode, uint32_t mask,
-                         struct watch **fresh)
+                         struct inotify_watch **fresh)
 {
     int64_t result;
     lock_acquire(&in->hub->lock);
-    struct watch *w = watches_of(inode);
-    while (w && w->owner != in)
-        w = w->next;
+    struct inotify_watch *w = NULL;
+    for (struct watch *at = watch_first(inode); at && !w; at = at->next)
+        if (at->kind == &inotify_kind && inotify_of(at)->owner == in)
+            w = inotify_of(at);
     if (w && mask & LINUX_IN_MASK_CREATE) {
         result = -LINUX_EEXIST;
     } else if (w) {
@@ -385,8 +422,10 @@ static int64_t watch_set(struct inotify *in, struct inode *inode, uint32_t mask,
         do
             in->last_wd = in->last_wd < INT32_MAX ? in->last_wd + 1 : 1;
         while (watch_by_wd(in, in->last_wd));
-        *w =
-            (struct watch){.owner = in, .inode = inode_get(inode), .wd = in->last_wd, .mask = mask};
+        *w = (struct inotify_watch){.base = {.kind = &inotify_kind, .inode = inode_get(inode)},
+                                    .owner = in,
+                                    .wd = in->last_wd,
+                                    .mask = mask};
         watch_insert(in, w);
         result = w->wd;
     }
@@ -403,7 +442,7 @@ static int64_t add_watch(struct task *task, struct inotify *in, uaddr_t path, ui
     int err = file_at_resolve(task, LINUX_AT_FDCWD, path, walk, &at, &p);
     if (err)
         return err;
-    struct watch *fresh = malloc(sizeof *fresh);
+    struct inotify_watch *fresh = malloc(sizeof *fresh);
     int64_t result = fresh ? vfs_permission(&at.caller, &p, LINUX_R_OK) : -LINUX_ENOMEM;
     if (!result)
         result = watch_set(in, path_inode(&p), mask, &fresh);
@@ -430,7 +469,7 @@ int64_t sys_inotify_add_watch(struct task *task, int32_t fd, uaddr_t path, uint3
     if (result)
         return result;
     struct inotify *in = file->private;
-    free_dead(in->hub);
+    watch_free_dead(in->hub);
     result = add_watch(task, in, path, mask);
     file_put(file);
     return result;
@@ -444,11 +483,11 @@ int64_t sys_inotify_rm_watch(struct task *task, int32_t fd, int32_t wd)
         return err;
     struct inotify *in = file->private;
     lock_acquire(&in->hub->lock);
-    struct watch *w = watch_by_wd(in, wd);
+    struct inotify_watch *w = watch_by_wd(in, wd);
     if (w)
-        watch_end(w, true);
+        inotify_end(w, true);
     lock_release(&in->hub->lock);
-    free_dead(in->hub);
+    watch_free_dead(in->hub);
     file_put(file);
     return w ? 0 : -LINUX_EINVAL;
 }

@@ -1,9 +1,11 @@
 // One machine: made, and taken apart when everything in it has ended.
 #include "kernel/kernel.h"
+#include "kernel/async.h"
 #include "kernel/boot.h"
 #include "kernel/clock_read.h"
 #include "kernel/file_maps.h"
 #include "kernel/futex.h"
+#include "kernel/lease.h"
 #include "kernel/net/unix.h"
 #include "kernel/ns.h"
 #include "kernel/pid.h"
@@ -65,6 +67,10 @@ static int make_parts(struct kernel *k, const struct kernel_config *config)
     if (!err)
         err = poller_create(&k->poller);
     if (!err)
+        err = async_create(k);
+    if (!err)
+        err = leases_create(k);
+    if (!err)
         err = task_pool_create(&k->task_pool);
     if (!err)
         err = ns_create(k, config->nodename ? config->nodename : "ish");
@@ -113,11 +119,13 @@ void kernel_destroy(struct kernel *k)
         unix_collect(k, true);
     if (k->ttys)
         tty_boot_done(k);
+    async_destroy(k);
     if (k->anon)
         boot_files_done(k);
     ns_destroy(k);
     if (k->vfs)
         vfs_destroy(k->vfs);
+    leases_destroy(k);
     file_maps_destroy(k);
     if (k->poller)
         poller_destroy(k->poller);

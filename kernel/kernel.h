@@ -21,10 +21,12 @@ struct task_pool;
 struct futex_table;
 struct timer_wheel;
 struct anon;
+struct async;
 struct inotify_hub;
 struct ns_table;
 struct fanotify_hub;
 struct keys;
+struct leases;
 struct net;
 struct tty_table;
 struct file_maps;
@@ -45,10 +47,12 @@ struct kernel {
     struct futex_table *futexes;   // kernel/futex.c
     struct timer_wheel *timers;    // kernel/timer.c: one thread
     struct poller *poller;         // platform/poller.c: one thread, made when first needed
+    struct async *async;           // kernel/async.c: SIGIO
     struct anon *anon;             // kernel/anon.c: objects without a name (pipes, sockets, memfd)
     struct inotify_hub *inotify;   // kernel/inotify.c: watches
     struct ns_table *ns;           // kernel/ns.c: namespaces
     struct fanotify_hub *fanotify; // kernel/fanotify.c: groups
+    struct leases *leases;         // kernel/lease.c
     struct keys *keys;             // kernel/keys.c: keys of programs
     struct file *acct;             // kernel/acct.c, guarded by tasklist; NULL: nothing is written
     struct net *net;               // kernel/net/: namespaces of addresses, host interfaces
@@ -71,8 +75,6 @@ struct kernel {
     uint64_t trace_calls[8];
 
     _Atomic uint64_t fork_count;
-    // One bit for each system call: the log has named it as not implemented.
-    _Atomic uint64_t enosys_logged[8];
 };
 
 struct kernel_config {

@@ -41,6 +41,7 @@ enum keyctl_op {
     REQUEST_TO_THREAD = 1,
     REQUEST_TO_PROCESS = 2,
     REQUEST_TO_LAST = 5,
+    REQUEST_TO_REQUESTOR = 7,
     UPDATE_MAX = 4096,
 };
 #define RIGHTS_MASK 0x3f3f3f3fu
@@ -172,9 +173,11 @@ static int64_t link_found(struct task *task, struct key_ref found, const struct 
     return err ? err : found.key->serial;
 }
 
-// There is no program to ask for a key: what is not there stays away.
-int64_t sys_request_key(struct task *task, uaddr_t type_addr, uaddr_t desc_addr, uaddr_t info_addr,
-                        int32_t dest_id)
+// Looks for a key in a ring, or where its owner would have it when `ring_id` is NULL, and links it
+// to `dest_id` if that is given. There is no program to ask for a key: what is not there stays
+// away.
+static int64_t find_key(struct task *task, const int32_t *ring_id, uaddr_t type_addr,
+                        uaddr_t desc_addr, uaddr_t info_addr, int32_t dest_id)
 {
     char type[KEY_TYPE_MAX], *desc = NULL, *info = NULL;
     int64_t result = read_type(task, type_addr, type);
@@ -183,13 +186,17 @@ int64_t sys_request_key(struct task *task, uaddr_t type_addr, uaddr_t desc_addr,
     if (!result && info_addr)
         result = read_text(task, info_addr, &info);
     if (!result) {
-        struct key_ref dest, found;
+        struct key_ref ring, dest, found;
         lock_acquire(&KEYS_LOCK(task));
-        if (dest_id)
+        if (ring_id)
+            result = key_lookup(task, *ring_id, 0, KEY_SEARCH, &ring);
+        if (!result && dest_id)
             result = key_lookup(task, dest_id, LOOKUP_CREATE, KEY_WRITE, &dest);
         const struct key_type *kind = key_type_find(type);
         if (!result)
-            result = kind ? keys_search_own(task, kind, desc, &found) : -LINUX_ENOKEY;
+            result = !kind     ? -LINUX_ENOKEY
+                     : ring_id ? keyring_search(task->cred, ring, kind, desc, &found)
+                               : keys_search_own(task, kind, desc, &found);
         if (!result)
             result = link_found(task, found, dest_id ? &dest : NULL);
         else if (result == -LINUX_EAGAIN)
@@ -201,30 +208,9 @@ int64_t sys_request_key(struct task *task, uaddr_t type_addr, uaddr_t desc_addr,
     return result;
 }
 
-static int64_t do_search(struct task *task, int32_t ring_id, uaddr_t type_addr, uaddr_t desc_addr,
-                         int32_t dest_id)
+int64_t sys_request_key(struct task *task, uaddr_t type, uaddr_t desc, uaddr_t info, int32_t dest)
 {
-    char type[KEY_TYPE_MAX], *desc = NULL;
-    int64_t result = read_type(task, type_addr, type);
-    if (!result)
-        result = read_text(task, desc_addr, &desc);
-    if (!result) {
-        struct key_ref ring, dest, found;
-        lock_acquire(&KEYS_LOCK(task));
-        result = key_lookup(task, ring_id, 0, KEY_SEARCH, &ring);
-        if (!result && dest_id)
-            result = key_lookup(task, dest_id, LOOKUP_CREATE, KEY_WRITE, &dest);
-        const struct key_type *kind = key_type_find(type);
-        if (!result)
-            result = kind ? keyring_search(task->cred, ring, kind, desc, &found) : -LINUX_ENOKEY;
-        if (!result)
-            result = link_found(task, found, dest_id ? &dest : NULL);
-        else if (result == -LINUX_EAGAIN)
-            result = -LINUX_ENOKEY;
-        lock_release(&KEYS_LOCK(task));
-    }
-    free(desc);
-    return result;
+    return find_key(task, NULL, type, desc, info, dest);
 }
 
 // --- What a key holds ----------------------------------------------------------------------------
@@ -279,7 +265,7 @@ static int64_t do_describe(struct task *task, int32_t id, uaddr_t buf, uint64_t 
     char *text = NULL;
     size_t length = 0;
     lock_acquire(&KEYS_LOCK(task));
-    int err = key_lookup(task, id, LOOKUP_PARTIAL, KEY_VIEW, &ref);
+    int err = key_lookup(task, id, 0, KEY_VIEW, &ref);
     if (!err) {
         length = strlen(ref.key->desc) + 96;
         text = malloc(length);
@@ -350,7 +336,7 @@ static int64_t do_chown(struct task *task, int32_t id, uint32_t user, uint32_t g
         return 0;
     struct key_ref ref;
     lock_acquire(&KEYS_LOCK(task));
-    int err = key_lookup(task, id, LOOKUP_CREATE | LOOKUP_PARTIAL, KEY_SETATTR, &ref);
+    int err = key_lookup(task, id, LOOKUP_CREATE, KEY_SETATTR, &ref);
     if (!err)
         err = set_owner(task, ref.key, uid, gid);
     lock_release(&KEYS_LOCK(task));
@@ -362,7 +348,7 @@ static int set_rights(struct task *task, int32_t id, uint32_t perm)
     struct key_ref ref;
     if (perm & ~RIGHTS_MASK)
         return -LINUX_EINVAL;
-    int err = key_lookup(task, id, LOOKUP_CREATE | LOOKUP_PARTIAL, KEY_SETATTR, &ref);
+    int err = key_lookup(task, id, LOOKUP_CREATE, KEY_SETATTR, &ref);
     if (err)
         return err;
     if (ref.key->uid != task->cred->fsuid && !task_capable(task, LINUX_CAP_SYS_ADMIN))
@@ -374,7 +360,7 @@ static int set_rights(struct task *task, int32_t id, uint32_t perm)
 static int set_timeout(struct task *task, int32_t id, uint32_t seconds)
 {
     struct key_ref ref;
-    int err = key_lookup(task, id, LOOKUP_CREATE | LOOKUP_PARTIAL, KEY_SETATTR, &ref);
+    int err = key_lookup(task, id, LOOKUP_CREATE, KEY_SETATTR, &ref);
     if (!err)
         ref.key->expires = seconds ? keys_now() + seconds : 0;
     return err;
@@ -509,10 +495,12 @@ static int64_t do_join(struct task *task, uaddr_t addr)
     return err ? err : serial;
 }
 
-static bool same_user(const struct cred *a, const struct cred *b)
+// Whether `c` is in all its ids who `effective` is effectively.
+static bool same_user(const struct cred *effective, const struct cred *c)
 {
-    return a->uid == b->uid && a->euid == b->euid && a->suid == b->suid && a->gid == b->gid &&
-           a->egid == b->egid && a->sgid == b->sgid && a->user_ns == b->user_ns;
+    const uint32_t uid = effective->euid, gid = effective->egid;
+    return c->uid == uid && c->euid == uid && c->suid == uid && c->gid == gid && c->egid == gid &&
+           c->sgid == gid;
 }
 
 // The parent has the caller's session from now on. Not a parent of several threads, nor one that
@@ -551,7 +539,7 @@ static int set_request_keyring(struct task *task, int32_t ring)
     int old = task->request_keyring, err = 0;
     if (ring == -1)
         return old;
-    if (ring < 0 || ring > REQUEST_TO_LAST)
+    if (ring < 0 || (ring > REQUEST_TO_LAST && ring != REQUEST_TO_REQUESTOR))
         return -LINUX_EINVAL;
     if (ring == REQUEST_TO_THREAD)
         err = keys_make_thread_ring(task);
@@ -567,11 +555,12 @@ static int64_t do_security(struct task *task, int32_t id, uaddr_t buf, uint64_t 
     struct key_ref ref;
     const char none = 0;
     lock_acquire(&KEYS_LOCK(task));
-    int err = key_lookup(task, id, LOOKUP_PARTIAL, KEY_VIEW, &ref);
+    int err = key_lookup(task, id, 0, KEY_VIEW, &ref);
     lock_release(&KEYS_LOCK(task));
     if (!err && buf && size)
         err = user_put(task, buf, &none);
-    return err ? err : 1;
+    // Who may not see it may if it is his to make: nobody's is.
+    return err == -LINUX_EACCES ? -LINUX_ENOKEY : err ? err : 1;
 }
 
 static int64_t do_capabilities(struct task *task, uaddr_t buf, uint64_t size)
@@ -633,7 +622,7 @@ int64_t sys_keyctl(struct task *task, int32_t op, uint64_t a, uint64_t b, uint64
     case DESCRIBE:
         return do_describe(task, id, b, c);
     case SEARCH:
-        return do_search(task, id, b, c, (int32_t)d);
+        return find_key(task, &id, b, c, 0, (int32_t)d);
     case READ:
         return do_read(task, id, b, c);
     case INSTANTIATE: // there are no keys under construction, so nobody may finish one

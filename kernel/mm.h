@@ -49,9 +49,12 @@ NODISCARD int mm_pin(struct mm *mm, uint64_t addr, enum mem_access access, bool 
                      struct frame **frame, void **host);
 
 // Copies to `to`, or from `from` when `to` is NULL, within one page of an address space that may be
-// running. Returns 0 or -LINUX_EFAULT.
+// running. Returns 0, -LINUX_EFAULT or -LINUX_ENOMEM.
 NODISCARD int mm_copy(struct mm *mm, uint64_t addr, void *to, const void *from, size_t n,
                       bool force);
+
+// With LINUX_MAP_*: what is locked is not held to RLIMIT_MEMLOCK (CAP_IPC_LOCK).
+#define MM_MAP_LOCK_FREELY 0x2000000u
 
 // mmap(2) for kernel use (ELF segments, stack, vDSO). prot and flags are LINUX_PROT_*, LINUX_MAP_*.
 // Returns the address or a negative errno.

@@ -32,6 +32,8 @@ enum {
     MM_MAP_COUNT_MAX = 65530, // vm.max_map_count
     MM_STACK_GUARD = 256,     // pages kept free below a growing stack
 };
+// RLIMIT_MEMLOCK of the task's mm, for those it binds; under mm->lock.
+uint64_t mm_lock_limit(const struct task *task);
 #define MM_MIN_ADDR 0x10000ull // vm.mmap_min_addr
 
 // One mapping. Guarded by mm->lock; file, page and mm also by the registry (kernel/file_maps.c).
@@ -41,12 +43,11 @@ struct vma {
     uint64_t gap;     // free bytes below start, to the previous mapping
     uint64_t max_gap; // largest gap of the subtree
     struct mm *mm;
-    struct file *file; // referenced; NULL: private anonymous memory
+    struct file *file; // referenced, with an inode; NULL: private anonymous memory
     uint64_t page;     // of the file at start
     uint16_t flags;
     uint8_t prot, max_prot; // LINUX_PROT_READ | WRITE | EXEC
     numa_policy policy;     // mbind(2); 0: none
-    const char *name;       // "[heap]" and the like; static
     struct list by_inode;   // in kernel/file_maps.c
 };
 

@@ -83,6 +83,10 @@ struct request {
     struct file *file;
 };
 
+// What MAP_SHARED_VALIDATE does not let pass, beside bits without any meaning.
+#define FLAGS_REFUSED                                                                              \
+    (LINUX_MAP_SYNC | LINUX_MAP_FIXED_NOREPLACE | 0x200000u | 0x400000u | 0x800000u | 0x1000000u)
+
 // What the file allows, and what the mapping becomes by it.
 static int check_file(struct request *r)
 {
@@ -93,7 +97,7 @@ static int check_file(struct request *r)
     uint32_t seals =
         file->inode ? atomic_load_explicit(&file->inode->seals, memory_order_acquire) : 0;
     unsigned type = r->flags & LINUX_MAP_TYPE;
-    if (type == LINUX_MAP_SHARED_VALIDATE && (r->flags & LINUX_MAP_SYNC))
+    if (type == LINUX_MAP_SHARED_VALIDATE && (r->flags & FLAGS_REFUSED))
         return -LINUX_EOPNOTSUPP;
     if (type == LINUX_MAP_SHARED || type == LINUX_MAP_SHARED_VALIDATE) {
         if ((r->prot & LINUX_PROT_WRITE) && !writable)
@@ -181,8 +185,9 @@ static int check_limits(struct mm *mm, const struct request *r)
 {
     if (mm->vma_count >= MM_MAP_COUNT_MAX)
         return -LINUX_ENOMEM;
-    if ((r->vma_flags & VMA_LOCKED) && mm->locked_bytes + r->len > mm->limit_memlock)
-        return -LINUX_EAGAIN;
+    if ((r->vma_flags & VMA_LOCKED) && !(r->flags & MM_MAP_LOCK_FREELY) &&
+        mm->locked_bytes + r->len > mm->limit_memlock)
+        return r->flags & LINUX_MAP_LOCKED && !mm->limit_memlock ? -LINUX_EPERM : -LINUX_EAGAIN;
     if (!mm_may_expand(mm, r->len, vma_is_data(r->prot, r->vma_flags)) || overcommits(mm, r))
         return -LINUX_ENOMEM;
     return 0;
@@ -286,8 +291,6 @@ static int protect_vma(struct mm *mm, struct mm_change *c, struct vma *v, uint8_
     if (is_data && !was_data && !(v->flags & VMA_NORESERVE) &&
         v->end - v->start > frame_pool_limit(mm->kernel->frames))
         return -LINUX_ENOMEM;
-    if (prot == v->prot)
-        return 0;
     int err = 0;
     if (prot & ~v->prot & LINUX_PROT_EXEC)
         err = mem_own_code(mm->mem, &c->batch);
@@ -304,7 +307,7 @@ static int protect_range(struct mm *mm, struct mm_change *c, uint64_t start, uin
 {
     struct vma *v = vma_at(mm, start);
     while (start < end) {
-        if (!v || v->start > start)
+        if (!v)
             return -LINUX_ENOMEM;
         if (prot & ~v->max_prot)
             return -LINUX_EACCES;

@@ -12,10 +12,13 @@
 #include <string.h>
 
 int64_t sys_mmap(struct task *task, uaddr_t addr, uint64_t len, uint64_t prot, uint64_t flags,
-                 uint64_t fd, uint64_t offset)
+                 int64_t fd, uint64_t offset)
 {
     if (offset & PAGE_MASK)
         return -LINUX_EINVAL;
+    unsigned how = (unsigned)flags & ~MM_MAP_LOCK_FREELY;
+    if ((flags & LINUX_MAP_TYPE) == LINUX_MAP_SHARED_VALIDATE && (flags & MM_MAP_LOCK_FREELY))
+        return -LINUX_EOPNOTSUPP;
     struct file *file = NULL;
     if (!(flags & LINUX_MAP_ANONYMOUS)) {
         file = fd_get_io(task, (int)fd);
@@ -24,7 +27,9 @@ int64_t sys_mmap(struct task *task, uaddr_t addr, uint64_t len, uint64_t prot, u
     } else if (flags & LINUX_MAP_HUGETLB) {
         return -LINUX_EINVAL; // as Linux without huge page pools
     }
-    int64_t result = mm_map(task->mm, addr, len, (unsigned)prot, (unsigned)flags, file, offset);
+    if (task_capable(task, LINUX_CAP_IPC_LOCK))
+        how |= MM_MAP_LOCK_FREELY;
+    int64_t result = mm_map(task->mm, addr, len, (unsigned)prot, how, file, offset);
     if (file)
         file_put(file);
     return result;
@@ -51,22 +56,28 @@ int64_t sys_mprotect(struct task *task, uaddr_t addr, uint64_t len, uint64_t pro
         return -LINUX_ENOMEM;
     if (prot & ~(known | grows))
         return -LINUX_EINVAL;
-    if (prot & LINUX_PROT_GROWSUP)
-        return -LINUX_EINVAL; // no mapping grows up on ARM64
+    if (prot & LINUX_PROT_GROWSUP) // no mapping grows up on ARM64
+        return mm_is_mapped(task->mm, start, 1) ? -LINUX_EINVAL : -LINUX_ENOMEM;
     return mm_protect_grows(task->mm, start, len, (unsigned)prot, prot & LINUX_PROT_GROWSDOWN);
+}
+
+// RLIMIT_MEMLOCK, for those it binds; under mm->lock.
+uint64_t mm_lock_limit(const struct task *task)
+{
+    return task_capable(task, LINUX_CAP_IPC_LOCK) ? UINT64_MAX : task->mm->limit_memlock;
 }
 
 // --- brk -----------------------------------------------------------------------------------------
 
-static bool grow_heap(struct mm *mm, struct mm_change *c, uint64_t old_end, uint64_t end)
+static bool grow_heap(struct mm *mm, uint64_t old_end, uint64_t end, uint64_t lock_limit)
 {
     uint64_t more = end - old_end;
     struct vma *next = vma_find(mm, old_end);
-    uint64_t guard = next && (next->flags & VMA_GROWSDOWN) ? MM_STACK_GUARD * PAGE_SIZE : 0;
-    (void)c;
+    // As in Linux a page stays free above the heap too.
+    uint64_t guard = (next && (next->flags & VMA_GROWSDOWN) ? MM_STACK_GUARD + 1 : 1) * PAGE_SIZE;
     if (end > MEM_VA_END || (next && next->start < end + guard) || !mm_may_expand(mm, more, true) ||
         mm->vma_count >= MM_MAP_COUNT_MAX || more > frame_pool_limit(mm->kernel->frames) ||
-        ((mm->lock_future & VMA_LOCKED) && mm->locked_bytes + more > mm->limit_memlock))
+        ((mm->lock_future & VMA_LOCKED) && mm->locked_bytes + more > lock_limit))
         return false;
     struct vma *v = vma_alloc(mm);
     if (!v)
@@ -95,7 +106,7 @@ int64_t sys_brk(struct task *task, uaddr_t addr)
     if (ok && end < old_end)
         ok = mm_unmap_locked(mm, &c, end, old_end) == 0;
     else if (ok && end > old_end)
-        ok = grow_heap(mm, &c, old_end, end);
+        ok = grow_heap(mm, old_end, end, mm_lock_limit(task));
     if (ok)
         l->brk = addr;
     int64_t result = (int64_t)l->brk;
@@ -138,8 +149,11 @@ static int advise(struct mm *mm, struct mm_change *c, struct vma *v, uint64_t st
     switch (advice) {
     case LINUX_MADV_DONTNEED:
         return v->flags & VMA_LOCKED ? -LINUX_EINVAL : discard(mm, c, v, start, end);
+    case LINUX_MADV_DONTNEED_LOCKED:
+        return discard(mm, c, v, start, end);
     case LINUX_MADV_FREE:
-        return !private_anon ? -LINUX_EINVAL : discard(mm, c, v, start, end);
+        return !private_anon || (v->flags & VMA_LOCKED) ? -LINUX_EINVAL
+                                                        : discard(mm, c, v, start, end);
     case LINUX_MADV_DONTFORK:
         return change_flags(mm, v, start, end, VMA_DONTFORK, 0);
     case LINUX_MADV_DOFORK:
@@ -184,25 +198,33 @@ static bool advice_known(int32_t advice)
     case LINUX_MADV_PAGEOUT:
     case LINUX_MADV_POPULATE_READ:
     case LINUX_MADV_POPULATE_WRITE:
+    case LINUX_MADV_DONTNEED_LOCKED:
         return true;
     default:
         return false;
     }
 }
 
-// Punches the hole that MADV_REMOVE means into the file of the mapping at `start`.
+// Punches the holes that MADV_REMOVE means into the files of the mappings of [start, end).
 static int remove_pages(struct mm *mm, uint64_t start, uint64_t end)
 {
+    int holes = 0;
     while (start < end) {
         lock_acquire(&mm->lock);
-        struct vma *v = vma_at(mm, start);
-        int err = !v                                                              ? -LINUX_ENOMEM
-                  : (v->flags & VMA_LOCKED) || !v->file                           ? -LINUX_EINVAL
+        struct vma *v = vma_find(mm, start);
+        if (!v || v->start > start)
+            holes = -LINUX_ENOMEM;
+        if (!v || v->start >= end) {
+            lock_release(&mm->lock);
+            break;
+        }
+        start = v->start > start ? v->start : start;
+        int err = (v->flags & VMA_LOCKED) || !v->file                             ? -LINUX_EINVAL
                   : !(v->flags & VMA_SHARED) || !(v->max_prot & LINUX_PROT_WRITE) ? -LINUX_EACCES
                                                                                   : 0;
         struct file *file = err ? NULL : file_get(v->file);
-        uint64_t stop = err ? 0 : v->end < end ? v->end : end;
-        uint64_t offset = err ? 0 : (v->page * PAGE_SIZE) + (start - v->start);
+        uint64_t stop = v->end < end ? v->end : end;
+        uint64_t offset = (v->page * PAGE_SIZE) + (start - v->start);
         lock_release(&mm->lock);
         if (err)
             return err;
@@ -214,7 +236,7 @@ static int remove_pages(struct mm *mm, uint64_t start, uint64_t end)
             return err;
         start = stop;
     }
-    return 0;
+    return holes;
 }
 
 // Populating through madvise says more than mm_populate about what went wrong.
@@ -266,7 +288,8 @@ int64_t sys_madvise(struct task *task, uaddr_t addr, uint64_t len, int32_t advic
         v = vma_at(mm, start); // it may have been split or joined
     }
     mm_change_end(mm, &c);
-    return err ? err : holes;
+    // As in Linux no room for another mapping may pass.
+    return err == -LINUX_ENOMEM ? -LINUX_EAGAIN : err ? err : holes;
 }
 
 // --- msync, mincore ------------------------------------------------------------------------------
@@ -328,6 +351,8 @@ int64_t sys_mincore(struct task *task, uaddr_t addr, uint64_t len, uaddr_t vec)
     if (start > MEM_VA_END || len > MEM_VA_END - start)
         return -LINUX_ENOMEM;
     uint64_t pages = page_round_up(len) / PAGE_SIZE;
+    if (!user_is_range(vec, pages))
+        return -LINUX_EFAULT;
     for (uint64_t done = 0; done < pages;) {
         uint8_t present[512];
         uint64_t n = pages - done < sizeof present ? pages - done : sizeof present;
@@ -352,15 +377,20 @@ int64_t sys_mincore(struct task *task, uaddr_t addr, uint64_t len, uaddr_t vec)
 
 // --- mlock ---------------------------------------------------------------------------------------
 
-// RLIMIT_MEMLOCK for `more` bytes; under mm->lock.
-static int may_lock(const struct task *task, const struct mm *mm, uint64_t more)
+// May it lock anything at all?
+static int may_lock(const struct task *task)
 {
-    uint64_t limit = mm->limit_memlock;
-    if (task_capable(task, LINUX_CAP_IPC_LOCK))
-        return 0;
-    if (limit == 0)
-        return -LINUX_EPERM;
-    return more <= limit && mm->locked_bytes <= limit - more ? 0 : -LINUX_ENOMEM;
+    return mm_lock_limit(task) ? 0 : -LINUX_EPERM;
+}
+
+// Bytes of a range that are locked already; under mm->lock.
+static uint64_t locked_within(const struct mm *mm, uint64_t start, uint64_t end)
+{
+    uint64_t sum = 0;
+    for (struct vma *v = vma_find(mm, start); v && v->start < end; v = vma_next(v))
+        if (v->flags & VMA_LOCKED)
+            sum += (v->end < end ? v->end : end) - (v->start > start ? v->start : start);
+    return sum;
 }
 
 // Marks a range as locked or not; holes give -LINUX_ENOMEM after what comes before them.
@@ -383,10 +413,13 @@ static int lock_range(struct task *task, uaddr_t addr, uint64_t len, bool on_fau
     struct mm *mm = task->mm;
     uint64_t at = cpu_untag(addr), start = at & ~PAGE_MASK;
     uint64_t end = start + page_round_up(len + (at & PAGE_MASK));
-    if (end < start || end > MEM_VA_END)
-        return end < start ? -LINUX_EINVAL : -LINUX_ENOMEM;
     lock_acquire(&mm->lock);
-    int err = may_lock(task, mm, end - start);
+    uint64_t limit = mm_lock_limit(task);
+    int err = may_lock(task);
+    if (!err && mm->locked_bytes + (end - start) - locked_within(mm, start, end) > limit)
+        err = -LINUX_ENOMEM;
+    if (!err && (end < start || end > MEM_VA_END))
+        err = end < start ? -LINUX_EINVAL : -LINUX_ENOMEM;
     if (!err)
         err = mark_range(mm, start, end, true);
     lock_release(&mm->lock);
@@ -453,8 +486,9 @@ int64_t sys_mlockall(struct task *task, int32_t flags)
         flags == LINUX_MCL_ONFAULT)
         return -LINUX_EINVAL;
     lock_acquire(&mm->lock);
-    uint64_t more = flags & LINUX_MCL_CURRENT ? mm->bytes - mm->locked_bytes : 0;
-    int err = may_lock(task, mm, more);
+    int err = may_lock(task);
+    if (!err && (flags & LINUX_MCL_CURRENT) && mm->bytes > mm_lock_limit(task))
+        err = -LINUX_ENOMEM;
     if (!err) {
         mm->lock_future = flags & LINUX_MCL_FUTURE ? VMA_LOCKED : 0;
         if (flags & LINUX_MCL_CURRENT)

@@ -51,21 +51,19 @@ static int bad_value(struct mount_options *o, const char *key)
 
 // --- Values --------------------------------------------------------------------------------------
 
-// A number with a suffix K, M, G, T, P or E. What follows it goes to *end. False: none, or too big.
-static bool parse_scaled(const char *text, uint64_t *out, const char **end)
+// A number with a suffix K, M, G, T, P or E, as Linux's memparse() takes it: no digits are 0, and
+// what 64 bits do not hold is lost. Returns what follows it.
+static const char *parse_scaled(const char *text, uint64_t *out)
 {
     static const char suffixes[] = "kmgtpe";
-    char *stop;
-    uint64_t n = strtoull(text, &stop, 0);
-    if (stop == text)
-        return false;
-    const char *suffix = *stop ? strchr(suffixes, *stop | 0x20) : NULL;
+    bool digits = *text >= '0' && *text <= '9';
+    char *stop = NULL;
+    uint64_t n = digits ? strtoull(text, &stop, 0) : 0;
+    const char *end = digits ? stop : text;
+    const char *suffix = *end ? strchr(suffixes, *end | 0x20) : NULL;
     unsigned shift = suffix ? 10 * ((unsigned)(suffix - suffixes) + 1) : 0;
-    if (n > UINT64_MAX >> shift)
-        return false;
     *out = n << shift;
-    *end = stop + (suffix != NULL);
-    return true;
+    return end + (suffix != NULL);
 }
 
 static bool parse_u32(const char *text, int base, uint32_t *out)
@@ -82,15 +80,9 @@ static bool parse_u32(const char *text, int base, uint32_t *out)
 
 static bool parse_size(struct task *task, const char *text, uint64_t *out)
 {
-    const char *end;
-    if (!parse_scaled(text, out, &end))
-        return false;
+    const char *end = parse_scaled(text, out);
     if (*end == '%') {
-        uint64_t percent = *out;
-        uint64_t pages = frame_pool_limit(task->kernel->frames) / FRAME_SIZE;
-        if (percent > UINT32_MAX)
-            return false;
-        *out = percent * pages / 100 * FRAME_SIZE;
+        *out = *out * (frame_pool_limit(task->kernel->frames) / FRAME_SIZE) / 100 * FRAME_SIZE;
         end++;
     }
     return !*end;
@@ -98,11 +90,10 @@ static bool parse_size(struct task *task, const char *text, uint64_t *out)
 
 static bool parse_count(const char *text, uint64_t unit, uint64_t *out)
 {
-    const char *end;
-    if (!parse_scaled(text, out, &end) || *end || *out > (uint64_t)INT64_MAX / unit)
-        return false;
-    *out *= unit;
-    return true;
+    const char *end = parse_scaled(text, out);
+    bool good = !*end && *out <= INT64_MAX;
+    *out = *out < INT64_MAX / unit ? *out * unit : INT64_MAX;
+    return good;
 }
 
 static bool parse_id(struct task *task, const char *text, enum id_kind kind, uint32_t *out)

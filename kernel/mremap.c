@@ -7,6 +7,7 @@
 struct move {
     uint64_t addr, old_len, new_len, new_addr;
     unsigned flags;
+    uint64_t lock_limit;
 };
 
 // What resizing needs, beside a place. *v is the mapping at m->addr.
@@ -23,7 +24,7 @@ static int check_resize(const struct mm *mm, const struct move *m, const struct 
         return -LINUX_EFAULT;
     if (v->file && (v->page + (m->addr - v->start + m->new_len) / PAGE_SIZE) >> 52)
         return -LINUX_EINVAL;
-    if ((v->flags & VMA_LOCKED) && mm->locked_bytes + more > mm->limit_memlock)
+    if ((v->flags & VMA_LOCKED) && mm->locked_bytes + more > m->lock_limit)
         return -LINUX_EAGAIN;
     if (!mm_may_expand(mm, more, vma_is_data(v->prot, v->flags)))
         return -LINUX_ENOMEM;
@@ -52,7 +53,6 @@ static int64_t move_to(struct mm *mm, struct mm_change *c, const struct move *m,
     fresh->max_prot = v->max_prot;
     fresh->flags = v->flags;
     fresh->policy = v->policy;
-    fresh->name = v->name;
     int err = 0;
     if (v->prot & LINUX_PROT_EXEC)
         err = mem_own_code(mm->mem, &c->batch);
@@ -158,11 +158,12 @@ int64_t sys_mremap(struct task *task, uaddr_t addr, uint64_t old_len, uint64_t n
     struct mm *mm = task->mm;
     struct mm_change c;
     mm_change_begin(mm, &c);
+    m.lock_limit = mm_lock_limit(task);
     int64_t result = remap(mm, &c, &m);
     struct vma *v = result >= 0 ? vma_at(mm, (uint64_t)result) : NULL;
     bool locked = v && (v->flags & VMA_LOCKED);
     mm_change_end(mm, &c);
     if (locked && new_len > old_len)
-        (void)!mm_populate(mm, (uint64_t)result, (uint64_t)result + m.new_len, false);
+        (void)!mm_populate(mm, (uint64_t)result + m.old_len, (uint64_t)result + m.new_len, false);
     return result;
 }

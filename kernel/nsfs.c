@@ -81,6 +81,8 @@ static int64_t get_owner(struct task *task, struct namespace *ns)
     // Those above the caller's own are none of its business.
     const struct user_ns *own = task->cred->user_ns;
     struct user_ns *owner = ns->owner;
+    if (ns->kind == LINUX_CLONE_NEWUSER && !ns_user(ns))
+        return -LINUX_EPERM; // the first, which nobody owns
     for (const struct user_ns *up = owner; up != own; up = user_ns_parent(up))
         if (!up)
             return -LINUX_EPERM;
@@ -106,7 +108,7 @@ static int64_t nsfs_ioctl(struct file *file, struct task *task, uint32_t cmd, ui
         return get_owner(task, ns);
     case NS_GET_PARENT:
         if (ns->kind == LINUX_CLONE_NEWUSER)
-            return ns_user(ns) ? get_owner(task, ns) : -LINUX_EPERM;
+            return get_owner(task, ns);
         return ns->kind == LINUX_CLONE_NEWPID ? get_parent_pid(task, ns) : -LINUX_EINVAL;
     case NS_GET_NSTYPE:
         return ns->kind;

@@ -11,15 +11,15 @@ struct file;
 struct process;
 struct task;
 
-// CLONE_PIDFD: the descriptor is reserved before the child exists and filled when it does.
+// CLONE_PIDFD: the descriptor is reserved, and its number written to the guest, before the child
+// exists; it is filled when the child does. After an error too the reservation is to be cancelled.
 struct pidfd_reservation {
     struct file *file; // NULL: nothing reserved
     int fd;
 };
-NODISCARD int pidfd_reserve(struct task *task, struct process *process,
+NODISCARD int pidfd_reserve(struct task *task, struct process *process, uaddr_t addr,
                             struct pidfd_reservation *out);
-// Fills the descriptor and writes its number to the guest; a bad address is no error any more.
-void pidfd_commit(struct task *task, struct pidfd_reservation *r, uaddr_t addr);
+void pidfd_commit(struct task *task, struct pidfd_reservation *r);
 void pidfd_cancel(struct task *task, struct pidfd_reservation *r); // harmless when empty
 
 // The process a pidfd names, referenced. -LINUX_EBADF.

@@ -12,7 +12,7 @@ static struct file *shared_file(struct mm *mm, uint64_t start, uint64_t end, uns
 {
     lock_acquire(&mm->lock);
     const struct vma *first = vma_at(mm, start), *v = first;
-    bool good = first && first->flags & VMA_SHARED && first->file;
+    bool good = first && first->flags & VMA_SHARED;
     while (good && v->end < end) {
         const struct vma *next = vma_next(v);
         good = next && next->start == v->end && next->file == first->file &&
@@ -59,17 +59,19 @@ int64_t sys_remap_file_pages(struct task *task, uaddr_t addr, uint64_t size, uin
     uint64_t start = cpu_untag(addr) & ~(uint64_t)PAGE_MASK, end;
     size &= ~(uint64_t)PAGE_MASK;
     if (prot || __builtin_add_overflow(start, size, &end) || end <= start ||
-        pgoff + size / (PAGE_MASK + 1) < pgoff || pgoff > UINT64_MAX / (PAGE_MASK + 1))
+        pgoff + size / (PAGE_MASK + 1) < pgoff)
         return -LINUX_EINVAL;
     unsigned rights;
     bool locked;
     struct file *file = shared_file(task->mm, start, end, &rights, &locked);
     if (!file)
         return -LINUX_EINVAL;
-    int64_t at =
-        mm_map(task->mm, start, size, rights,
-               LINUX_MAP_SHARED | LINUX_MAP_FIXED | (locked ? (unsigned)LINUX_MAP_LOCKED : 0), file,
-               pgoff * (PAGE_MASK + 1));
+    unsigned how = LINUX_MAP_SHARED | LINUX_MAP_FIXED | MM_MAP_LOCK_FREELY; // it is locked already
+    if (locked)
+        how |= LINUX_MAP_LOCKED;
+    int64_t at = -LINUX_EOVERFLOW;
+    if (pgoff <= INT64_MAX / (PAGE_MASK + 1))
+        at = mm_map(task->mm, start, size, rights, how, file, pgoff * (PAGE_MASK + 1));
     file_put(file);
     return at < 0 ? at : 0;
 }

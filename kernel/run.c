@@ -61,14 +61,9 @@ static void answer_fault(struct task *task, const struct trap *trap)
         force_fault(task, LINUX_SIGBUS, LINUX_BUS_ADRERR, trap->addr,
                     fault_esr(trap, ESR_TRANSLATION_L3));
         return;
-    case MM_FAULT_OOM: {
-        // Linux's out-of-memory killer: the process that cannot get on is the one that goes.
-        struct siginfo kill = {.signo = LINUX_SIGKILL, .code = LINUX_SI_KERNEL};
-        log_printf(&task->kernel->log, LOG_WARN, "%s[%d]: killed: out of memory", task->comm,
-                   task->pid);
-        (void)signal_send_process(task, &kill);
+    case MM_FAULT_OOM:
+        signal_no_memory(task);
         return;
-    }
     }
 }
 
@@ -123,6 +118,9 @@ static void answer(struct task *task, const struct trap *trap)
         break;
     case TRAP_STEP:
         ptrace_stepped(task);
+        break;
+    case TRAP_NO_MEMORY:
+        signal_no_memory(task);
         break;
     }
 }

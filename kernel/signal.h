@@ -75,5 +75,7 @@ void signal_mask_restore(struct task *task);
 // Runs before every return to the guest when work is pending: delivers signals (builds frames),
 // stops, or marks the task exiting. Decides restarts of the system call that was interrupted.
 void signal_deliver(struct task *task);
+// Linux's out-of-memory killer: the process that cannot get on is the one that goes.
+void signal_no_memory(struct task *task);
 
 #endif

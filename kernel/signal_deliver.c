@@ -261,7 +261,9 @@ static void run_handler(struct task *task, struct delivery *d) NO_TSA
         trace_signal(task, d->info.signo, d->info.code, d->info.addr);
     rseq_signal(task);
     bool built = signal_frame_build(task, &d->info, &d->action, d->mask);
-    if (!built)
+    if (!built && task->no_memory)
+        signal_no_memory(task);
+    else if (!built)
         frame_failed(task, d->info.signo);
     lock_acquire(&p->lock);
     if (!built)
@@ -278,10 +280,21 @@ static void run_handler(struct task *task, struct delivery *d) NO_TSA
     }
 }
 
+void signal_no_memory(struct task *task)
+{
+    const struct siginfo kill = {.signo = LINUX_SIGKILL, .code = LINUX_SI_KERNEL};
+    task->no_memory = false;
+    log_printf(&task->kernel->log, LOG_WARN, "%s[%d]: killed: out of memory", task->comm,
+               task->pid);
+    (void)signal_send_process(task, &kill);
+}
+
 void signal_deliver(struct task *task) NO_TSA
 {
     struct process *p = task->process;
     struct delivery d;
+    if (UNLIKELY(task->no_memory))
+        signal_no_memory(task);
     struct restart restart = restart_prepare(task);
     bool handled = false;
     lock_acquire(&p->lock);

@@ -41,7 +41,7 @@ static enum info_layout info_layout(const struct siginfo *info)
         return LAYOUT_TIMER;
     if (info->code == LINUX_SI_SIGIO)
         return LAYOUT_POLL;
-    if (info->code <= 0 || info->code == LINUX_SI_KERNEL)
+    if (info->code <= 0 || info->code >= LINUX_SI_KERNEL)
         return LAYOUT_RT;
     switch (info->signo) {
     case LINUX_SIGILL:
@@ -52,12 +52,10 @@ static enum info_layout info_layout(const struct siginfo *info)
         return LAYOUT_FAULT;
     case LINUX_SIGCHLD:
         return LAYOUT_CHILD;
-    case LINUX_SIGIO:
-        return LAYOUT_POLL;
     case LINUX_SIGSYS:
         return LAYOUT_SYS;
-    default:
-        return LAYOUT_RT;
+    default: // SIGIO, and what F_SETSIG chose instead
+        return info->code <= LINUX_POLL_HUP ? LAYOUT_POLL : LAYOUT_RT;
     }
 }
 

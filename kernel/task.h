@@ -100,6 +100,7 @@ struct task {
     uint64_t blocked, saved_blocked;
     uint64_t real_blocked;     // the mask outside of sigtimedwait, which opens it for its set
     bool restore_blocked;      // saved_blocked comes back after delivery, or if there is none
+    bool async_due;            // self: it made events that wait to be sent (kernel/async.c)
     bool kill_pending;         // another thread's exec ends this one
     bool exit_begun;           // takes no more signals
     bool stop_counted;         // has still to stop for the process's group stop
@@ -131,7 +132,8 @@ struct task {
     struct restart_block restart;
     _Atomic(struct sem_undo_list *) sem_undo; // kernel/ipc/sem.c; NULL: nothing to undo
     bool exiting;                             // leave the main loop with exit_status
-    struct trace_line *trace;                 // strace line under construction, or NULL
+    bool no_memory; // a page for a copy to or from the guest could not be had: ends the process
+    struct trace_line *trace; // strace line under construction, or NULL
     uint32_t personality;
     struct vfork_done *vfork_done;                // told when we exec or exit
     int32_t mce_policy;                           // PR_MCE_KILL_*; memory does not fail here

@@ -21,6 +21,22 @@ static size_t to_page_end(uaddr_t addr, size_t n)
     return n < left ? n : left;
 }
 
+// Without memory for the page the call goes on as if there were none; that it was there is known to
+// the guest, so its process ends before it sees the answer.
+static void no_memory(struct task *task)
+{
+    task->no_memory = true;
+    atomic_store_explicit(&task->work_pending, true, memory_order_relaxed);
+}
+
+static bool fault_in(struct task *task, uaddr_t addr, enum mem_access access)
+{
+    enum mm_fault_result result = mm_fault(task->mm, addr, access);
+    if (UNLIKELY(result == MM_FAULT_OOM))
+        no_memory(task);
+    return result == MM_FAULT_OK;
+}
+
 // Copies what is present, up to STRETCH bytes; the CPU is the calling thread's own.
 static size_t copy_present(struct cpu *cpu, uaddr_t addr, void *to, const void *from, size_t n)
 {
@@ -54,8 +70,7 @@ static size_t copy(struct task *task, uaddr_t addr, void *to, const void *from, 
         size_t got = copy_present(&task->cpu, addr + done, to ? (char *)to + done : NULL,
                                   from ? (const char *)from + done : NULL, n - done);
         done += got;
-        if (got == 0 &&
-            (nofault || mm_fault(task->mm, addr + done, to ? MEM_READ : MEM_WRITE) != MM_FAULT_OK))
+        if (got == 0 && (nofault || !fault_in(task, addr + done, to ? MEM_READ : MEM_WRITE)))
             break;
     }
     return done;
@@ -86,19 +101,19 @@ int user_zero(struct task *task, uaddr_t addr, size_t n)
     return copy(task, addr, NULL, NULL, n, false) == n ? 0 : -LINUX_EFAULT;
 }
 
-int user_read_nofault(struct task *task, uaddr_t addr, void *buf, size_t n)
-{
-    return copy(task, addr, buf, NULL, n, true) == n ? 0 : -LINUX_EFAULT;
-}
-
 int user_write_nofault(struct task *task, uaddr_t addr, const void *buf, size_t n)
 {
     return copy(task, addr, NULL, buf, n, true) == n ? 0 : -LINUX_EFAULT;
 }
 
+bool user_is_range(uaddr_t addr, uint64_t n)
+{
+    return n <= MEM_VA_END && cpu_untag(addr) <= MEM_VA_END - n;
+}
+
 int user_fault_in(struct task *task, uaddr_t addr, bool write)
 {
-    if (!task->mm || mm_fault(task->mm, addr, write ? MEM_WRITE : MEM_READ) != MM_FAULT_OK)
+    if (!task->mm || !fault_in(task, addr, write ? MEM_WRITE : MEM_READ))
         return -LINUX_EFAULT;
     return 0;
 }
@@ -184,7 +199,7 @@ static int word(struct task *task, uaddr_t addr, uint32_t *seen, const uint32_t 
     if (addr & 3 || !task->cpu.mem)
         return -LINUX_EFAULT;
     while (!word_present(&task->cpu, addr, seen, desired)) {
-        if (nofault || mm_fault(task->mm, addr, desired ? MEM_WRITE : MEM_READ) != MM_FAULT_OK)
+        if (nofault || !fault_in(task, addr, desired ? MEM_WRITE : MEM_READ))
             return -LINUX_EFAULT;
     }
     return 0;
@@ -272,14 +287,19 @@ static size_t user_pin(struct iter *it, size_t n, bool for_write, void **host)
     n = n < room ? n : room;
     n = to_page_end(addr, n < it->left ? n : it->left);
     it->bounced = for_write && mm_is_shared(task->mm);
+    int err;
     if (it->bounced) {
-        if (user_fault_in(task, addr, true) || frame_alloc_uninit(task->kernel->frames, &frame))
-            return 0;
-        *host = frame->host;
-    } else if (mm_pin(task->mm, cpu_untag(addr), for_write ? MEM_WRITE : MEM_READ, false, &frame,
-                      host)) {
-        return 0;
+        err = user_fault_in(task, addr, true);
+        if (!err && !(err = frame_alloc_uninit(task->kernel->frames, &frame)))
+            *host = frame->host;
+    } else {
+        err = mm_pin(task->mm, cpu_untag(addr), for_write ? MEM_WRITE : MEM_READ, false, &frame,
+                     host);
     }
+    if (err == -LINUX_ENOMEM)
+        no_memory(task);
+    if (err)
+        return 0;
     it->pinned = frame;
     return n;
 }
@@ -303,6 +323,26 @@ static const struct iter_ops user_iter_ops = {
     .pin = user_pin,
     .unpin = user_unpin,
 };
+
+int user_iter_check(const struct iter *it, size_t n, bool write)
+{
+    if (it->ops != &user_iter_ops)
+        return 0;
+    struct iter ahead = *it;
+    size_t all = n;
+    while (n > 0) {
+        size_t room;
+        uaddr_t addr = iter_address(&ahead, &room);
+        size_t part = to_page_end(addr, n < room ? n : room);
+        if (part == all)
+            return 0; // one page: the transfer takes it whole, or finds out itself
+        if (user_fault_in(it->task, addr, write))
+            return -LINUX_EFAULT;
+        iter_advance(&ahead, part);
+        n -= part;
+    }
+    return 0;
+}
 
 void user_iter(struct iter *it, struct task *task, uaddr_t addr, size_t n)
 {

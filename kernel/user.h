@@ -2,7 +2,7 @@
 //
 // Each returns 0 or -LINUX_EFAULT and never crashes whatever the address. Pages are faulted in
 // through the caller's mm (so a copy may wait for I/O): no lock ranked at or above mm may be held;
-// the _nofault variants fail instead and are for use under such locks. Addresses may be tagged.
+// the _nofault variant fails instead and is for use under such locks. Addresses may be tagged.
 #ifndef KERNEL_USER_H
 #define KERNEL_USER_H
 
@@ -24,6 +24,10 @@ NODISCARD int user_zero(struct task *task, uaddr_t addr, size_t n);
 #define user_get(task, addr, ptr) user_read((task), (addr), (ptr), sizeof *(ptr))
 #define user_put(task, addr, ptr) user_write((task), (addr), (ptr), sizeof *(ptr))
 
+// Whether a range is of the guest's part of the address space, mapped or not: what Linux asks of a
+// buffer before it looks at anything else.
+bool user_is_range(uaddr_t addr, uint64_t n);
+
 // Copies up to and including the NUL. Returns the length without NUL; -LINUX_ENAMETOOLONG when no
 // NUL comes within `size` bytes.
 ssize_t user_string(struct task *task, uaddr_t addr, char *buf, size_t size);
@@ -35,7 +39,6 @@ NODISCARD int user_path(struct task *task, uaddr_t addr, char **out);
 size_t user_read_partial(struct task *task, uaddr_t addr, void *buf, size_t n);
 size_t user_write_partial(struct task *task, uaddr_t addr, const void *buf, size_t n);
 
-NODISCARD int user_read_nofault(struct task *task, uaddr_t addr, void *buf, size_t n);
 NODISCARD int user_write_nofault(struct task *task, uaddr_t addr, const void *buf, size_t n);
 
 // Another address space (ptrace, process_vm_*, /proc/PID/mem). `force`: ignore page rights as
@@ -56,5 +59,7 @@ NODISCARD int user_fault_in(struct task *task, uaddr_t addr, bool write);
 void user_iter(struct iter *it, struct task *task, uaddr_t addr, size_t n);
 NODISCARD int user_iter_vec(struct iter *it, struct task *task, uaddr_t iov, size_t count);
 void user_iter_done(struct iter *it);
+// Whether the next `n` bytes can be read, or written: for transfers that take all of them or none.
+NODISCARD int user_iter_check(const struct iter *it, size_t n, bool write);
 
 #endif

@@ -1,4 +1,5 @@
 #include "kernel/wait.h"
+#include "kernel/async.h"
 #include "kernel/process.h"
 #include "kernel/sleep.h"
 #include "kernel/task.h"
@@ -66,6 +67,8 @@ int task_sleep(struct task *task, uint64_t deadline_ns, enum wait_mode mode, enu
 int task_wait(struct task *task, uint64_t deadline_ns, enum wait_mode mode)
 {
     lock_assert_none_held();
+    if (UNLIKELY(task->async_due))
+        async_flush_task(task); // somebody may be asked by them to end this wait
     return task_sleep(task, deadline_ns, mode,
                       mode == WAIT_INTERRUPTIBLE ? TASK_SLEEPING : TASK_DISK);
 }

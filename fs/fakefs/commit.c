@@ -110,29 +110,32 @@ static void finish_ops(struct store *s, struct store_op *batch, bool undo)
     }
 }
 
-// The leader's work, queue unlocked. Returns the error; frees the batch.
+// The leader's work, queue unlocked. Returns the error; frees the batch. Nothing is committed as
+// long as a loss could not be noted.
 static int commit_batch(struct store *s, struct store_op *batch)
 {
-    int err = apply_all(s, batch);
+    if (!s->spare_lost)
+        s->spare_lost = malloc(sizeof *s->spare_lost);
+    int err = s->spare_lost ? apply_all(s, batch) : -LINUX_ENOMEM;
     finish_ops(s, batch, err != 0);
     return err;
 }
 
-// Under the queue lock. A full disk passes; anything else, or no memory to note it, does not. In
-// bulk mode nobody waits who could be told.
+// Under the queue lock. A full disk or no memory passes; anything else does not. In bulk mode
+// nobody waits who could be told.
 static bool note_lost(struct store *s, uint64_t upto, int err)
 {
     struct store_lost *l = s->lost;
     bool bulk = atomic_load_explicit(&s->bulk, memory_order_relaxed);
     if (bulk || (err != -LINUX_ENOSPC && err != -LINUX_ENOMEM))
         return false;
-    if (l && l->last == s->settled_seq && l->err == err) {
-        l->last = upto; // nothing succeeded in between
+    // Without a spare nothing was committed since the last loss.
+    if (l && l->last == s->settled_seq && (l->err == err || !s->spare_lost)) {
+        l->last = upto;
         return true;
     }
-    l = malloc(sizeof *l);
-    if (!l)
-        return false;
+    l = s->spare_lost;
+    s->spare_lost = NULL;
     *l = (struct store_lost){s->lost, s->settled_seq + 1, upto, err};
     s->lost = l;
     return true;

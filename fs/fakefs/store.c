@@ -434,8 +434,10 @@ ssize_t store_list_xattr(struct store *s, uint64_t ino, char *buf, size_t size)
 int store_create(struct db *db, const struct log *log, struct store **out)
 {
     struct store *s = calloc(1, sizeof *s);
-    if (!s)
+    if (!s || !(s->spare_lost = malloc(sizeof *s->spare_lost))) {
+        free(s);
         return -LINUX_ENOMEM;
+    }
     s->log = log;
     s->db = db;
     for (size_t i = 0; i < STORE_SHARDS; i++)
@@ -476,6 +478,7 @@ void store_destroy(struct store *s)
         next = l->next;
         free(l);
     }
+    free(s->spare_lost);
     for (size_t i = 0; i < STORE_SHARDS; i++) {
         free_chunks(&s->shard[i]);
         lock_destroy(&s->shard[i].lock);

@@ -62,9 +62,10 @@ struct store {
     // Guarded by queue_lock.
     struct store_op *first, **last;
     uint64_t next_seq, rename_seq;
-    uint64_t settled_seq;    // up to here changes are durable, or lost and undone
-    struct store_lost *lost; // the latest first
-    bool leader;             // somebody is committing
+    uint64_t settled_seq;          // up to here changes are durable, or lost and undone
+    struct store_lost *lost;       // the latest first
+    struct store_lost *spare_lost; // the leader's, had before it commits; NULL: its last was a loss
+    bool leader;                   // somebody is committing
 
     _Atomic bool bulk;
     _Atomic bool failed; // the database does not take changes any more

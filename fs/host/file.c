@@ -108,7 +108,7 @@ static ssize_t write_buffered(int fd, struct iter *it, uint64_t *pos, char *buf,
 
 static ssize_t write_at(struct file *file, int fd, struct iter *it, uint64_t *pos)
 {
-    if (atomic_load_explicit(&file->flags, memory_order_relaxed) & LINUX_O_APPEND) {
+    if (it->append || atomic_load_explicit(&file->flags, memory_order_relaxed) & LINUX_O_APPEND) {
         struct host_stat st;
         int err = host_fstat(fd, &st);
         if (err)

@@ -170,6 +170,10 @@ void host_node_evict(struct inode *inode);
 void host_node_forget(struct host_node *node);
 void host_node_remember(struct host_node *node);
 NODISCARD int host_name_add(struct host_node *node, struct host_node *parent, const char *name);
+// The same in two steps, for what the host does in between: a name (NULL without memory; not given
+// away, it is freed by free()), and giving it to a node.
+struct host_name *host_name_make(struct host_node *parent, const char *name);
+void host_name_give(struct host_node *node, struct host_name *name);
 void host_name_remove(struct host_node *node, struct host_node *parent, const char *name);
 void host_attr_changed(struct host_node *node);
 // A snapshot of the known names; the parents are referenced until host_names_done.

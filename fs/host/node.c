@@ -26,6 +26,17 @@ static struct host_name *name_find(const struct host_node *node, const struct ho
     return NULL;
 }
 
+struct host_name *host_name_make(struct host_node *parent, const char *name)
+{
+    size_t len = strlen(name);
+    struct host_name *new = malloc(sizeof *new + len + 1);
+    if (new) {
+        new->parent = parent;
+        memcpy(new->name, name, len + 1);
+    }
+    return new;
+}
+
 int host_name_add(struct host_node *node, struct host_node *parent, const char *name)
 {
     struct host_fs *fs = node->fs;
@@ -34,17 +45,21 @@ int host_name_add(struct host_node *node, struct host_node *parent, const char *
     lock_release(&fs->node_lock);
     if (known)
         return 0;
-    size_t len = strlen(name);
-    struct host_name *new = malloc(sizeof *new + len + 1);
+    struct host_name *new = host_name_make(parent, name);
     if (!new)
         return -LINUX_ENOMEM;
-    new->parent = parent;
-    memcpy(new->name, name, len + 1);
+    host_name_give(node, new);
+    return 0;
+}
+
+void host_name_give(struct host_node *node, struct host_name *new)
+{
+    struct host_fs *fs = node->fs;
     lock_acquire(&fs->node_lock);
     bool full = node->name_count >= HOST_NAMES_MAX;
-    if (!full && !name_find(node, parent, name)) {
-        if (parent)
-            inode_get(&parent->inode);
+    if (!full && !name_find(node, new->parent, new->name)) {
+        if (new->parent)
+            inode_get(&new->parent->inode);
         list_add_tail(&node->names, &new->link);
         node->name_count++;
         node->moves++;
@@ -52,7 +67,6 @@ int host_name_add(struct host_node *node, struct host_node *parent, const char *
     }
     lock_release(&fs->node_lock);
     free(new);
-    return 0;
 }
 
 void host_name_remove(struct host_node *node, struct host_node *parent, const char *name)

@@ -200,6 +200,9 @@ static int leave_staging(struct host_node *node, struct host_node *parent, int d
 {
     struct host_fs *fs = node->fs;
     char staged[LINUX_NAME_MAX + 1] = "";
+    struct host_name *given = host_name_make(parent, name);
+    if (!given)
+        return -LINUX_ENOMEM;
     host_rename_begin(node, NULL);
     lock_acquire(&fs->node_lock);
     const struct host_name *n = list_first(&node->names, struct host_name, link);
@@ -207,23 +210,30 @@ static int leave_staging(struct host_node *node, struct host_node *parent, int d
     lock_release(&fs->node_lock);
     int err = host_rename(fs->staging_fd, staged, dir_fd, name, 0);
     if (!err) {
-        note_failure(fs, host_name_add(node, parent, name), name);
+        host_name_give(node, given);
         host_name_remove(node, NULL, staged);
         node->staged = false;
     }
     host_rename_end(node, NULL);
+    if (err)
+        free(given);
     return err;
 }
 
 static int add_link(struct host_node *node, struct host_node *parent, int dir_fd, const char *name)
 {
     struct host_place place;
-    int err = host_place_find(node, &place);
+    struct host_name *given = host_name_make(parent, name);
+    int err = given ? host_place_find(node, &place) : -LINUX_ENOMEM;
+    if (!err) {
+        err = host_link(place.dir_fd, place.name, dir_fd, name);
+        host_place_done(&place);
+    }
     if (err)
-        return err;
-    err = host_link(place.dir_fd, place.name, dir_fd, name);
-    host_place_done(&place);
-    return err ? err : host_name_add(node, parent, name);
+        free(given);
+    else
+        host_name_give(node, given);
+    return err;
 }
 
 static int host_link_op(struct inode *inode, struct inode *dir, const char *name)
@@ -348,9 +358,9 @@ static int host_rmdir_op(struct inode *dir, const char *name, struct inode *inod
 // --- Renames -------------------------------------------------------------------------------------
 
 static void move_name(struct host_node *node, struct host_node *old_dir, const char *old_name,
-                      struct host_node *new_dir, const char *new_name)
+                      struct host_name *new)
 {
-    note_failure(node->fs, host_name_add(node, new_dir, new_name), new_name);
+    host_name_give(node, new);
     host_name_remove(node, old_dir, old_name);
     host_attr_changed(node);
 }
@@ -362,17 +372,18 @@ static bool is_dir(const struct inode *inode)
 
 // The host has renamed: now the nodes. Notes about directories are made in the same breath, so that
 // their order is that of the paths; two that changed places are one note.
-static void move_names(const struct vfs_rename_args *a, uint64_t *note)
+static void move_names(const struct vfs_rename_args *a, struct host_name *name,
+                       struct host_name *other_name, uint64_t *note)
 {
     struct host_node *from = host_node_of(a->old_dir), *to = host_node_of(a->new_dir);
     struct host_fs *fs = from->fs;
     bool exchange = a->flags & LINUX_RENAME_EXCHANGE;
     lock_acquire(&fs->names_lock);
     if (exchange)
-        move_name(host_node_of(a->target), to, a->new_name, from, a->old_name);
+        move_name(host_node_of(a->target), to, a->new_name, other_name);
     else if (a->target)
         host_name_remove(host_node_of(a->target), to, a->new_name);
-    move_name(host_node_of(a->inode), from, a->old_name, to, a->new_name);
+    move_name(host_node_of(a->inode), from, a->old_name, name);
     if (fs->policy->dir_moved && is_dir(a->inode))
         note_failure(fs,
                      fs->policy->dir_moved(fs, from, a->old_name, to, a->new_name,
@@ -389,20 +400,28 @@ static int rename_on_host(const struct vfs_rename_args *a, uint64_t *note)
     struct host_node *from = host_node_of(a->old_dir), *to = host_node_of(a->new_dir);
     struct host_node *node = host_node_of(a->inode);
     struct host_node *other = a->target ? host_node_of(a->target) : NULL;
+    bool exchange = a->flags & LINUX_RENAME_EXCHANGE;
     int from_fd, to_fd;
     int err = host_dir_pin(from, &from_fd);
     if (err)
         return err;
-    err = host_dir_pin(to, &to_fd);
+    // What the nodes are called afterwards is had before.
+    struct host_name *name = host_name_make(to, a->new_name);
+    struct host_name *other_name = exchange ? host_name_make(from, a->old_name) : NULL;
+    err = name && (other_name || !exchange) ? host_dir_pin(to, &to_fd) : -LINUX_ENOMEM;
     if (!err) {
         host_rename_begin(node, other);
         err = host_rename(from_fd, a->old_name, to_fd, a->new_name, a->flags);
         if (!err)
-            move_names(a, note);
+            move_names(a, name, other_name, note);
         host_rename_end(node, other);
         host_dir_done(to);
     }
     host_dir_done(from);
+    if (err) {
+        free(name);
+        free(other_name);
+    }
     return err;
 }
 

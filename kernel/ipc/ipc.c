@@ -59,6 +59,14 @@ struct ipc_object *ipc_at(const struct ipc_table *table, uint32_t index)
     return index < table->room ? table->slots[index] : NULL;
 }
 
+int64_t ipc_stat_find(struct task *task, const struct ipc_table *table, int32_t id, bool by_index,
+                      bool any, struct ipc_object **out)
+{
+    *out = by_index ? ipc_at(table, (uint32_t)id & INDEX_MASK) : ipc_find(table, id);
+    int err = !*out ? -LINUX_EINVAL : any ? 0 : ipc_access(task, *out, 0444);
+    return err ? err : by_index ? (*out)->id : 0;
+}
+
 struct ipc_object *ipc_find(const struct ipc_table *table, int32_t id)
 {
     struct ipc_object *o = id < 0 ? NULL : ipc_at(table, (uint32_t)id & INDEX_MASK);
@@ -75,7 +83,7 @@ static struct ipc_object *find_key(const struct ipc_table *table, int32_t key)
 
 int32_t ipc_highest_index(const struct ipc_table *table)
 {
-    int32_t highest = -1;
+    int32_t highest = 0;
     for (uint32_t i = 0; i < table->room; i++)
         if (table->slots[i])
             highest = (int32_t)i;

@@ -77,7 +77,12 @@ int64_t ipc_get(struct ipc_table *table, const struct ipc_get *get);
 // The object with this identifier, borrowed; NULL: -LINUX_EINVAL.
 struct ipc_object *ipc_find(const struct ipc_table *table, int32_t id);
 struct ipc_object *ipc_at(const struct ipc_table *table, uint32_t index);
-int32_t ipc_highest_index(const struct ipc_table *table); // -1 without any; for the INFO calls
+// The highest index in use, 0 without any: what the INFO commands return.
+int32_t ipc_highest_index(const struct ipc_table *table);
+// What a STAT command returns for the object it is about: 0 for IPC_STAT, which says its
+// identifier, and the identifier when `by_index`; or an error. `any`: whoever asks.
+int64_t ipc_stat_find(struct task *task, const struct ipc_table *table, int32_t id, bool by_index,
+                      bool any, struct ipc_object **out);
 // Whether the caller has the rights `mode` (0444, 0222) asks for. 0 or -LINUX_EACCES.
 NODISCARD int ipc_access(struct task *task, const struct ipc_object *o, uint32_t mode);
 // Whether the caller may remove it or change its owner. 0 or -LINUX_EPERM.

@@ -260,7 +260,7 @@ static int64_t queue_info(struct task *task, int32_t cmd, uaddr_t buf)
     }
     lock_release(&ipc->lock);
     int err = user_put(task, buf, &info);
-    return err ? err : highest < 0 ? 0 : highest;
+    return err ? err : highest;
 }
 
 static int64_t queue_stat(struct task *task, int32_t id, int32_t cmd, uaddr_t buf)
@@ -268,10 +268,10 @@ static int64_t queue_stat(struct task *task, int32_t id, int32_t cmd, uaddr_t bu
     struct ipc *ipc = task_ipc(task);
     struct linux_msqid_ds ds = {.unused = {0}};
     lock_acquire(&ipc->lock);
-    struct ipc_object *o =
-        cmd == LINUX_IPC_STAT ? ipc_find(&ipc->queues, id) : ipc_at(&ipc->queues, (uint32_t)id);
-    int64_t result = o ? cmd == LINUX_MSG_STAT_ANY ? 0 : ipc_access(task, o, 0444) : -LINUX_EINVAL;
-    if (!result) {
+    struct ipc_object *o;
+    int64_t result =
+        ipc_stat_find(task, &ipc->queues, id, cmd != LINUX_IPC_STAT, cmd == LINUX_MSG_STAT_ANY, &o);
+    if (result >= 0) {
         const struct msg_queue *q = queue_of(o);
         ipc_perm_get(task, o, &ds.perm);
         ds.stime = q->send_time;
@@ -282,7 +282,6 @@ static int64_t queue_stat(struct task *task, int32_t id, int32_t cmd, uaddr_t bu
         ds.qbytes = q->bytes_max;
         ds.lspid = q->last_sender;
         ds.lrpid = q->last_receiver;
-        result = cmd == LINUX_IPC_STAT ? 0 : o->id;
     }
     lock_release(&ipc->lock);
     if (result < 0)

@@ -34,7 +34,7 @@ static int64_t set_info(struct task *task, int32_t cmd, uaddr_t buf)
     }
     lock_release(&task_ipc(task)->lock);
     int err = user_put(task, buf, &info);
-    return err ? err : highest < 0 ? 0 : highest;
+    return err ? err : highest;
 }
 
 static int64_t set_stat(struct task *task, int32_t id, int32_t cmd, uaddr_t buf)
@@ -42,16 +42,15 @@ static int64_t set_stat(struct task *task, int32_t id, int32_t cmd, uaddr_t buf)
     struct ipc *ipc = task_ipc(task);
     struct linux_semid_ds ds = {.unused = {0}};
     lock_acquire(&ipc->lock);
-    struct ipc_object *o = cmd == LINUX_IPC_STAT ? ipc_find(&ipc->semaphores, id)
-                                                 : ipc_at(&ipc->semaphores, (uint32_t)id);
-    int64_t result = o ? cmd == LINUX_SEM_STAT_ANY ? 0 : ipc_access(task, o, 0444) : -LINUX_EINVAL;
-    if (!result) {
+    struct ipc_object *o;
+    int64_t result = ipc_stat_find(task, &ipc->semaphores, id, cmd != LINUX_IPC_STAT,
+                                   cmd == LINUX_SEM_STAT_ANY, &o);
+    if (result >= 0) {
         const struct sem_set *set = sem_set_of(o);
         ipc_perm_get(task, o, &ds.perm);
         ds.otime = set->operation_time;
         ds.ctime = set->change_time;
         ds.nsems = (uint64_t)set->count;
-        result = cmd == LINUX_IPC_STAT ? 0 : o->id;
     }
     lock_release(&ipc->lock);
     if (result < 0)

@@ -16,6 +16,7 @@
 #include "platform/abi/fs.h"
 #include "platform/abi/linux_errno.h"
 #include "platform/abi/mman.h"
+#include "platform/abi/resource.h"
 #include "platform/base/list.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -293,6 +294,10 @@ int64_t sys_shmat(struct task *task, int32_t id, uaddr_t addr, uint32_t flags)
     if (err)
         return err;
     uint64_t size = s->size;
+    if (addr + size < addr) {
+        drop_segment(s);
+        return -LINUX_EINVAL;
+    }
     err = open_attachment(task, s, flags, &file);
     if (err)
         return err;
@@ -368,7 +373,7 @@ static int64_t segment_info(struct task *task, int32_t cmd, uaddr_t buf)
                                        .rss = ipc->segment_pages};
     lock_release(&ipc->lock);
     int err = cmd == LINUX_IPC_INFO ? user_put(task, buf, &limits) : user_put(task, buf, &use);
-    return err ? err : highest < 0 ? 0 : highest;
+    return err ? err : highest;
 }
 
 static int64_t segment_stat(struct task *task, int32_t id, int32_t cmd, uaddr_t buf)
@@ -376,10 +381,10 @@ static int64_t segment_stat(struct task *task, int32_t id, int32_t cmd, uaddr_t 
     struct ipc *ipc = task_ipc(task);
     struct linux_shmid_ds ds = {.unused = {0}};
     lock_acquire(&ipc->lock);
-    struct ipc_object *o =
-        cmd == LINUX_IPC_STAT ? ipc_find(&ipc->segments, id) : ipc_at(&ipc->segments, (uint32_t)id);
-    int64_t result = o ? cmd == LINUX_SHM_STAT_ANY ? 0 : ipc_access(task, o, 0444) : -LINUX_EINVAL;
-    if (!result) {
+    struct ipc_object *o;
+    int64_t result = ipc_stat_find(task, &ipc->segments, id, cmd != LINUX_IPC_STAT,
+                                   cmd == LINUX_SHM_STAT_ANY, &o);
+    if (result >= 0) {
         const struct segment *s = segment_of(o);
         ipc_perm_get(task, o, &ds.perm);
         ds.segsz = s->size;
@@ -389,7 +394,6 @@ static int64_t segment_stat(struct task *task, int32_t id, int32_t cmd, uaddr_t 
         ds.cpid = s->creator;
         ds.lpid = s->last;
         ds.nattch = attached(s);
-        result = cmd == LINUX_IPC_STAT ? 0 : o->id;
     }
     lock_release(&ipc->lock);
     if (result < 0)
@@ -403,7 +407,9 @@ static int64_t segment_stat(struct task *task, int32_t id, int32_t cmd, uaddr_t 
 static int lock_pages(struct task *task, struct ipc_object *o, bool on)
 {
     const struct cred *c = task->cred;
-    if (!task_capable_own(task, LINUX_CAP_IPC_LOCK) && c->euid != o->uid && c->euid != o->cuid)
+    bool owner = c->euid == o->uid || c->euid == o->cuid;
+    bool room = !on || task_rlimit(task, LINUX_RLIMIT_MEMLOCK);
+    if (!task_capable_own(task, LINUX_CAP_IPC_LOCK) && !(owner && room))
         return -LINUX_EPERM;
     // Nothing of ours is ever written to a swap space: it is locked as it is.
     o->mode = on ? o->mode | LINUX_SHM_LOCKED : o->mode & ~(uint32_t)LINUX_SHM_LOCKED;

@@ -8,6 +8,7 @@
 #include "platform/abi/capability.h"
 #include "platform/abi/linux_errno.h"
 #include "platform/abi/poll.h"
+#include "platform/abi/signal.h"
 #include "platform/host_socket.h"
 #include "platform/poller.h"
 #include <stdlib.h>
@@ -23,6 +24,7 @@ enum {
 struct inet_sock {
     struct socket base;
     int host_fd; // immutable
+    bool urgent; // the poller's: urgent data was there when it looked last
     struct poller_source source;
 };
 
@@ -31,6 +33,25 @@ static const struct socket_ops inet_ops;
 static struct inet_sock *inet_of(struct socket *s)
 {
     return CONTAINER_OF(s, struct inet_sock, base);
+}
+
+// What the poller sees, as reasons: it reports states, so an old one may be told again.
+static void tell(struct inet_sock *i, uint32_t events)
+{
+    struct socket *s = &i->base;
+    struct file *file = atomic_load_explicit(&s->file, memory_order_acquire);
+    bool urgent = events & LINUX_POLLPRI;
+    if (urgent && !i->urgent && file)
+        async_tell_urgent(s->kernel, file, &s->told);
+    i->urgent = urgent;
+    if (events & LINUX_POLLERR)
+        async_tell(s->kernel, &s->told, LINUX_POLL_ERR);
+    if (events & LINUX_POLLHUP)
+        socket_tell_data(s, LINUX_POLL_HUP);
+    else if (events & LINUX_POLLIN)
+        socket_tell_data(s, LINUX_POLL_IN);
+    if (events & LINUX_POLLOUT)
+        socket_tell_room(s);
 }
 
 static void host_ready(struct poller_source *source, uint32_t events)
@@ -42,26 +63,34 @@ static void host_ready(struct poller_source *source, uint32_t events)
         events |= LINUX_POLLWRNORM | LINUX_POLLWRBAND;
     // Errors and hangups concern everybody.
     bool all = events & (LINUX_POLLERR | LINUX_POLLHUP);
+    tell(i, events); // first: a reader that wakes is none that waits
     wait_queue_wake(&i->base.queue, all ? 0 : events, true);
 }
 
-// Takes over the host descriptor, also on failure.
-static int inet_create(struct kernel *kernel, int host_fd, int32_t family, int32_t type,
-                       int32_t protocol, struct socket **out)
+static struct inet_sock *inet_alloc(struct kernel *kernel, int32_t family, int32_t type,
+                                    int32_t protocol)
 {
     struct inet_sock *i = malloc(sizeof *i);
-    if (!i) {
-        host_socket_close(host_fd);
-        return -LINUX_ENOMEM;
-    }
-    socket_init(&i->base, &inet_ops, kernel, family, type, protocol);
+    if (i)
+        socket_init(&i->base, &inet_ops, kernel, family, type, protocol);
+    return i;
+}
+
+static void inet_free(struct inet_sock *i)
+{
+    socket_done(&i->base);
+    free(i);
+}
+
+// Gives it the host descriptor, which is taken over, also on failure; then it is gone, too.
+static int inet_attach(struct inet_sock *i, int host_fd, struct socket **out)
+{
     i->host_fd = host_fd;
     i->source = (struct poller_source){.host_fd = host_fd, .ready = host_ready};
-    int err = poller_add(kernel->poller, &i->source);
+    int err = poller_add(i->base.kernel->poller, &i->source);
     if (err) {
         host_socket_close(host_fd);
-        socket_done(&i->base);
-        free(i);
+        inet_free(i);
         return err;
     }
     *out = &i->base;
@@ -92,7 +121,8 @@ static int check_protocol(int32_t type, int32_t *protocol)
 int inet_socket_create(struct task *task, int32_t family, int32_t type, int32_t protocol,
                        struct socket **out)
 {
-    if (protocol < 0 || protocol > 255)
+    enum { PROTOCOL_MAX = 262 }; // MPTCP's
+    if (protocol < 0 || protocol > PROTOCOL_MAX)
         return -LINUX_EINVAL;
     int err = check_protocol(type, &protocol);
     if (err)
@@ -100,7 +130,14 @@ int inet_socket_create(struct task *task, int32_t family, int32_t type, int32_t 
     if (type == LINUX_SOCK_RAW && !task_capable(task, LINUX_CAP_NET_RAW))
         return -LINUX_EPERM;
     int fd = host_socket_open(family, type, protocol);
-    return fd < 0 ? fd : inet_create(task->kernel, fd, family, type, protocol, out);
+    if (fd < 0)
+        return fd;
+    struct inet_sock *i = inet_alloc(task->kernel, family, type, protocol);
+    if (!i) {
+        host_socket_close(fd);
+        return -LINUX_ENOMEM;
+    }
+    return inet_attach(i, fd, out);
 }
 
 static void inet_close(struct socket *s)
@@ -108,8 +145,7 @@ static void inet_close(struct socket *s)
     struct inet_sock *i = inet_of(s);
     poller_remove(s->kernel->poller, &i->source);
     host_socket_close(i->host_fd);
-    socket_done(s);
-    free(i);
+    inet_free(i);
 }
 
 // --- Connections ---------------------------------------------------------------------------------
@@ -170,6 +206,7 @@ static int inet_connect(struct socket *s, struct task *task, const struct sock_a
     if (err)
         return err;
     uint64_t deadline = socket_deadline(s, true);
+    atomic_store_explicit(&s->no_room, true, memory_order_relaxed); // until it is connected
     err = host_socket_connect(i->host_fd, addr->bytes, addr->len);
     // EALREADY: an attempt that a signal interrupted goes on.
     if ((err == -LINUX_EINPROGRESS || err == -LINUX_EALREADY) && !nonblock) {
@@ -202,6 +239,10 @@ static int inet_accept(struct socket *s, struct task *task, bool nonblock, struc
     struct inet_sock *i = inet_of(s);
     if (s->type != LINUX_SOCK_STREAM)
         return -LINUX_EOPNOTSUPP;
+    // Had before the connection, which would be lost.
+    struct inet_sock *made = inet_alloc(s->kernel, s->family, s->type, s->protocol);
+    if (!made)
+        return -LINUX_ENOMEM;
     uint64_t deadline = socket_deadline(s, false);
     int fd = host_socket_accept(i->host_fd);
     if (fd == -LINUX_EAGAIN && !nonblock) {
@@ -214,7 +255,11 @@ static int inet_accept(struct socket *s, struct task *task, bool nonblock, struc
         }
         task_waiter_remove(&w);
     }
-    return fd < 0 ? fd : inet_create(s->kernel, fd, s->family, s->type, s->protocol, out);
+    if (fd < 0) {
+        inet_free(made);
+        return fd;
+    }
+    return inet_attach(made, fd, out);
 }
 
 static int inet_getname(struct socket *s, bool peer, struct sock_addr *out)
@@ -236,6 +281,8 @@ static int inet_shutdown(struct socket *s, int how)
 static ssize_t send_one(struct inet_sock *i, struct message *m, const struct host_message *h)
 {
     ssize_t n = host_socket_send(i->host_fd, h, m->flags);
+    if (n == -LINUX_EAGAIN)
+        atomic_store_explicit(&i->base.no_room, true, memory_order_relaxed);
     if (n != -LINUX_EAGAIN || m->nonblock || !m->task)
         return n;
     struct task_waiter w;
@@ -306,7 +353,9 @@ static ssize_t receive_one(struct inet_sock *i, struct message *m, struct host_m
     if (n != -LINUX_EAGAIN || m->nonblock || !m->task || m->flags & LINUX_MSG_ERRQUEUE)
         return n;
     struct task_waiter w;
+    bool stream = i->base.type == LINUX_SOCK_STREAM;
     task_waiter_add(&w, m->task, &i->base.queue, LINUX_POLLIN | LINUX_POLLPRI | LINUX_POLLRDHUP);
+    atomic_fetch_add_explicit(&i->base.data_waiters, stream, memory_order_relaxed);
     for (;;) {
         *h = fresh;
         n = host_socket_receive(i->host_fd, h, m->flags);
@@ -316,6 +365,7 @@ static ssize_t receive_one(struct inet_sock *i, struct message *m, struct host_m
         if (n)
             break;
     }
+    atomic_fetch_sub_explicit(&i->base.data_waiters, stream, memory_order_relaxed);
     task_waiter_remove(&w);
     return n;
 }
@@ -357,7 +407,7 @@ static ssize_t inet_recv(struct socket *s, struct message *m)
     void *buf = malloc(room ? room : 1);
     uint8_t control[CONTROL_ROOM];
     if (!buf)
-        return -LINUX_ENOBUFS;
+        return -LINUX_ENOMEM;
     struct host_message h = {.data = buf,
                              .len = room,
                              .addr = m->addr.bytes,
@@ -373,10 +423,11 @@ static ssize_t inet_recv(struct socket *s, struct message *m)
     m->out_flags = h.flags;
     if (h.control_len > 0) {
         m->control = malloc(h.control_len);
-        if (!m->control)
-            return -LINUX_ENOBUFS;
-        memcpy(m->control, control, h.control_len);
-        m->control_len = h.control_len;
+        m->control_len = m->control ? h.control_len : 0;
+        if (m->control)
+            memcpy(m->control, control, h.control_len);
+        else // the data has come and cannot be put back
+            m->out_flags |= LINUX_MSG_CTRUNC;
     }
     return n;
 }
@@ -415,6 +466,13 @@ static int inet_set_option(struct socket *s, int level, int name, const void *va
 
 static int inet_get_option(struct socket *s, int level, int name, void *value, uint32_t *len)
 {
+    static const int levels[] = {LINUX_SOL_SOCKET, LINUX_SOL_IP,  LINUX_SOL_IPV6,  LINUX_SOL_TCP,
+                                 LINUX_SOL_UDP,    LINUX_SOL_RAW, LINUX_SOL_ICMPV6};
+    bool known = false;
+    for (size_t i = 0; i < ARRAY_LEN(levels); i++)
+        known |= level == levels[i];
+    if (!known)
+        return -LINUX_EOPNOTSUPP;
     return host_socket_get_option(inet_of(s)->host_fd, level, name, value, len);
 }
 

@@ -10,6 +10,7 @@
 #include "platform/abi/capability.h"
 #include "platform/abi/linux_errno.h"
 #include "platform/abi/poll.h"
+#include "platform/abi/signal.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -422,6 +423,7 @@ static ssize_t netlink_send(struct socket *s, struct message *m)
     list_splice_tail(&n->inbox, &a.datagrams);
     lock_release(&s->lock);
     wait_queue_wake(&s->queue, READABLE, true);
+    socket_tell_data(s, LINUX_POLL_IN);
     return (ssize_t)len;
 }
 
@@ -437,6 +439,7 @@ void netlink_post(struct file *file, const void *data, uint32_t len)
     list_add_tail(&netlink_of(s)->inbox, &d->node);
     lock_release(&s->lock);
     wait_queue_wake(&s->queue, READABLE, true);
+    socket_tell_data(s, LINUX_POLL_IN);
 }
 
 // --- Receiving -----------------------------------------------------------------------------------

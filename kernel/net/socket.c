@@ -6,9 +6,11 @@
 #include "kernel/net/socket_internal.h"
 #include "kernel/task.h"
 #include "kernel/wait.h"
+#include "platform/abi/fcntl.h"
 #include "platform/abi/fs.h"
 #include "platform/abi/linux_errno.h"
 #include "platform/abi/poll.h"
+#include "platform/abi/signal.h"
 #include "platform/clock.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +27,7 @@ void socket_init(struct socket *s, const struct socket_ops *ops, struct kernel *
     s->protocol = protocol;
     lock_init(&s->lock, LOCK_RANK_SOCKET);
     wait_queue_init(&s->queue);
+    async_list_init(&s->told);
     s->sndbuf = s->rcvbuf = SOCKET_BUFFER_DEFAULT;
     s->receive_low = 1;
 }
@@ -33,6 +36,19 @@ void socket_done(struct socket *s)
 {
     wait_queue_destroy(&s->queue);
     lock_destroy(&s->lock);
+}
+
+void socket_tell_data(struct socket *s, int reason)
+{
+    if (!atomic_load_explicit(&s->data_waiters, memory_order_relaxed))
+        async_tell(s->kernel, &s->told, reason);
+}
+
+void socket_tell_room(struct socket *s)
+{
+    if (UNLIKELY(atomic_load_explicit(&s->no_room, memory_order_relaxed)) &&
+        atomic_exchange_explicit(&s->no_room, false, memory_order_relaxed))
+        async_tell(s->kernel, &s->told, LINUX_POLL_OUT);
 }
 
 int socket_take_error(struct socket *s)
@@ -119,11 +135,30 @@ static uint32_t socket_poll(struct file *file, struct poll_table *table)
     return s->ops->poll(s, file, table);
 }
 
+static int64_t owner_ioctl(struct file *file, struct task *task, uint32_t cmd, uint64_t arg)
+{
+    int32_t who;
+    if (cmd == LINUX_FIOGETOWN || cmd == LINUX_SIOCGPGRP) {
+        who = async_owner_seen(task, file);
+        return user_put(task, arg, &who);
+    }
+    int err = user_get(task, arg, &who);
+    return err ? err : async_set_owner(task, file, who);
+}
+
 static int64_t socket_ioctl(struct file *file, struct task *task, uint32_t cmd, uint64_t arg)
 {
     struct socket *s = file->private;
+    if (cmd >= LINUX_FIOSETOWN && cmd <= LINUX_SIOCGPGRP)
+        return owner_ioctl(file, task, cmd, arg);
     int64_t result = s->ops->ioctl ? s->ops->ioctl(s, task, cmd, arg) : -LINUX_ENOTTY;
     return result == -LINUX_ENOTTY ? net_ioctl(task, cmd, arg) : result;
+}
+
+static int socket_set_async(struct file *file, struct task *task, int fd, bool on)
+{
+    struct async_list *const list = &((struct socket *)file->private)->told;
+    return async_join(file, task, fd, on, &list, 1);
 }
 
 static void socket_release(struct file *file)
@@ -138,6 +173,7 @@ static const struct file_ops socket_file_ops = {
     .write = socket_write,
     .poll = socket_poll,
     .ioctl = socket_ioctl,
+    .set_async = socket_set_async,
     .release = socket_release,
 };
 
@@ -151,26 +187,36 @@ static void nothing_attached(void *attached)
     (void)attached;
 }
 
-int socket_open(struct socket *s, const struct cred *cred, uint32_t flags, struct file **out)
+int socket_file_create(struct kernel *kernel, const struct cred *cred, uint32_t flags,
+                       struct file **out)
 {
-    struct kernel *kernel = s->kernel;
     struct inode *inode;
     int err = anon_inode_create(kernel->anon, kernel->anon->sockfs, LINUX_S_IFSOCK | 0777, cred,
                                 NULL, nothing_attached, &inode);
-    struct file *file = NULL;
     if (!err) {
         char name[40];
         snprintf(name, sizeof name, "socket:[%llu]", (unsigned long long)inode->ino);
         inode->file_ops = &socket_file_ops;
-        err = vfs_open_inode(kernel->vfs, inode, LINUX_O_RDWR | flags, cred, name, &file);
+        err = vfs_open_inode(kernel->vfs, inode, LINUX_O_RDWR | flags, cred, name, out);
         inode_put(inode);
     }
-    if (err) {
-        s->ops->close(s);
-        return err;
-    }
+    if (!err)
+        file_change_flags(*out, 0, LINUX_O_LARGEFILE);
+    return err;
+}
+
+void socket_attach(struct file *file, struct socket *s)
+{
     file->private = s;
-    file_change_flags(file, 0, LINUX_O_LARGEFILE);
-    *out = file;
-    return 0;
+    atomic_store_explicit(&s->file, file, memory_order_release);
+}
+
+int socket_open(struct socket *s, const struct cred *cred, uint32_t flags, struct file **out)
+{
+    int err = socket_file_create(s->kernel, cred, flags, out);
+    if (err)
+        s->ops->close(s);
+    else
+        socket_attach(*out, s);
+    return err;
 }

@@ -5,6 +5,7 @@
 
 #include "fs/iter.h"
 #include "fs/vfs.h"
+#include "kernel/async.h"
 #include "kernel/user.h"
 #include "platform/abi/socket.h"
 #include "platform/base/compiler.h"
@@ -84,13 +85,18 @@ struct socket {
     int32_t family, type, protocol; // immutable
     struct lock lock;               // rank socket
     struct wait_queue queue;        // every change
+    struct async_list told;         // O_ASYNC
+    _Atomic bool no_room;           // a send found no room: when there is some, that is told
+    _Atomic uint32_t data_waiters;  // sleep in a receive: what they get is not told
+    _Atomic(struct file *) file;    // its own, not referenced; NULL before socket_open
 
     // Options; guarded by lock.
     int32_t sndbuf, rcvbuf; // as getsockopt shows them: twice what was asked for
     uint64_t send_timeout_ns, receive_timeout_ns; // 0: none
     int32_t receive_low;
     struct linux_linger linger;
-    bool reuse_addr, reuse_port, keepalive, broadcast, oob_inline, pass_cred, dont_route, no_check;
+    bool reuse_addr, reuse_port, keepalive, broadcast, oob_inline, pass_cred, dont_route, no_check,
+        debug;
     bool timestamp, timestamp_ns;
     int32_t priority, mark;
     int32_t error; // SO_ERROR, positive
@@ -103,11 +109,20 @@ void socket_init(struct socket *s, const struct socket_ops *ops, struct kernel *
                  int32_t family, int32_t type, int32_t protocol);
 void socket_done(struct socket *s); // the reverse; frees nothing
 
+// A file for a socket that is yet to be, which socket_attach gives it. flags: LINUX_O_NONBLOCK.
+NODISCARD int socket_file_create(struct kernel *kernel, const struct cred *cred, uint32_t flags,
+                                 struct file **out);
+void socket_attach(struct file *file, struct socket *s); // takes over the reference
 // Puts a socket (consuming its reference, also on failure) into a file. flags: LINUX_O_NONBLOCK.
 NODISCARD int socket_open(struct socket *s, const struct cred *cred, uint32_t flags,
                           struct file **out);
 // The socket of a file, or NULL.
 struct socket *socket_of(const struct file *file);
+
+// Tells who asked with O_ASYNC: data came, or will not come any more; there is room again, if that
+// was missed; an error.
+void socket_tell_data(struct socket *s, int reason);
+void socket_tell_room(struct socket *s);
 
 // Takes a pending error (SO_ERROR), as a negative number, or 0.
 int socket_take_error(struct socket *s);

@@ -182,13 +182,24 @@ int64_t sys_connect(struct task *task, int32_t fd, uaddr_t addr, int32_t len)
     return err;
 }
 
-// Accepts into a file of its own.
+// Accepts into a file of its own, which is there first: a connection without a place would be lost.
 static int accept_file(struct task *task, const struct sock_ref *ref, uint32_t flags,
                        struct file **out)
 {
+    struct file *file;
+    int err =
+        socket_file_create(ref->socket->kernel, task->cred, flags & LINUX_SOCK_NONBLOCK, &file);
+    if (err)
+        return err;
     struct socket *s;
-    int err = ref->socket->ops->accept(ref->socket, task, sock_nonblock(ref), &s);
-    return err ? err : socket_open(s, task->cred, flags & LINUX_SOCK_NONBLOCK, out);
+    err = ref->socket->ops->accept(ref->socket, task, sock_nonblock(ref), &s);
+    if (err) {
+        file_put(file);
+        return err;
+    }
+    socket_attach(file, s);
+    *out = file;
+    return 0;
 }
 
 int64_t sys_accept4(struct task *task, int32_t fd, uaddr_t addr, uaddr_t len, uint32_t flags)

@@ -5,6 +5,7 @@
 #include "kernel/task.h"
 #include "kernel/wait.h"
 #include "platform/abi/linux_errno.h"
+#include "platform/abi/signal.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -140,6 +141,7 @@ static int try_connect(struct unix_sock *u, struct unix_sock *to, struct task *t
         return err;
     }
     wait_queue_wake(&to->base.queue, UNIX_READABLE, true);
+    socket_tell_data(&to->base, LINUX_POLL_IN);
     wait_queue_wake(&u->base.queue, 0, false);
     return 0;
 }
@@ -303,6 +305,8 @@ static void shut_peer(struct unix_sock *peer, bool receive, bool send, int error
         peer->base.error = error;
     lock_release(&peer->base.lock);
     wait_queue_wake(&peer->base.queue, 0, false);
+    if (receive)
+        socket_tell_data(&peer->base, send ? LINUX_POLL_HUP : LINUX_POLL_IN);
 }
 
 static int unix_shutdown(struct socket *s, int how)
@@ -380,7 +384,7 @@ void unix_close(struct socket *s)
 
 // --- Readiness and options -----------------------------------------------------------------------
 
-static bool has_room(struct unix_sock *u)
+bool unix_has_room(struct unix_sock *u)
 {
     size_t used = atomic_load_explicit(&u->in_flight, memory_order_acquire);
     return used * 4 <= (size_t)u->base.sndbuf;
@@ -402,7 +406,7 @@ static uint32_t unix_poll(struct socket *s, struct file *file, struct poll_table
         ready |= UNIX_READABLE;
     if (s->type != LINUX_SOCK_DGRAM && !u->connected && !s->listening)
         ready |= LINUX_POLLHUP;
-    if (!s->listening && has_room(u))
+    if (!s->listening && unix_has_room(u))
         ready |= UNIX_WRITABLE;
     lock_release(&s->lock);
     return ready;

@@ -83,6 +83,7 @@ struct unix_sock *unix_get(struct unix_sock *u);
 void unix_put(struct unix_sock *u);
 struct linux_ucred unix_creds_of(struct task *task);
 void unix_close(struct socket *s);
+bool unix_has_room(struct unix_sock *u); // as poll sees it
 
 // Names (kernel/net/unix_name.c).
 int unix_bind(struct socket *s, struct task *task, const struct sock_addr *addr);

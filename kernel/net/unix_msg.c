@@ -4,6 +4,7 @@
 #include "kernel/task.h"
 #include "kernel/wait.h"
 #include "platform/abi/linux_errno.h"
+#include "platform/abi/signal.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,6 +58,8 @@ void unix_message_free(struct unix_message *msg)
     struct unix_sock *sender = msg->sender;
     atomic_fetch_sub_explicit(&sender->in_flight, cost_of(msg), memory_order_acq_rel);
     wait_queue_wake(&sender->base.queue, UNIX_WRITABLE, false);
+    if (unix_has_room(sender))
+        socket_tell_room(&sender->base);
     unix_transit_end(sender->base.kernel, msg->rights);
     message_discard(msg);
 }
@@ -115,6 +118,7 @@ static int wait_for_room(struct unix_sock *u, const struct message *m, size_t ne
     if (room_left(u) >= need)
         return 0;
     struct task_waiter w;
+    atomic_store_explicit(&u->base.no_room, true, memory_order_relaxed);
     if (m->nonblock || !m->task)
         return -LINUX_EAGAIN;
     task_waiter_add(&w, m->task, &u->base.queue, UNIX_WRITABLE);
@@ -170,6 +174,7 @@ static ssize_t send_chunk(struct unix_sock *u, struct unix_sock *peer, struct me
         message_discard(msg);
         return broken_pipe(m);
     }
+    socket_tell_data(&peer->base, LINUX_POLL_IN); // first: a reader that wakes is none that waits
     wait_queue_wake(&peer->base.queue, UNIX_READABLE, true);
     return (ssize_t)n;
 }
@@ -299,16 +304,20 @@ ssize_t unix_stream_recv(struct socket *s, struct message *m)
                     !(m->flags & LINUX_MSG_PEEK && done);
         if (!more || m->nonblock || !m->task)
             break;
-        if (!waiting)
+        if (!waiting) {
             task_waiter_add(&w, m->task, &s->queue, UNIX_READABLE);
-        else
+            atomic_fetch_add_explicit(&s->data_waiters, 1, memory_order_relaxed);
+        } else {
             err = socket_wait(m->task, false, m->deadline);
+        }
         if (waiting && err)
             break;
         waiting = true;
     }
-    if (waiting)
+    if (waiting) {
+        atomic_fetch_sub_explicit(&s->data_waiters, 1, memory_order_relaxed);
         task_waiter_remove(&w);
+    }
     return done ? (ssize_t)done : err;
 }
 
@@ -379,16 +388,30 @@ static int deliver_wait(struct unix_sock *u, struct unix_sock *to, struct unix_m
     return err;
 }
 
-// The peer of a datagram socket closed: there is none any more.
+// The peer of a datagram socket closed: there is none any more, and what it sent is not read.
 static void forget_peer(struct unix_sock *u, struct unix_sock *peer)
 {
+    struct list unread;
+    list_init(&unread);
+    gate_enter(&u->io_gate);
     lock_acquire(&u->base.lock);
     bool is_peer = u->peer == peer;
     if (is_peer) {
         u->peer = NULL;
         u->connected = false;
+        while (!list_empty(&u->inbox)) {
+            struct unix_message *msg = list_first(&u->inbox, struct unix_message, node);
+            unix_message_remove(u, msg);
+            list_add_tail(&unread, &msg->node);
+        }
     }
     lock_release(&u->base.lock);
+    gate_leave(&u->io_gate);
+    while (!list_empty(&unread)) {
+        struct unix_message *msg = list_first(&unread, struct unix_message, node);
+        list_remove(&msg->node);
+        unix_message_free(msg);
+    }
     if (is_peer)
         unix_put(peer);
 }
@@ -419,8 +442,10 @@ ssize_t unix_dgram_send(struct socket *s, struct message *m)
         err = deliver_wait(u, to, msg, m);
     if (err && msg)
         message_discard(msg);
-    if (!err)
+    if (!err) {
         wait_queue_wake(&to->base.queue, UNIX_READABLE, true);
+        async_tell(to->base.kernel, &to->base.told, LINUX_POLL_IN);
+    }
     if (err == -LINUX_ECONNREFUSED && connected)
         forget_peer(u, to);
     unix_put(to);
@@ -428,20 +453,21 @@ ssize_t unix_dgram_send(struct socket *s, struct message *m)
 }
 
 // The next message, or why there is none. 0 without a message: the end.
-static int next_packet(struct unix_sock *u, struct unix_message **out)
+static int next_packet(struct unix_sock *u, bool nonblock, struct unix_message **out)
 {
     lock_acquire(&u->base.lock);
+    bool packet = u->base.type == LINUX_SOCK_SEQPACKET;
     int err = 0;
     *out = NULL;
-    if (u->base.type == LINUX_SOCK_SEQPACKET && !u->connected) {
+    if (packet && !u->connected) {
         err = -LINUX_ENOTCONN;
     } else if (u->base.error) {
         err = -u->base.error;
         u->base.error = 0;
     } else if (u->inbox_count) {
         *out = list_first(&u->inbox, struct unix_message, node);
-    } else if (!u->shut_receive) {
-        err = -LINUX_EAGAIN;
+    } else if (!u->shut_receive || (nonblock && !packet)) {
+        err = -LINUX_EAGAIN; // a datagram socket tells the end to those who wait alone
     }
     lock_release(&u->base.lock);
     return err;
@@ -452,7 +478,7 @@ static ssize_t take_packet(struct unix_sock *u, struct message *m)
 {
     bool peek = m->flags & LINUX_MSG_PEEK;
     struct unix_message *msg;
-    int err = next_packet(u, &msg);
+    int err = next_packet(u, m->nonblock, &msg);
     if (err || !msg)
         return err;
     size_t n = msg->len < m->it->left ? msg->len : m->it->left;

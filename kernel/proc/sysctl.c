@@ -1,5 +1,6 @@
 // /proc/sys: settings, most of them facts. What can be written is checked for its effect; the rest
 // is read-only.
+#include "kernel/lease.h"
 #include "kernel/ns.h"
 #include "kernel/pid.h"
 #include "kernel/pipe.h"
@@ -11,6 +12,7 @@
 #include "platform/abi/linux_errno.h"
 #include "platform/random.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 // --- Facts ---------------------------------------------------------------------------------------
@@ -65,8 +67,8 @@ static const struct {
     {"aio-max-nr", "65536"},
     {"aio-nr", "0"},
     {"file-max", "9223372036854775807"},
-    {"lease-break-time", "45"},
-    {"leases-enable", "0"},
+    {"dir-notify-enable", "1"},
+    {"leases-enable", "1"},
     {"nr_open", "1048576"},
     {"pipe-max-size", "1048576"},
     {"pipe-user-pages-hard", "0"},
@@ -207,6 +209,25 @@ static int store_domainname(const struct proc_node *node, struct task *writer, c
     return store_uts(node, writer, text, offsetof(struct uts_ns, domainname));
 }
 
+static int show_break_time(struct proc_text *t, const struct proc_node *node, struct task *reader)
+{
+    (void)reader;
+    proc_printf(t, "%u\n",
+                atomic_load_explicit(lease_break_time(node->kernel), memory_order_relaxed));
+    return 0;
+}
+
+static int store_break_time(const struct proc_node *node, struct task *writer, char *text, size_t n)
+{
+    char *end;
+    (void)writer, (void)n;
+    unsigned long seconds = strtoul(text, &end, 10);
+    if (end == text || (*end && *end != '\n') || seconds > INT32_MAX)
+        return -LINUX_EINVAL;
+    atomic_store_explicit(lease_break_time(node->kernel), (uint32_t)seconds, memory_order_relaxed);
+    return 0;
+}
+
 static int show_pid_max(struct proc_text *t, const struct proc_node *node, struct task *reader)
 {
     (void)node, (void)reader;
@@ -310,7 +331,11 @@ static const struct proc_entry fs_dir[] = {
     FACT("file-max"),
     PROC_FILE("file-nr", 0444, show_file_nr),
     PROC_DIR("inotify", 0555, inotify_dir),
-    FACT("lease-break-time"),
+    FACT("dir-notify-enable"),
+    {.name = "lease-break-time",
+     .mode = LINUX_S_IFREG | 0644,
+     .show = show_break_time,
+     .store = store_break_time},
     FACT("leases-enable"),
     FACT("nr_open"),
     FACT("pipe-max-size"),

@@ -51,7 +51,7 @@ static void backend_output(struct tty *tty)
             byte_queue_drop(&tty->output, taken);
         b->refused = taken < n && b->ready_count == before;
         tty_move_echo(tty, &due);
-        wait_queue_wake(&tty->near_wait, OUT, false);
+        tty_wake_writers(tty);
     }
     cond_broadcast(&b->changed);
     lock_release(&tty->lock);

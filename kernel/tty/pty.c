@@ -6,6 +6,7 @@
 #include "platform/abi/fs.h"
 #include "platform/abi/linux_errno.h"
 #include "platform/abi/poll.h"
+#include "platform/abi/signal.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -24,6 +25,7 @@ static struct tty *master_tty(const struct file *file)
 static void master_output(struct tty *tty)
 {
     wait_queue_wake(&tty->far_wait, IN, false);
+    async_tell(tty->kernel, &tty->far_told, LINUX_POLL_IN);
 }
 
 static void master_near_closed(struct tty *tty)
@@ -52,7 +54,7 @@ static size_t take_output(struct tty *tty, uint8_t *bytes, size_t n)
     if (tty->packet)
         bytes[head++] = LINUX_TIOCPKT_DATA;
     size_t got = head + byte_queue_take(&tty->output, bytes + head, n - head);
-    wait_queue_wake(&tty->near_wait, OUT, false);
+    tty_wake_writers(tty);
     return got;
 }
 
@@ -114,8 +116,10 @@ static ssize_t master_write(struct file *file, struct iter *it, uint64_t *pos)
         uint8_t bytes[2048];
         size_t want = it->left < sizeof bytes ? it->left : sizeof bytes;
         size_t n = it->ops->copy_in(it, bytes, want), done = 0;
-        if (n < want)
+        if (n < want) { // nothing of this piece
             err = -LINUX_EFAULT;
+            break;
+        }
         tty_lock(tty);
         for (;;) {
             size_t put = tty->far_held ? 0 : byte_queue_put(&tty->typed, bytes + done, n - done);
@@ -167,6 +171,11 @@ static int64_t open_peer(struct tty *tty, struct task *task, uint64_t flags)
     char name[32];
     snprintf(name, sizeof name, "/dev/pts/%u", tty->index);
     struct file *file;
+    tty_lock(tty);
+    bool exclusive = tty->exclusive;
+    lock_release(&tty->lock);
+    if (exclusive && !task_capable(task, LINUX_CAP_SYS_ADMIN))
+        return -LINUX_EBUSY;
     bool noctty = flags & LINUX_O_NOCTTY;
     struct inode *inode = devpts_inode_get(tty);
     if (!inode)
@@ -245,6 +254,11 @@ static int64_t master_ioctl(struct file *file, struct task *task, uint32_t cmd, 
     }
 }
 
+static int master_set_async(struct file *file, struct task *task, int fd, bool on)
+{
+    return tty_set_async(file, task, fd, on, &master_tty(file)->far_told);
+}
+
 static void master_release(struct file *file)
 {
     struct tty_file *f = file->private;
@@ -260,6 +274,7 @@ static const struct file_ops master_ops = {
     .write = master_write,
     .poll = master_poll,
     .ioctl = master_ioctl,
+    .set_async = master_set_async,
     .release = master_release,
 };
 

@@ -4,6 +4,7 @@
 #include "kernel/tty/tty_state.h"
 #include "platform/abi/linux_errno.h"
 #include "platform/abi/poll.h"
+#include "platform/abi/signal.h"
 #include "platform/clock.h"
 #include <stdlib.h>
 
@@ -33,6 +34,8 @@ int tty_create(struct kernel *kernel, const struct tty_far *far, void *far_priva
     tty->far_private = far_private;
     wait_queue_init(&tty->near_wait);
     wait_queue_init(&tty->far_wait);
+    async_list_init(&tty->near_told);
+    async_list_init(&tty->far_told);
     lock_init(&tty->lock, LOCK_RANK_TTY);
     timer_init(&tty->attention_timer, tell_attention);
     ldisc_init(&tty->ldisc);
@@ -124,11 +127,21 @@ void tty_note_packet(struct tty *tty, uint8_t set, uint8_t clear)
     wait_queue_wake(&tty->far_wait, LINUX_POLLPRI | NEAR_IN, false);
 }
 
+void tty_wake_writers(struct tty *tty)
+{
+    wait_queue_wake(&tty->near_wait, NEAR_OUT, false);
+    if (tty->near_short)
+        async_tell(tty->kernel, &tty->near_told, LINUX_POLL_OUT);
+    tty->near_short = false;
+}
+
+// What fits the far end's own buffer has left in Linux, and a flush no longer finds it.
 void tty_flush_output(struct tty *tty)
 {
-    byte_queue_clear(&tty->output);
+    enum { FAR_BUFFER = 4096 };
+    byte_queue_shorten(&tty->output, FAR_BUFFER);
     tty_note_packet(tty, LINUX_TIOCPKT_FLUSHWRITE, 0);
-    wait_queue_wake(&tty->near_wait, NEAR_OUT, false);
+    tty_wake_writers(tty);
 }
 
 void tty_flush_input(struct tty *tty)
@@ -155,10 +168,12 @@ void tty_note_events(struct tty *tty, unsigned events, struct tty_due *due)
         tty_note_packet(tty, LINUX_TIOCPKT_STOP, LINUX_TIOCPKT_START);
     if (events & LDISC_STARTED) {
         tty_note_packet(tty, LINUX_TIOCPKT_START, LINUX_TIOCPKT_STOP);
-        wait_queue_wake(&tty->near_wait, NEAR_OUT, false);
+        tty_wake_writers(tty);
     }
-    if (events & LDISC_READABLE)
+    if (events & LDISC_READABLE) {
         wait_queue_wake(&tty->near_wait, NEAR_IN, false);
+        async_tell(tty->kernel, &tty->near_told, LINUX_POLL_IN);
+    }
 }
 
 // Gives the discipline what the far end sent, as far as it takes it.

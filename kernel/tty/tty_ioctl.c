@@ -94,12 +94,11 @@ static bool usual_flow(const struct linux_termios2 *tio)
 static void note_mode_packet(struct tty *tty, const struct linux_termios2 *old,
                              const struct linux_termios2 *now)
 {
-    bool extproc = (old->c_lflag | now->c_lflag) & LINUX_EXTPROC;
-    if (usual_flow(old) == usual_flow(now) && !extproc)
-        return;
-    uint8_t flow = usual_flow(now) ? LINUX_TIOCPKT_DOSTOP : LINUX_TIOCPKT_NOSTOP;
-    tty_note_packet(tty, extproc ? flow | LINUX_TIOCPKT_IOCTL : flow,
-                    LINUX_TIOCPKT_DOSTOP | LINUX_TIOCPKT_NOSTOP);
+    if ((old->c_lflag | now->c_lflag) & LINUX_EXTPROC)
+        tty_note_packet(tty, LINUX_TIOCPKT_IOCTL, 0);
+    if (usual_flow(old) != usual_flow(now))
+        tty_note_packet(tty, usual_flow(now) ? LINUX_TIOCPKT_DOSTOP : LINUX_TIOCPKT_NOSTOP,
+                        LINUX_TIOCPKT_DOSTOP | LINUX_TIOCPKT_NOSTOP);
 }
 
 static uint32_t unless_locked(uint32_t locked, uint32_t old, uint32_t asked)
@@ -153,7 +152,7 @@ static int set_modes(struct tty *tty, struct task *task, uint64_t arg, enum term
     note_mode_packet(tty, &old, &tio);
     tty_take_typed(tty, &due);
     tty_move_echo(tty, &due);
-    wait_queue_wake(&tty->near_wait, LINUX_POLLOUT | LINUX_POLLWRNORM, false);
+    tty_wake_writers(tty);
     tty_unlock(tty, &due);
     return 0;
 }
@@ -254,7 +253,7 @@ static int flush(struct tty *tty, struct task *task, uint64_t arg, bool near)
         byte_queue_clear(&tty->output);
     if (!near && out)
         byte_queue_clear(&tty->typed);
-    wait_queue_wake(&tty->near_wait, LINUX_POLLOUT | LINUX_POLLWRNORM, false);
+    tty_wake_writers(tty);
     wait_queue_wake(&tty->far_wait, LINUX_POLLOUT | LINUX_POLLWRNORM, false);
     tty_unlock(tty, &due);
     return 0;
@@ -363,6 +362,19 @@ static int discipline_ioctl(struct tty *tty, struct task *task, uint32_t cmd, ui
     return err ? err : number ? -LINUX_EINVAL : 0;
 }
 
+// A flag that is kept and means nothing: there is no carrier to watch.
+static int set_carrier(struct tty *tty, struct task *task, uint64_t arg)
+{
+    int32_t on;
+    if (user_get(task, arg, &on))
+        return -LINUX_EFAULT;
+    tty_lock(tty);
+    struct linux_termios2 *tio = &tty->ldisc.termios;
+    tio->c_cflag = (tio->c_cflag & ~LINUX_CLOCAL) | (on ? LINUX_CLOCAL : 0);
+    lock_release(&tty->lock);
+    return 0;
+}
+
 static int64_t other_ioctl(struct tty *tty, struct task *task, uint32_t cmd, uint64_t arg)
 {
     switch (cmd) {
@@ -382,8 +394,10 @@ static int64_t other_ioctl(struct tty *tty, struct task *task, uint32_t cmd, uin
             return -LINUX_EPERM;
         tty_hangup(tty);
         return 0;
-    case LINUX_TIOCGSOFTCAR: // CLOCAL: there is no carrier to watch
-        return put_int(task, arg, 0);
+    case LINUX_TIOCGSOFTCAR:
+        return put_int(task, arg, current_modes(tty).c_cflag & LINUX_CLOCAL ? 1 : 0);
+    case LINUX_TIOCSSOFTCAR:
+        return set_carrier(tty, task, arg);
     default:
         return -LINUX_ENOTTY;
     }

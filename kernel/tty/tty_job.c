@@ -165,6 +165,7 @@ void tty_hangup(struct tty *tty)
     struct tty_due due = {0};
     tty_lock(tty);
     tty->hangups++;
+    async_dissolve(tty->kernel, &tty->near_told);
     wait_queue_wake(&tty->near_wait, 0, false);
     tty_unlock(tty, &due);
     tty_leave_session(tty, true);

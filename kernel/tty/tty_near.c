@@ -41,10 +41,10 @@ int tty_near_open(struct tty *tty, struct file *file, struct task *task, bool no
     struct tty_file *f = file->private;
     bool admin = !task || task_capable(task, LINUX_CAP_SYS_ADMIN);
     tty_lock(tty);
-    if (tty->locked || !tty->far_open)
-        err = -LINUX_EIO;
-    else if (tty->exclusive && !admin)
+    if (tty->exclusive && !admin)
         err = -LINUX_EBUSY;
+    else if (tty->locked || !tty->far_open)
+        err = -LINUX_EIO;
     if (!err) {
         f->hangups = tty->hangups;
         tty->opens++;
@@ -268,6 +268,7 @@ static size_t write_piece(struct file *file, const struct iter *it, const uint8_
             if (byte_queue_room(&f->tty->output) && !f->tty->ldisc.stopped)
                 continue;
         }
+        f->tty->near_short = true;
         *err = tty_nonblock(file, it) ? -LINUX_EAGAIN
                                       : near_sleep(f->tty, w, it->task, OUT, WAIT_FOREVER, due);
         if (*err)
@@ -297,10 +298,10 @@ static ssize_t near_write(struct file *file, struct iter *it, uint64_t *pos)
         tty_unlock(tty, &due);
         size_t n = it->ops->copy_in(it, bytes, want);
         tty_lock(tty);
-        size_t written = write_piece(file, it, bytes, n, &w, &due, &err);
-        total += written;
-        if (!err && n < want)
-            err = -LINUX_EFAULT;
+        if (n < want)
+            err = -LINUX_EFAULT; // nothing of this piece
+        else
+            total += write_piece(file, it, bytes, n, &w, &due, &err);
         if (!err && it->left && it->task && task_signal_pending(it->task))
             err = -ERESTARTSYS;
     }
@@ -351,10 +352,34 @@ static int64_t near_ioctl(struct file *file, struct task *task, uint32_t cmd, ui
     return tty_common_ioctl(f->tty, file, task, cmd, arg, true);
 }
 
+int tty_set_async(struct file *file, struct task *task, int fd, bool on, struct async_list *list)
+{
+    struct tty *tty = ((struct tty_file *)file->private)->tty;
+    int err = async_join(file, task, fd, on, &list, 1);
+    if (err || !on)
+        return err;
+    tty_lock(tty);
+    struct pgrp *foreground = tty->foreground ? pgrp_get(tty->foreground) : NULL;
+    lock_release(&tty->lock);
+    err = async_own(file, task, foreground);
+    pgrp_put(foreground);
+    return err;
+}
+
+static int near_set_async(struct file *file, struct task *task, int fd, bool on)
+{
+    const struct tty_file *f = file->private;
+    tty_lock(f->tty);
+    bool dead = tty_file_dead(f);
+    lock_release(&f->tty->lock);
+    return dead ? -LINUX_ENOTTY : tty_set_async(file, task, fd, on, &f->tty->near_told);
+}
+
 const struct file_ops tty_near_ops = {
     .read = near_read,
     .write = near_write,
     .poll = near_poll,
     .ioctl = near_ioctl,
+    .set_async = near_set_async,
     .release = near_release,
 };

@@ -6,6 +6,7 @@
 #define KERNEL_TTY_TTY_STATE_H
 
 #include "fs/vfs.h"
+#include "kernel/async.h"
 #include "kernel/group.h"
 #include "kernel/timer.h"
 #include "kernel/tty/byte_queue.h"
@@ -32,6 +33,7 @@ struct tty {
     void *far_private;         // immutable
     struct inode *inode;       // of devpts, referenced, NULL without; guarded by the tty_table lock
     struct wait_queue near_wait, far_wait;
+    struct async_list near_told, far_told; // O_ASYNC
     struct timer attention_timer;          // while it is armed the terminal is referenced
     _Atomic int64_t read_time, write_time; // st_atime, st_mtime
 
@@ -51,6 +53,7 @@ struct tty {
     bool locked;           // TIOCSPTLCK: the near side cannot be opened
     bool exclusive;        // TIOCEXCL
     bool writing;          // a near write is under way; others wait for it
+    bool near_short;       // a near write did not fit: when there is room, that is told
     bool far_held;         // TCXONC on the master: its writes wait
     bool far_refused;      // the far end waits to be told that typed bytes are taken again
     bool attention;        // somebody uses the terminal as one; the far end is or will be told
@@ -108,6 +111,11 @@ extern const struct file_ops tty_near_ops;
 // Opens the near side through `file`. A session leader without a terminal gets this one unless
 // `noctty`. -LINUX_EIO when it is locked or gone, -LINUX_EBUSY when it is exclusive.
 NODISCARD int tty_near_open(struct tty *tty, struct file *file, struct task *task, bool noctty);
+// The near side can write again. The lock is held.
+void tty_wake_writers(struct tty *tty);
+// O_ASYNC of either side: the owner is the foreground group, or the caller, if it has none yet.
+NODISCARD int tty_set_async(struct file *file, struct task *task, int fd, bool on,
+                            struct async_list *list);
 // Does a blocking transfer of this file fail with EAGAIN instead?
 bool tty_nonblock(const struct file *file, const struct iter *it);
 

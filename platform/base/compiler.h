@@ -25,6 +25,10 @@
 #define FALLTHROUGH       __attribute__((fallthrough))
 #define PUBLIC_API        __attribute__((visibility("default")))
 
+// Keeps a variable in a register and has the compiler forget how it was computed: it neither
+// computes it twice nor keeps its parts.
+#define IN_REGISTER(variable) __asm__("" : "+r"(variable))
+
 #if defined(__has_attribute)
 #define COMPILER_HAS(a) __has_attribute(a)
 #else

@@ -1,6 +1,7 @@
 """Runs one row and judges it. A row passes when its status, standard output and standard error are
 what the table says, in time, and nothing broken shows. Everything else is a failure."""
 import collections
+import itertools
 import os
 import re
 import signal
@@ -20,8 +21,10 @@ OUTPUT_LIMIT = 4 << 20
 # Whom this machine trusts; a proxy in its network may have an authority of its own.
 CERTIFICATES = "/etc/ssl/certs"
 
-Run = collections.namedtuple("Run", "status timed_out seconds cpu stdout stderr log", defaults=("",))
-Result = collections.namedtuple("Result", "row state reason run")
+# `host`: what the row's host command printed. `other` of a result: the run it was compared with.
+Run = collections.namedtuple("Run", "status timed_out seconds cpu stdout stderr log host",
+                             defaults=("", None))
+Result = collections.namedtuple("Result", "row state reason run other", defaults=(None,))
 
 
 def execute(command, timeout):
@@ -87,7 +90,18 @@ def run_row(runner, root, row, timeout):
         run = execute_on_terminal(command, row.steps, timeout, runner.takes_terminal)
     else:
         run = execute(command, timeout)
-    return run._replace(log=runner.diagnostics(root))
+    run = run._replace(log=runner.diagnostics(root))
+    if row.host is not None and not run.timed_out:
+        run = run._replace(host=host_output(row.host, runner.tree(root)))
+    return run
+
+
+def host_output(command, folder):
+    """What a command prints on this machine, in the folder; its complaints are part of it."""
+    done = subprocess.run(["/bin/sh", "-c", command], cwd=folder, text=True, errors="replace",
+                          env=dict(runners.ENVIRONMENT, LC_ALL="C.UTF-8"),
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    return done.stdout + ("exit status %d\n" % done.returncode if done.returncode else "")
 
 
 def fault(row, run):
@@ -100,6 +114,8 @@ def fault(row, run):
         return "output is not the one expected"
     if row.expect and not row.expect.search(run.stdout):
         return "output does not match"
+    if row.host is not None and run.stdout != run.host:
+        return "the host sees it differently: " + first_difference(run.host, run.stdout)
     if row.stderr is None and run.stderr:
         return "unexpected standard error"
     if row.stderr and not row.stderr.search(run.stderr):
@@ -109,6 +125,14 @@ def fault(row, run):
         return "stray diagnostic: " + noise.group(0).strip()
     if run.log:
         return "the runner's log: " + run.log.strip().split("\n")[0]
+    return ""
+
+
+def first_difference(expected, seen):
+    """The first line in which two texts differ."""
+    for ours, theirs in itertools.zip_longest(seen.split("\n"), expected.split("\n"), fillvalue=""):
+        if ours != theirs:
+            return "%r instead of %r" % (ours, theirs)
     return ""
 
 
@@ -143,7 +167,8 @@ def judge(row, run, name, other=None, other_name=""):
         reason = difference(row, run, other, other_name) or excess(row, run, other, other_name)
     excuse = row.excuse(name)
     if excuse and reason:
-        return Result(row, "unsupported", excuse, run)
+        return Result(row, "unsupported", excuse, run, other)
     if excuse:
-        return Result(row, "fail", "works now: the table must no longer excuse it", run)
-    return Result(row, "fail" if reason else "pass", reason, run)
+        return Result(row, "fail", "works now: the table must no longer excuse it", run,
+                      other)
+    return Result(row, "fail" if reason else "pass", reason, run, other)

@@ -19,19 +19,30 @@ def fenced(title, text, lines=40):
     return "%s:\n\n```\n%s\n```\n" % (title, body) if text.strip() else ""
 
 
+def figures(result):
+    """Wall and CPU seconds, those of the run compared with, and how many times as many ours are."""
+    run, other = result.run, result.other
+    ours = ["%.2f" % run.seconds, "%.2f" % run.cpu] if run else ["", ""]
+    if not (run and other):
+        return ours + ["", ""]
+    return ours + ["%.2f" % other.cpu, "%.2f" % (run.cpu / other.cpu) if other.cpu else ""]
+
+
 def markdown(title, facts, results, not_selected):
     out = ["# " + title, "", "**%s**" % totals(results), ""]
     out += ["- %s: %s" % fact for fact in facts]
     if not_selected:
         out.append("- not run, because their root was not given: " + ", ".join(
             "%s (%d rows)" % item for item in sorted(not_selected.items())))
-    out += ["", "| stage | row | state | wall s | cpu s | note |", "|---|---|---|---|---|---|"]
+    compared = any(result.other for result in results)
+    heads = ["stage", "row", "state", "wall s", "cpu s"]
+    heads += ["other's cpu s", "times"] if compared else []
+    heads.append("note")
+    out += ["", "| %s |" % " | ".join(heads), "|" + "---|" * len(heads)]
     for result in results:
-        run = result.run
-        figures = ("%.2f" % run.seconds, "%.2f" % run.cpu) if run else ("", "")
-        out.append("| %s | %s | %s | %s | %s | %s |" % (
-            (result.row.stage, escape(result.row.name), result.state) + figures
-            + (escape(result.reason),)))
+        cells = [result.row.stage, escape(result.row.name), result.state]
+        cells += figures(result)[:len(heads) - 4] + [escape(result.reason)]
+        out.append("| %s |" % " | ".join(cells))
     failed = [result for result in results if result.state == "fail"]
     if failed:
         out += ["", "## Failures"]
@@ -47,8 +58,10 @@ def markdown(title, facts, results, not_selected):
 
 def terminal_line(result):
     run = result.run
-    figures = "%7.2f s" % run.seconds if run else " " * 9
-    return "%-11s %s  %s%s" % (result.state, figures, result.row.name,
+    spent = "%7.2f s" % run.seconds if run else " " * 9
+    if result.other:
+        spent += "  cpu %s / %s = %s" % tuple(figures(result)[1:])
+    return "%-11s %s  %s%s" % (result.state, spent, result.row.name,
                                ": " + result.reason if result.reason else "")
 
 

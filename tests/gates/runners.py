@@ -73,6 +73,10 @@ class Runner:
     def command(self, root, launch):
         raise NotImplementedError
 
+    def tree(self, root):
+        """Where the host keeps the files of a root."""
+        return root
+
     def diagnostics(self, root):
         """What the runner itself had to say about the program just run in `root`."""
         return ""
@@ -100,6 +104,9 @@ class Ish(Runner):
         for path in launch.handed:
             command += ["-b", "%s:%s:ro" % (path, path)]
         return command + launch.program
+
+    def tree(self, root):
+        return os.path.join(root, "data")
 
     def diagnostics(self, root):
         try:

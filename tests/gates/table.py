@@ -13,6 +13,8 @@
     expect: ^42$            a regular expression that standard output must match somewhere; or
     equals: 42              standard output, exactly, without its last newline
     status: 0               exit status (default 0)
+    host: du -sk root/t     a command for the host's own /bin/sh, in the folder where the host keeps the
+                            root's tree; the row must print what this prints after it
     stderr: ^warning        a regular expression for standard error (default: it must be empty)
     type: PATTERN => KEYS   the row runs on a terminal of 24x80, and these steps type at it
                             (terminal.py); output is then what was shown, without escapes
@@ -32,7 +34,7 @@ import re
 import terminal
 
 KEYS = ("gate", "stage", "needs", "run", "exec", "expect", "equals", "status", "stderr", "env",
-        "type", "timeout", "cpu", "each", "except", "varies", "unsupported", "peer")
+        "type", "timeout", "cpu", "host", "each", "except", "varies", "unsupported", "peer")
 
 
 class TableError(Exception):
@@ -53,6 +55,7 @@ class Row:
         self.environment = dict(pair.split("=", 1) for pair in fields.get("env", "").split())
         self.timeout = float(fields["timeout"]) if "timeout" in fields else None
         self.cpu = float(fields["cpu"]) if "cpu" in fields else None
+        self.host = fields.get("host")
         self.steps = terminal.steps_of(fields["type"]) if "type" in fields else None
         peer, _, why = fields.get("peer", "").partition(":")
         self.peers = {peer.strip(): why.strip()} if peer else {}

@@ -185,11 +185,75 @@ static void waits(void)
     show_call("without a mask", syscall(SYS_io_pgetevents, shared, 0, 1, e, &some, NULL));
 }
 
+// What ends in the middle: memory, a signal, the context itself.
+static void *wait_for_event(void *result)
+{
+    struct io_event e;
+    *(long *)result = getevents(shared, 1, 1, &e, NULL) < 0 ? errno : 0;
+    return NULL;
+}
+
+static void ends(void)
+{
+    int fd = memfd_create("x", 0), p[2];
+    char back[8],
+        *page = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    struct iocb a = request(IOCB_CMD_PREAD, fd, back, 1, 0), *list[4] = {&a, &a, &a, (void *)8};
+    struct timespec none = {0, 0};
+    aio_context_t c = 0;
+    pipe(p);
+    mprotect(page + 4096, 4096, PROT_NONE);
+    *(aio_context_t *)page = 0;
+    mprotect(page, 4096, PROT_READ);
+    show_call("a context that cannot be told", setup(4, (aio_context_t *)page));
+    mprotect(page, 4096, PROT_READ | PROT_WRITE);
+    setup(8, &c);
+    show_call("three and one that is nowhere", submit(c, 4, list));
+    struct io_event *e = (struct io_event *)(page + 4096) - 2;
+    show_call("room for two", getevents(c, 1, 2, e, &none));
+    show_call("time nowhere", getevents(c, 0, 8, e, (void *)8));
+    memcpy(page + 4096 - 16, (struct iocb *[2]){&a, &a}, 16);
+    show_call("a list that ends", submit(c, 3, (struct iocb **)(page + 4096 - 16)));
+    while (getevents(c, 0, 2, e, &none) > 0)
+        ;
+    struct iocb b = request(IOCB_CMD_PREAD, fd, back, (size_t)-1, 0);
+    one("negative size", c, b);
+    b = request(IOCB_CMD_FSYNC, fd, NULL, 5, 0);
+    one("fsync with a size", c, b);
+    b = request(IOCB_CMD_FSYNC, fd, NULL, 0, 5);
+    one("fsync with an offset", c, b);
+    b = request(IOCB_CMD_FSYNC, fd, NULL, 0, 0);
+    b.aio_rw_flags = 1;
+    one("fsync with flags", c, b);
+    struct iovec v[1] = {{(char *)"abc", 3}}, into[1] = {{back, 8}};
+    one("vector to a pipe", c, request(IOCB_CMD_PWRITEV, p[1], v, 1, 0));
+    one("vector from a pipe", c, request(IOCB_CMD_PREADV, p[0], into, 1, 0));
+    one("counter", c, request(IOCB_CMD_FSYNC, eventfd(0, 0), NULL, 0, 0));
+    one("O_PATH", c, request(IOCB_CMD_PREAD, open("/", O_PATH), back, 1, 0));
+    struct sigaction sa = {.sa_handler = on_alarm};
+    sigaction(SIGALRM, &sa, NULL);
+    ualarm(30000, 0);
+    one("a signal during a request", c, request(IOCB_CMD_PREAD, p[0], back, 1, 0));
+    ualarm(30000, 0);
+    show_call("a signal during a wait", getevents(c, 1, 1, e, NULL));
+    destroy(c);
+    pthread_t t;
+    long result = -1;
+    shared = 0;
+    setup(8, &shared);
+    pthread_create(&t, NULL, wait_for_event, &result);
+    sleep_ms(50);
+    show_call("destroyed while one waits", destroy(shared));
+    pthread_join(t, NULL);
+    SHOW("... who is told", "%s", result ? strerrorname_np((int)result) : "nothing");
+}
+
 static void body(void)
 {
     contexts();
     requests();
     waits();
+    ends();
 }
 
 int main(void)

@@ -2,11 +2,13 @@
 #include "probe.h"
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
@@ -204,6 +206,96 @@ static void waits(void)
     show_events("of which nobody hears", fd);
 }
 
+// --- Edges ---------------------------------------------------------------------------------------
+
+static void *touch_it(void *tid)
+{
+    *(int *)tid = (int)syscall(SYS_gettid);
+    touch("/tmp/f");
+    return NULL;
+}
+
+static void edges(void)
+{
+    int fd = init(NONBLOCK, O_RDONLY), file = open("/tmp/f", O_RDONLY),
+        dir = open("/tmp/d", O_RDONLY);
+    struct event e[2];
+    symlink("f", "/tmp/link");
+    show_call("flush only directories", mark(fd, FLUSH | ONLYDIR, 0, AT_FDCWD, NULL));
+    show_call("directory by descriptor", mark(fd, ADD | ONLYDIR, OPEN, dir, NULL));
+    show_call("file by descriptor", mark(fd, ADD | ONLYDIR, OPEN, file, NULL));
+    show_call("empty path", mark(fd, ADD, OPEN, file, ""));
+    show_call("the link itself", mark(fd, ADD | NOFOLLOW, OPEN, AT_FDCWD, "/tmp/link"));
+    close(open("/tmp/link", O_RDONLY));
+    show_events("through it", fd);
+    show_call("what it leads to", mark(fd, ADD, OPEN, AT_FDCWD, "/tmp/link"));
+    close(open("/tmp/link", O_RDONLY));
+    show_events("through it", fd);
+    show_call("ignored", mark(fd, ADD | IGNORED, OPEN, AT_FDCWD, "/tmp/f"));
+    close(open("/tmp/f", O_RDONLY));
+    show_events("quiet", fd);
+    show_call("no more", mark(fd, REMOVE | IGNORED, OPEN, AT_FDCWD, "/tmp/f"));
+    close(open("/tmp/f", O_RDONLY));
+    show_events("heard", fd);
+    close(open("/tmp/f", O_RDONLY));
+    show_call("to 8", read(fd, (void *)8, sizeof e));
+    show_events("lost", fd);
+    close(open("/tmp/f", O_RDONLY));
+    struct rlimit old, none;
+    getrlimit(RLIMIT_NOFILE, &old);
+    none = old;
+    none.rlim_cur = 0;
+    setrlimit(RLIMIT_NOFILE, &none);
+    show_call("no descriptor for it", read(fd, e, sizeof e));
+    setrlimit(RLIMIT_NOFILE, &old);
+    show_events("lost", fd);
+    close(open("/tmp/f", O_RDONLY));
+    close(fd);
+    IN_CHILD("a user", {
+        int own = init(NONBLOCK, O_RDONLY);
+        chmod("/tmp/g", 0600);
+        setuid(1000);
+        show_call("... of what he may not read", mark(own, ADD, OPEN, AT_FDCWD, "/tmp/g"));
+        show_call("... of what he may", mark(own, ADD, OPEN, AT_FDCWD, "/tmp/d"));
+    });
+    fd = init(NONBLOCK | TID, O_RDONLY);
+    mark(fd, ADD, CLOSE_W, AT_FDCWD, "/tmp/f");
+    pthread_t t;
+    int tid = 0;
+    pthread_create(&t, NULL, touch_it, &tid);
+    pthread_join(t, NULL);
+    show_call("an event of a thread", read(fd, e, sizeof e));
+    SHOW("... by its number", "%d", e[0].pid == tid && tid != getpid());
+    close(e[0].fd), close(fd);
+}
+
+// More than a queue holds.
+static void overflow(void)
+{
+    enum { FILES = 16500 };
+    char name[32];
+    for (int unlimited = 0; unlimited < 2; unlimited++) {
+        int fd = init(NONBLOCK | (unlimited ? UNLIMITED : 0), O_RDONLY), count = 0, over = 0;
+        mark(fd, ADD, CLOSE_N | ON_CHILD, AT_FDCWD, "/tmp/many");
+        for (int i = 0; i < FILES; i++) {
+            snprintf(name, sizeof name, "/tmp/many/%d", i);
+            if (!unlimited)
+                mknod(name, S_IFREG | 0600, 0);
+            close(open(name, O_RDONLY));
+        }
+        struct event e[64];
+        for (ssize_t n; (n = read(fd, e, sizeof e)) > 0;)
+            for (size_t i = 0; i < (size_t)n / sizeof e[0]; i++) {
+                count++;
+                over += e[i].mask == 0x4000 && e[i].fd == -1;
+                if (e[i].fd >= 0)
+                    close(e[i].fd);
+            }
+        SHOW(unlimited ? "without limit" : "events", "%d, overflow %d", count, over);
+        close(fd);
+    }
+}
+
 static void own_tree(void)
 {
     unshare(CLONE_NEWNS);
@@ -219,6 +311,8 @@ static void body(void)
     IN_CHILD("events", own_tree(); events());
     IN_CHILD("wide", own_tree(); wide());
     IN_CHILD("waits", own_tree(); waits());
+    IN_CHILD("edges", own_tree(); edges());
+    IN_CHILD("overflow", own_tree(); mkdir("/tmp/many", 0755); overflow());
 }
 
 static int has_fanotify(void)

@@ -1,9 +1,15 @@
-// Calls few programs make: ioprio, syslog, remap_file_pages, process_madvise, process_mrelease.
+// Calls few programs make: ioprio, syslog, remap_file_pages, process_madvise, process_mrelease,
+// quotactl, the requests of namespaces, kcmp of what is gone.
 #include "probe.h"
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/uio.h>
 
 enum { BE = 2 << 13, IDLE = 3 << 13, RT = 1 << 13 };
@@ -91,12 +97,148 @@ static void others(void)
     show_call("release of one that is gone", syscall(SYS_process_mrelease, fd, 0));
 }
 
+// --- Quotas --------------------------------------------------------------------------------------
+
+enum { Q_SYNC = 0x800001, Q_ON, Q_OFF, Q_FORMAT, Q_INFO, Q_SET_INFO, Q_GET, Q_SET };
+enum { XQ_ON = 0x5801, XQ_OFF, XQ_GET, XQ_SET, XQ_STAT, XQ_REMOVE };
+
+static long quota(unsigned command, const char *special)
+{
+    char buf[256];
+    return syscall(SYS_quotactl, command << 8, special, 0, buf);
+}
+
+static void quotas(void)
+{
+    static const unsigned commands[] = {Q_SYNC, Q_FORMAT, Q_INFO, Q_SET_INFO,
+                                        Q_GET,  Q_SET,    XQ_GET, XQ_STAT};
+    char dir[] = "/tmp/quotas-XXXXXX", name[64];
+    mkdtemp(dir);
+    snprintf(name, sizeof name, "%s/block", dir);
+    mknod(name, S_IFBLK | 0600, makedev(7, 250));
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+        char what[32];
+        snprintf(what, sizeof what, "command %x", commands[i]);
+        show_call(what, quota(commands[i], "/"));
+        show_call("... of nothing", quota(commands[i], "/none"));
+        show_call("... nowhere", quota(commands[i], (char *)8));
+        show_call("... of all", quota(commands[i], NULL));
+        show_call("... of a file", quota(commands[i], "/proc/self/stat"));
+    }
+    show_call("no kind of owner", syscall(SYS_quotactl, Q_GET << 8 | 7, "/", 0, NULL));
+    unlink(name);
+    rmdir(dir);
+}
+
+// --- Namespaces by descriptor --------------------------------------------------------------------
+
+enum { NS_USERNS = 0xb701, NS_PARENT, NS_TYPE, NS_OWNER };
+
+static void ask_namespaces(const char *pid)
+{
+    static const char *const kinds[] = {"user", "pid", "uts", "ipc", "mnt"};
+    for (size_t i = 0; i < 5; i++) {
+        char path[64];
+        snprintf(path, sizeof path, "/proc/%s/ns/%s", pid, kinds[i]);
+        int fd = open(path, O_RDONLY);
+        unsigned uid = 77;
+        SHOW(kinds[i], "%d", fd >= 0);
+        show_call("... type", ioctl(fd, NS_TYPE));
+        show_done("... owner", ioctl(fd, NS_USERNS));
+        show_done("... parent", ioctl(fd, NS_PARENT));
+        int up = ioctl(fd, NS_PARENT);
+        if (up >= 0)
+            show_call("... its type", ioctl(up, NS_TYPE));
+        show_call("... user", ioctl(fd, NS_OWNER, &uid));
+        SHOW("... is", "%u", uid);
+        show_call("... to 8", ioctl(fd, NS_OWNER, (void *)8));
+        show_call("... unknown", ioctl(fd, 0xb777, 0));
+        show_call("... read", read(fd, &uid, 4));
+        close(up), close(fd);
+    }
+}
+
+static int can_unshare(void)
+{
+    return !unshare(CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWUTS);
+}
+
+static void namespaces(void)
+{
+    int status;
+    pid_t able = fork();
+    if (!able)
+        _exit(!can_unshare());
+    waitpid(able, &status, 0);
+    ask_namespaces("self");
+    if (status) {
+        SHOW("namespaces", "%s", "none can be made");
+        return;
+    }
+    IN_CHILD("in others", {
+        setuid(1000);
+        unshare(CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWUTS);
+        ask_namespaces("self");
+        IN_CHILD("deeper", { ask_namespaces("self"); });
+    });
+}
+
+// --- Comparing what is gone ----------------------------------------------------------------------
+
+static void comparing(void)
+{
+    static const char *const kinds[] = {"file",     "memory", "descriptors", "place",
+                                        "handlers", "io",     "undo",        "watched"};
+    pid_t dead[2];
+    siginfo_t info;
+    int ep = epoll_create1(0);
+    struct {
+        unsigned efd, tfd, toff;
+    } slot = {(unsigned)ep, 0, 0};
+    for (int i = 0; i < 2; i++) {
+        dead[i] = fork();
+        if (!dead[i])
+            _exit(0);
+        waitid(P_PID, (id_t)dead[i], &info, WEXITED | WNOWAIT);
+    }
+    for (int type = 0; type < 8; type++) {
+        if (type == 5)
+            continue; // a matter of what the disk did for each
+        long second = type == 7 ? (long)&slot : 0;
+        long one = syscall(SYS_kcmp, getpid(), dead[0], type, 0, second);
+        SHOW(kinds[type], "%s", one < 0 ? strerrorname_np(errno) : one ? "another" : "the same");
+        one = syscall(SYS_kcmp, dead[0], getpid(), type, 0, second);
+        SHOW("... the other way", "%s",
+             one < 0 ? strerrorname_np(errno)
+             : one   ? "another"
+                     : "the same");
+        if (type == 4)
+            continue; // what the dead handled is nobody's business any more
+        one = syscall(SYS_kcmp, dead[0], dead[1], type, 0, second);
+        SHOW("... of the dead", "%s",
+             one < 0 ? strerrorname_np(errno)
+             : one   ? "another"
+                     : "the same");
+    }
+    slot.efd = 999;
+    show_call("no epoll", syscall(SYS_kcmp, getpid(), getpid(), 7, 0, &slot));
+    slot.efd = 0;
+    show_call("not an epoll", syscall(SYS_kcmp, getpid(), getpid(), 7, 0, &slot));
+    show_call("epoll at 8", syscall(SYS_kcmp, getpid(), getpid(), 7, 0, 8));
+    show_call("unknown", syscall(SYS_kcmp, getpid(), getpid(), 8, 0, 0));
+    waitpid(dead[0], NULL, 0), waitpid(dead[1], NULL, 0);
+    show_call("gone", syscall(SYS_kcmp, getpid(), dead[0], 1, 0, 0));
+}
+
 static void body(void)
 {
     ioprio();
     kernel_log();
     remap();
     others();
+    quotas();
+    namespaces();
+    comparing();
 }
 
 int main(void)

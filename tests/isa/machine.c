@@ -116,6 +116,7 @@ static void trap_signal(const struct machine *m, const struct trap *trap, struct
     case TRAP_POKE:
     case TRAP_SWITCH:
     case TRAP_STEP:
+    case TRAP_NO_MEMORY:
         r->signo = 0, r->code = (uint32_t)trap->kind;
         break;
     }

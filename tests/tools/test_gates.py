@@ -114,6 +114,14 @@ class Judging(Case):
                              % self.runner.folder, other)
         self.assertIn("nothing to measure against", broken.reason)
 
+    def test_host(self):
+        """a row must print what its host command prints where the host keeps the root's tree"""
+        text = "run: echo a >f; echo b >>f; cat f\nexpect: a\nhost: cat f%s\n"
+        self.runner.tree = lambda root: self.runner.folder
+        self.assertEqual(self.result(text % "").state, "pass")
+        self.assertIn("'a' instead of 'b'", self.result(text % " | tac").reason)
+        self.assertEqual(self.result(text % "; false").state, "fail")
+
     def test_environment(self):
         """the program gets the environment of the table and nothing of the host's"""
         result = self.result("exec: /usr/bin/env\nenv: A=1\nexpect: ^A=1$\n")
@@ -186,6 +194,13 @@ class Reporting(Case):
         chosen, left_out = gate.select(rows, options, {"tiny": None})
         self.assertEqual((len(chosen), dict(left_out)), (1, {"base": 1}))
         self.assertIn("base (1 rows)", report.markdown("t", [], [], left_out))
+
+    def test_compared(self):
+        """a comparison shows both CPU times and their ratio"""
+        run = judge.Run(0, False, 1.0, 3.0, "", "")
+        result = judge.Result(self.row("run: x\nequals:\n"), "pass", "", run, run._replace(cpu=2.0))
+        self.assertIn("| 1.00 | 3.00 | 2.00 | 1.50 |", report.markdown("t", [], [result], {}))
+        self.assertIn("cpu 3.00 / 2.00 = 1.50", report.terminal_line(result))
 
     def test_totals(self):
         """unsupported rows are neither passed nor failed"""

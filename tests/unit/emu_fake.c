@@ -192,11 +192,12 @@ enum mem_fill_result mem_fill(struct cpu *cpu, uint64_t addr, enum mem_access ac
     atomic_fetch_add(&f->fills, 1);
     if (!p || !(p->rights & access))
         return MEM_FILL_FAULT;
-    struct tlb_entry *t = &cpu->tlb->entry[tlb_index(addr)];
-    uint64_t tag = addr & ~MEM_PAGE_MASK;
+    size_t index = tlb_index(addr);
+    uint64_t tag = addr & ~MEM_PAGE_MASK, none = tlb_no_tag(index);
     bool writable = p->rights & MEM_WRITE;
-    *t = (struct tlb_entry){p->rights & MEM_READ ? tag : TLB_NO_TAG, writable ? tag : TLB_NO_TAG,
-                            (uintptr_t)p->frame->host - tag, 0};
+    cpu->tlb->entry[index] =
+        (struct tlb_entry){p->rights & MEM_READ ? tag : none, writable ? tag : none,
+                           (uintptr_t)p->frame->host - tag, 0};
     return writable && (p->rights & MEM_READ) ? MEM_FILL_OK_OWNED : MEM_FILL_OK;
 }
 
@@ -222,7 +223,7 @@ void mem_enter(struct cpu *cpu)
     unsigned now = atomic_load(&state->f->generation);
     if (state->generation != now) {
         for (size_t i = 0; i < TLB_SIZE; i++)
-            cpu->tlb->entry[i].read_tag = cpu->tlb->entry[i].write_tag = TLB_NO_TAG;
+            cpu->tlb->entry[i].read_tag = cpu->tlb->entry[i].write_tag = tlb_no_tag(i);
         thread_code_flush(cpu->code);
         state->generation = now;
     }

@@ -53,8 +53,19 @@ LANES = {
     "java": Lane("base", ("openjdk-17-jdk-headless", "openjdk-17-jre-zero"),
                  suites=("bookworm",)),
     "rust": Lane("base", ("rustc", "cargo"), suites=("bookworm",)),
+    # Servers, and the clients that talk to them.
+    "services": Lane("base", ("nginx-light", "redis-server", "postgresql-15", "openssh-server",
+                              "openssh-client", "dnsmasq-base", "bind9-dnsutils", "socat", "git",
+                              "netcat-openbsd", "lsof", "python3"), suites=("bookworm",)),
     "stress": Lane("base", ("stress-ng",)),
     "erlang": Lane("base", ("erlang-base", "elixir"), suites=("bookworm",)),
+    # Programs that make, walk and copy trees of files with everything Linux keeps about them.
+    "files": Lane("base", ("git", "rsync", "acl", "attr", "libcap2-bin", "libatomic1"), npm=NPM_NODE,
+                  suites=("bookworm",)),
+    # Languages and tools that need no lane each.
+    "tools": Lane("base", ("tcl", "guile-3.0", "gforth", "php-cli", "sbcl", "zsh", "mksh", "ripgrep",
+                           "fzf", "jq", "valgrind", "swi-prolog-nox", "mono-runtime", "mono-mcs",
+                           "ocaml-nox"), suites=("bookworm",)),
     # Looking into programs, with a compiler to make some.
     "trace": Lane("base", ("strace", "gdb", "gcc", "libc6-dev")),
 }
