@@ -253,8 +253,6 @@ static int rename_walked(struct renaming *r)
     struct inode *old_dir = r->from.cur.dentry->inode, *new_dir = r->to.cur.dentry->inode;
     if (!LINUX_S_ISDIR(old_dir->type) || !LINUX_S_ISDIR(new_dir->type))
         return -LINUX_ENOTDIR;
-    if (!old_dir->ops->rename)
-        return -LINUX_EPERM;
     landlock_move_begin(r->c, &r->from.cur, &r->to.cur, &r->move);
     lock_dirs(r);
     int err = rename_locked(r);

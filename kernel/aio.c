@@ -222,6 +222,16 @@ static int check_request(const struct linux_iocb *cb, const struct file *file)
     }
 }
 
+// What is wrong with a vector is told at once too.
+static int check_vector(struct task *task, const struct linux_iocb *cb)
+{
+    struct iter it;
+    int err = user_iter_vec(&it, task, cb->buf, cb->nbytes);
+    if (!err)
+        user_iter_done(&it);
+    return err;
+}
+
 static int64_t carry_out(struct task *task, const struct linux_iocb *cb, struct file *file)
 {
     int32_t fd = (int32_t)cb->fd;
@@ -316,6 +326,8 @@ static int submit_one(struct task *task, struct aio_contexts *all, struct aio_co
         err = aio_poll_submit(task, all, c, &cb, addr, file, resfd);
     } else if (!err) {
         err = check_request(&cb, file);
+        if (!err && is_vector(cb.opcode))
+            err = check_vector(task, &cb);
         if (!err)
             err = perform(task, all, c, &cb, addr, file, resfd);
     }
@@ -376,15 +388,25 @@ static struct aio_event *take_event(struct aio_contexts *all, struct aio_context
     return e;
 }
 
+// One that could not be told is still there for the next.
+static void untake_event(struct aio_contexts *all, struct aio_context *c, struct aio_event *e)
+{
+    lock_acquire(&all->lock);
+    list_add_head(&c->events, &e->link);
+    c->room--;
+    lock_release(&all->lock);
+}
+
 static int64_t take_events(struct task *task, struct aio_contexts *all, struct aio_context *c,
                            int64_t done, int64_t nr, uaddr_t events)
 {
     struct aio_event *e;
     while (done < nr && (e = take_event(all, c)) != NULL) {
-        struct linux_io_event event = e->event;
-        free(e);
-        if (user_put(task, events + (uint64_t)done * sizeof event, &event))
+        if (user_put(task, events + (uint64_t)done * sizeof e->event, &e->event)) {
+            untake_event(all, c, e);
             return done ? done : -LINUX_EFAULT;
+        }
+        free(e);
         done++;
     }
     return done;

@@ -387,6 +387,10 @@ static bool next_thread(const struct proc_node *dir, int64_t *key, char name[PRO
          .mode = LINUX_S_IFREG | 0644,                                                             \
          .show_task = show_oom_score_adj,                                                          \
          .store = store_oom_score_adj},                                                            \
+        {.name = "pagemap",                                                                        \
+         .mode = LINUX_S_IFREG | 0400,                                                             \
+         .needs_access = true,                                                                     \
+         .file_ops = &proc_pagemap_file_ops},                                                      \
         PRIVATE_FILE("personality", 0400, show_personality),                                       \
         MAGIC_LINK("root", read_root, follow_root),                                                \
         PROC_TASK_FILE("schedstat", 0444, show_schedstat),                                         \

@@ -36,6 +36,7 @@ static void master_near_closed(struct tty *tty)
 static const struct tty_far master_far = {
     .output = master_output,
     .near_closed = master_near_closed,
+    .buffer = 4096, // a line discipline's, as the master has one in Linux
 };
 
 // --- Transfers -----------------------------------------------------------------------------------

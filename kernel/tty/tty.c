@@ -135,11 +135,9 @@ void tty_wake_writers(struct tty *tty)
     tty->near_short = false;
 }
 
-// What fits the far end's own buffer has left in Linux, and a flush no longer finds it.
 void tty_flush_output(struct tty *tty)
 {
-    enum { FAR_BUFFER = 4096 };
-    byte_queue_shorten(&tty->output, FAR_BUFFER);
+    byte_queue_shorten(&tty->output, tty->far->buffer);
     tty_note_packet(tty, LINUX_TIOCPKT_FLUSHWRITE, 0);
     tty_wake_writers(tty);
 }
