@@ -5,8 +5,9 @@
 //   create   20,000 files by a user who is not root, a row each: at most twice the host's time
 //   walk     1,500,000 files, each looked at: memory grows by less than 64 MiB
 //
-// Prints a table and fails when a figure is beyond its limit. Times of processor, interleaved, the
-// best of several; `walk` takes minutes and as many inodes of the host as files.
+// Prints a table and fails when a figure is beyond its limit. Times of processor (of `create`: of
+// the clock, because its writes are part of it), interleaved, the best of several; `walk` takes
+// minutes and as many inodes of the host as files.
 #include "fs/fakefs/db.h"
 #include "fs/fakefs/fakefs.h"
 #include "platform/clock.h"
