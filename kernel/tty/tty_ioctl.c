@@ -312,7 +312,7 @@ static int flow(struct tty *tty, struct task *task, uint64_t arg, bool near)
 // --- The rest ------------------------------------------------------------------------------------
 
 // As with the sysctl dev.tty.legacy_tiocsti off: only for CAP_SYS_ADMIN.
-static int inject(struct tty *tty, struct task *task, uint64_t arg)
+static int inject(struct tty *tty, struct task *task, uint64_t arg, bool near)
 {
     uint8_t c;
     if (!task_capable(task, LINUX_CAP_SYS_ADMIN))
@@ -321,8 +321,12 @@ static int inject(struct tty *tty, struct task *task, uint64_t arg)
         return -LINUX_EFAULT;
     struct tty_due due = {0};
     tty_lock(tty);
-    byte_queue_put(&tty->typed, &c, 1);
-    tty_take_typed(tty, &due);
+    if (near) {
+        byte_queue_put(&tty->typed, &c, 1);
+        tty_take_typed(tty, &due);
+    } else {
+        due.output = byte_queue_put(&tty->output, &c, 1); // what a master reads
+    }
     tty_unlock(tty, &due);
     return 0;
 }
@@ -375,7 +379,8 @@ static int set_carrier(struct tty *tty, struct task *task, uint64_t arg)
     return 0;
 }
 
-static int64_t other_ioctl(struct tty *tty, struct task *task, uint32_t cmd, uint64_t arg)
+static int64_t other_ioctl(struct tty *tty, struct task *task, uint32_t cmd, uint64_t arg,
+                           bool near)
 {
     switch (cmd) {
     case LINUX_TCSBRK: // no line to break; output is with the far end already
@@ -386,7 +391,7 @@ static int64_t other_ioctl(struct tty *tty, struct task *task, uint32_t cmd, uin
     case LINUX_TIOCOUTQ:
         return put_int(task, arg, 0);
     case LINUX_TIOCSTI:
-        return inject(tty, task, arg);
+        return inject(tty, task, arg, near);
     case LINUX_TIOCGDEV:
         return put_int(task, arg, (int32_t)vfs_makedev(LINUX_UNIX98_PTY_SLAVE_MAJOR, tty->index));
     case LINUX_TIOCVHANGUP:
@@ -431,7 +436,7 @@ int64_t tty_common_ioctl(struct tty *tty, struct file *file, struct task *task, 
         return discipline_ioctl(tty, task, cmd, arg);
     default: {
         int64_t result = modes_ioctl(tty, task, cmd, arg);
-        return result == -LINUX_ENOTTY ? other_ioctl(tty, task, cmd, arg) : result;
+        return result == -LINUX_ENOTTY ? other_ioctl(tty, task, cmd, arg, near) : result;
     }
     }
 }
