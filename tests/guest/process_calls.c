@@ -313,7 +313,7 @@ static void priorities(void)
     show_call("which 0", syscall(SYS_ioprio_set, 0, low, BE));
     show_call("which 4", syscall(SYS_ioprio_get, 4, low));
     show_call("no group", syscall(SYS_ioprio_get, 2, 1 << 29));
-    show_call("no user", syscall(SYS_ioprio_get, 3, 4321));
+    show_call("no user", syscall(SYS_ioprio_get, 3, 987654));
     bury(high);
     bury(low);
 }
