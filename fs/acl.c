@@ -1,5 +1,6 @@
 // POSIX access control lists.
 #include "fs/acl.h"
+#include "fs/user_ns.h"
 #include "platform/abi/fs.h"
 #include "platform/abi/linux_errno.h"
 #include <stdlib.h>
@@ -230,11 +231,47 @@ bool acl_is_name(const char *name)
     return strcmp(name, access_name) == 0 || strcmp(name, default_name) == 0;
 }
 
-ssize_t acl_get(struct inode *inode, const char *name, void *buf, size_t size)
+static bool is_named(unsigned tag)
+{
+    return tag == ACL_USER || tag == ACL_GROUP;
+}
+
+static enum id_kind kind_of(unsigned tag)
+{
+    return tag == ACL_USER ? ID_UID : ID_GID;
+}
+
+ssize_t acl_get(const struct vfs_caller *c, struct inode *inode, const char *name, void *buf,
+                size_t size)
 {
     if (LINUX_S_ISLNK(inode->type) || !inode->ops->getxattr)
         return -LINUX_EOPNOTSUPP;
-    return inode->ops->getxattr(inode, name, buf, size);
+    ssize_t n = inode->ops->getxattr(inode, name, buf, size);
+    if (LIKELY(!c->cred->user_ns) || n < HEADER || (size_t)n > size)
+        return n;
+    // The caller's names of users and groups: ID_NONE for who has none there.
+    uint8_t *end = (uint8_t *)buf + n;
+    for (uint8_t *at = (uint8_t *)buf + HEADER; at + ENTRY <= end; at += ENTRY) {
+        unsigned tag = get_le(at, 2);
+        if (is_named(tag))
+            put_le(at + 4, user_ns_from_machine(c->cred->user_ns, kind_of(tag), get_le(at + 4, 4)),
+                   4);
+    }
+    return n;
+}
+
+// What the caller calls users and groups becomes what the machine does. -LINUX_EINVAL.
+static int to_machine(const struct cred *cred, struct acl *acl)
+{
+    for (size_t i = 0; i < acl->count; i++) {
+        struct acl_entry *e = &acl->entry[i];
+        if (!is_named(e->tag))
+            continue;
+        e->id = user_ns_to_machine(cred->user_ns, kind_of(e->tag), e->id);
+        if (e->id == ID_NONE)
+            return -LINUX_EINVAL;
+    }
+    return 0;
 }
 
 static int store(struct inode *inode, const char *name, const struct acl *acl)
@@ -280,6 +317,8 @@ int acl_set(const struct vfs_caller *c, struct inode *inode, const char *name, c
     struct acl *acl = NULL;
     bool access = strcmp(name, access_name) == 0;
     int err = size > 0 ? decode(value, size, &acl) : 0;
+    if (!err && acl && UNLIKELY(c->cred->user_ns != NULL))
+        err = to_machine(c->cred, acl);
     if (!err)
         err = check_change(c, inode, &perm);
     if (!err && !access && !LINUX_S_ISDIR(inode->type))

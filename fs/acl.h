@@ -16,7 +16,8 @@ NODISCARD int acl_permission(struct inode *inode, const struct cred *cred, const
 
 bool acl_is_name(const char *name);
 // The attribute calls for such a name; the mount is writable.
-ssize_t acl_get(struct inode *inode, const char *name, void *buf, size_t size);
+ssize_t acl_get(const struct vfs_caller *c, struct inode *inode, const char *name, void *buf,
+                size_t size);
 NODISCARD int acl_set(const struct vfs_caller *c, struct inode *inode, const char *name,
                       const void *value, size_t size);
 NODISCARD int acl_remove(const struct vfs_caller *c, struct inode *inode, const char *name);

@@ -7,6 +7,24 @@
 // Entries a shard keeps at most when nobody uses them: 64 Ki for the whole cache.
 enum { SHARD_LIMIT = 1024, EVICT_SCAN = 8 };
 
+void dentry_cache_init(struct vfs *vfs)
+{
+    for (size_t i = 0; i < DENTRY_SHARDS; i++) {
+        lock_init(&vfs->shard[i].lock, LOCK_RANK_DENTRY);
+        list_init(&vfs->shard[i].lru);
+    }
+    for (size_t i = 0; i < DENTRY_GATES; i++)
+        lock_init(&vfs->gate[i].lock, LOCK_RANK_DENTRY_WALK);
+}
+
+void dentry_cache_destroy(struct vfs *vfs)
+{
+    for (size_t i = 0; i < DENTRY_SHARDS; i++)
+        lock_destroy(&vfs->shard[i].lock);
+    for (size_t i = 0; i < DENTRY_GATES; i++)
+        lock_destroy(&vfs->gate[i].lock);
+}
+
 static uint32_t name_hash(const char *name, size_t len)
 {
     uint32_t h = NAME_HASH_START;
@@ -23,32 +41,44 @@ static struct dentry_shard *shard_of(struct vfs *vfs, const struct dentry *paren
     return &vfs->shard[key >> 58 & (DENTRY_SHARDS - 1)];
 }
 
-// Under the shard's lock.
-static struct list *bucket_of(struct dentry_shard *s, const struct dentry *parent, uint32_t hash)
+static _Atomic(struct dentry *) *bucket_of(struct dentry_shard *s, const struct dentry *parent,
+                                           uint32_t hash)
 {
     uint64_t key = ((uintptr_t)parent >> 5 ^ hash) * 0x9e3779b97f4a7c15ull;
-    struct list *bucket = &s->bucket[key >> 40 & (DENTRY_BUCKETS - 1)];
-    if (!bucket->next)
-        list_init(bucket);
-    return bucket;
+    return &s->bucket[key >> 40 & (DENTRY_BUCKETS - 1)];
+}
+
+// Room for a name in an entry that has none. NULL without memory.
+static char *name_room(struct dentry *d, size_t len)
+{
+    return len < DENTRY_SHORT_NAME ? d->short_name : malloc(len + 1);
+}
+
+static void name_set(struct dentry *d, char *room, const char *name, size_t len)
+{
+    memcpy(room, name, len);
+    room[len] = 0;
+    d->name = room;
+    d->name_len = (uint32_t)len;
+    d->hash = name_hash(name, len);
+}
+
+static void name_free(const struct dentry *d, char *name)
+{
+    if (name != d->short_name)
+        free(name);
 }
 
 static struct dentry *dentry_alloc(const char *name, size_t len)
 {
     struct dentry *d = calloc(1, sizeof *d);
-    char *copy = malloc(len + 1);
-    if (!d || !copy) {
+    char *room = d ? name_room(d, len) : NULL;
+    if (!room) {
         free(d);
-        free(copy);
         return NULL;
     }
-    memcpy(copy, name, len);
-    copy[len] = 0;
+    name_set(d, room, name, len);
     atomic_init(&d->refs, 1);
-    d->name = copy;
-    d->name_len = (uint32_t)len;
-    d->hash = name_hash(name, len);
-    list_init(&d->bucket_link);
     list_init(&d->lru_link);
     list_init(&d->child_link);
     list_init(&d->children);
@@ -70,7 +100,7 @@ void dentry_put(struct dentry *d)
             notify_gone(d);
         if (d->inode)
             inode_put(d->inode);
-        free(d->name);
+        name_free(d, d->name);
         free(d);
         d = parent;
     }
@@ -81,36 +111,93 @@ struct dentry *dentry_find(struct vfs *vfs, struct dentry *parent, const char *n
     return dentry_find_hashed(vfs, parent, name, len, name_hash(name, len));
 }
 
+// Under the shard's lock or inside a gate.
+static struct dentry *bucket_find(struct dentry_shard *s, const struct dentry *parent,
+                                  const char *name, size_t len, uint32_t hash)
+{
+    struct dentry *d = atomic_load_explicit(bucket_of(s, parent, hash), memory_order_acquire);
+    for (; d; d = atomic_load_explicit(&d->bucket_next, memory_order_acquire))
+        if (d->hash == hash && d->parent == parent && d->name_len == len &&
+            memcmp(d->name, name, len) == 0)
+            break;
+    return d;
+}
+
 struct dentry *dentry_find_hashed(struct vfs *vfs, struct dentry *parent, const char *name,
                                   size_t len, uint32_t hash)
 {
     struct dentry_shard *s = shard_of(vfs, parent);
-    struct dentry *found = NULL, *d;
     lock_acquire(&s->lock);
-    list_for_each (d, bucket_of(s, parent, hash), bucket_link) {
-        if (d->hash == hash && d->parent == parent && d->name_len == len &&
-            memcmp(d->name, name, len) == 0) {
-            found = dentry_get(d);
-            break;
-        }
-    }
+    struct dentry *d = bucket_find(s, parent, name, len, hash);
+    if (d)
+        dentry_get(d);
     lock_release(&s->lock);
-    return found;
+    return d;
 }
 
-// Takes an entry out of its shard; the cache's reference passes to the caller.
+struct dentry *dentry_peek(struct vfs *vfs, const struct dentry *parent, const char *name,
+                           size_t len, uint32_t hash)
+{
+    return bucket_find(shard_of(vfs, parent), parent, name, len, hash);
+}
+
+// Who walks at the same time has another stack, and nearly always another gate.
+struct lock *dentry_gate_enter(struct vfs *vfs) NO_TSA
+{
+    char here;
+    uint64_t key = ((uintptr_t)&here >> 12) * 0x9e3779b97f4a7c15ull;
+    struct lock *gate = &vfs->gate[key >> 56 & (DENTRY_GATES - 1)].lock;
+    lock_acquire(gate);
+    return gate;
+}
+
+static void gates_close(struct vfs *vfs) NO_TSA
+{
+    for (size_t i = 0; i < DENTRY_GATES; i++)
+        lock_acquire_nested(&vfs->gate[i].lock);
+}
+
+static void gates_open(struct vfs *vfs) NO_TSA
+{
+    for (size_t i = 0; i < DENTRY_GATES; i++)
+        lock_release(&vfs->gate[i].lock);
+}
+
+static void bucket_add(_Atomic(struct dentry *) *at, struct dentry *d)
+{
+    struct dentry *next = atomic_load_explicit(at, memory_order_relaxed);
+    atomic_store_explicit(&d->bucket_next, next, memory_order_relaxed);
+    d->bucket_at = at;
+    if (next)
+        next->bucket_at = &d->bucket_next;
+    atomic_store_explicit(at, d, memory_order_release);
+}
+
+static void bucket_remove(const struct dentry *d)
+{
+    struct dentry *next = atomic_load_explicit(&d->bucket_next, memory_order_relaxed);
+    atomic_store_explicit(d->bucket_at, next, memory_order_relaxed);
+    if (next)
+        next->bucket_at = d->bucket_at;
+}
+
+// Takes an entry out of its shard, with the gates closed; the cache's reference passes to the
+// caller.
 static void shard_remove(struct dentry_shard *s, struct dentry *d)
 {
     d->hashed = false;
-    list_remove(&d->bucket_link);
+    bucket_remove(d);
     list_remove(&d->lru_link);
     list_remove(&d->child_link);
     s->count--;
 }
 
 // Unhashes the oldest entries that only the cache holds, onto `out` (linked by lru_link).
-static void shard_evict(struct dentry_shard *s, struct list *out)
+static void shard_evict(struct vfs *vfs, struct dentry_shard *s, struct list *out)
 {
+    if (s->count <= SHARD_LIMIT)
+        return;
+    gates_close(vfs);
     for (unsigned i = 0; i < EVICT_SCAN && s->count > SHARD_LIMIT; i++) {
         struct dentry *d = list_entry(s->lru.prev, struct dentry, lru_link);
         if (atomic_load_explicit(&d->refs, memory_order_acquire) == 1) {
@@ -121,6 +208,7 @@ static void shard_evict(struct dentry_shard *s, struct list *out)
             list_add_head(&s->lru, &d->lru_link);
         }
     }
+    gates_open(vfs);
 }
 
 static void put_all(struct list *entries)
@@ -139,11 +227,11 @@ static void shard_insert(struct vfs *vfs, struct dentry *d, struct list *evicted
     lock_acquire(&s->lock);
     d->hashed = true;
     dentry_get(d);
-    list_add_head(bucket_of(s, d->parent, d->hash), &d->bucket_link);
+    bucket_add(bucket_of(s, d->parent, d->hash), d);
     list_add_head(&s->lru, &d->lru_link);
     list_add_head(&d->parent->children, &d->child_link);
     s->count++;
-    shard_evict(s, evicted);
+    shard_evict(vfs, s, evicted);
     lock_release(&s->lock);
 }
 
@@ -185,8 +273,11 @@ void dentry_unhash(struct vfs *vfs, struct dentry *d)
     struct dentry_shard *s = shard_of(vfs, d->parent);
     lock_acquire(&s->lock);
     bool was = d->hashed;
-    if (was)
+    if (was) {
+        gates_close(vfs);
         shard_remove(s, d);
+        gates_open(vfs);
+    }
     lock_release(&s->lock);
     // Never the last reference: the caller holds one.
     if (was)
@@ -252,19 +343,45 @@ void dentry_move(struct vfs *vfs, struct dentry *d, struct dentry *parent, char 
     d->name_len = (uint32_t)len;
     d->hash = name_hash(name, len);
     lock_release(&vfs->tree_lock);
-    free(old_name);
+    name_free(d, old_name);
     // The caller holds the old directory too, so this is never its last reference.
     atomic_fetch_sub_explicit(&old_parent->refs, 1, memory_order_release);
+}
+
+struct taken_name {
+    char *allocated; // NULL: it is short
+    char text[DENTRY_SHORT_NAME];
+    uint32_t len, hash;
+};
+
+static struct taken_name name_take(const struct dentry *d)
+{
+    struct taken_name n = {.len = d->name_len, .hash = d->hash};
+    if (d->name == d->short_name)
+        memcpy(n.text, d->short_name, sizeof n.text);
+    else
+        n.allocated = d->name;
+    return n;
+}
+
+static void name_give(struct dentry *d, const struct taken_name *n)
+{
+    if (!n->allocated)
+        memcpy(d->short_name, n->text, sizeof n->text);
+    d->name = n->allocated ? n->allocated : d->short_name;
+    d->name_len = n->len;
+    d->hash = n->hash;
 }
 
 void dentry_swap(struct vfs *vfs, struct dentry *a, struct dentry *b)
 {
     lock_acquire(&vfs->tree_lock);
     struct dentry *parent = a->parent;
-    char *name = a->name;
-    uint32_t len = a->name_len, hash = a->hash;
-    a->parent = b->parent, a->name = b->name, a->name_len = b->name_len, a->hash = b->hash;
-    b->parent = parent, b->name = name, b->name_len = len, b->hash = hash;
+    const struct taken_name name_a = name_take(a), name_b = name_take(b);
+    a->parent = b->parent;
+    b->parent = parent;
+    name_give(a, &name_b);
+    name_give(b, &name_a);
     lock_release(&vfs->tree_lock);
 }
 
@@ -286,7 +403,9 @@ void dentry_prune(struct vfs *vfs, struct dentry *dir)
     struct list out;
     list_init(&out);
     lock_acquire(&s->lock);
+    gates_close(vfs);
     collect_unused(s, dir, &out);
+    gates_open(vfs);
     lock_release(&s->lock);
     put_later(vfs, &out);
 }
@@ -302,12 +421,14 @@ void dentry_prune_super(struct vfs *vfs, struct super *super)
             struct list out;
             list_init(&out);
             lock_acquire(&s->lock);
+            gates_close(vfs);
             list_for_each_safe (d, next, &s->lru, lru_link) {
                 if (d->super != super || atomic_load_explicit(&d->refs, memory_order_acquire) != 1)
                     continue;
                 shard_remove(s, d);
                 list_add_tail(&out, &d->lru_link);
             }
+            gates_open(vfs);
             lock_release(&s->lock);
             again |= !list_empty(&out);
             put_all(&out);

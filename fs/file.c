@@ -77,21 +77,28 @@ static bool has_position(const struct file *file)
                            file->inode->type == LINUX_S_IFBLK);
 }
 
-// Linux refuses a transfer that would end beyond what offsets can say.
-static bool is_range(uint64_t pos, uint64_t count)
+// What ends beyond what offsets can say is cut there, or refused.
+static bool is_range(struct iter *it, uint64_t pos)
 {
-    return pos <= INT64_MAX && count <= INT64_MAX - pos;
+    if (pos > INT64_MAX)
+        return false;
+    if (UNLIKELY(it->left > INT64_MAX - pos)) {
+        if (it->refuse_end)
+            return false;
+        it->left = INT64_MAX - pos;
+    }
+    return true;
 }
 
 static ssize_t transfer(struct file *file, struct iter *it, uint64_t *pos,
                         ssize_t (*op)(struct file *, struct iter *, uint64_t *))
 {
     if (pos)
-        return is_range(*pos, it->left) ? op(file, it, pos) : -LINUX_EINVAL;
+        return is_range(it, *pos) ? op(file, it, pos) : -LINUX_EINVAL;
     if (!has_position(file))
         return op(file, it, &file->pos);
     gate_enter(&file->pos_gate);
-    ssize_t n = is_range(file->pos, it->left) ? op(file, it, &file->pos) : -LINUX_EINVAL;
+    ssize_t n = is_range(it, file->pos) ? op(file, it, &file->pos) : -LINUX_EINVAL;
     gate_leave(&file->pos_gate);
     return n;
 }

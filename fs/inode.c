@@ -8,7 +8,13 @@
 struct inode *inode_create(struct super *super, const struct inode_ops *ops, uint32_t type,
                            uint64_t ino)
 {
-    struct inode *inode = calloc(1, sizeof *inode);
+    return inode_create_in(sizeof(struct inode), super, ops, type, ino);
+}
+
+struct inode *inode_create_in(size_t size, struct super *super, const struct inode_ops *ops,
+                              uint32_t type, uint64_t ino)
+{
+    struct inode *inode = calloc(1, size);
     if (!inode)
         return NULL;
     atomic_init(&inode->refs, 1);

@@ -33,7 +33,9 @@ struct iter {
     struct task *task; // the caller; opaque below kernel/. NULL for kernel buffers
     // Whose rights a write has: they decide about set-id bits. NULL: the opener's.
     const struct cred *cred;
-    bool nonblock; // this transfer must not wait (O_NONBLOCK, RWF_NOWAIT, MSG_DONTWAIT)
+    bool append;     // a write goes to the end of the file, O_APPEND or not (RWF_APPEND)
+    bool nonblock;   // this transfer must not wait (O_NONBLOCK, RWF_NOWAIT, MSG_DONTWAIT)
+    bool refuse_end; // beyond what offsets can say: refused, not cut there
     // Private to ops.
     uint64_t base; // start, when there is no vec
     const void *vec;

@@ -111,10 +111,7 @@ int vfs_create(struct frame_pool *frames, struct vfs **out)
     vfs->next_mount_id = 1;
     lock_init(&vfs->tree_lock, LOCK_RANK_DENTRY_TREE);
     list_init(&vfs->evicted);
-    for (size_t i = 0; i < DENTRY_SHARDS; i++) {
-        lock_init(&vfs->shard[i].lock, LOCK_RANK_DENTRY);
-        list_init(&vfs->shard[i].lru);
-    }
+    dentry_cache_init(vfs);
     lock_init(&vfs->lock_graph, LOCK_RANK_LOCK_GRAPH);
     list_init(&vfs->lock_waiters);
     lock_init(&vfs->hidden_lock, LOCK_RANK_HIDDEN);
@@ -173,8 +170,7 @@ void vfs_destroy(struct vfs *vfs)
         free(vfs->unnamed->type);
         free(vfs->unnamed);
     }
-    for (size_t i = 0; i < DENTRY_SHARDS; i++)
-        lock_destroy(&vfs->shard[i].lock);
+    dentry_cache_destroy(vfs);
     lock_destroy(&vfs->mount_lock);
     lock_destroy(&vfs->tree_lock);
     lock_destroy(&vfs->lock_graph);

@@ -82,6 +82,66 @@ static int walk_to(struct walk *w, struct path next)
     return 0;
 }
 
+// A component of a path, and what comes after it.
+struct component {
+    const char *name, *rest;
+    size_t len;
+    uint32_t hash;
+    bool last; // nothing but slashes follows
+};
+
+// False for what a walk has to look at: the end, dots, names that are too long.
+static bool next_component(const char *text, struct component *out)
+{
+    while (*text == '/')
+        text++;
+    uint32_t hash = NAME_HASH_START;
+    size_t len = 0;
+    for (; text[len] && text[len] != '/'; len++)
+        hash = name_hash_add(hash, text[len]);
+    const char *rest = text + len;
+    while (*rest == '/')
+        rest++;
+    *out = (struct component){text, text + len, len, name_hash_end(hash), !*rest};
+    return len > 0 && len <= LINUX_NAME_MAX && (*text != '.' || len > 2);
+}
+
+// The child a step leads to, if that is certain without asking anybody. Inside a gate.
+static struct dentry *peek_child(const struct walk *w, struct dentry *dir,
+                                 const struct component *comp)
+{
+    if (!LINUX_S_ISDIR(dir->inode->type) || dir->super->flags & SUPER_NO_DCACHE ||
+        !inode_passable(w->c, dir->inode))
+        return NULL;
+    struct dentry *d = dentry_peek(w->c->vfs, dir, comp->name, comp->len, comp->hash);
+    if (!d || !d->inode || LINUX_S_ISLNK(d->inode->type) ||
+        atomic_load_explicit(&d->mounts, memory_order_acquire) > 0)
+        return NULL;
+    return d;
+}
+
+// From cur, which is not referenced yet, as far as the cache knows the way and nothing is met that
+// needs care; nearly always as far as the last component. References where that is.
+static void walk_skip(struct walk *w) NO_TSA
+{
+    struct component comp;
+    struct dentry *at = w->cur.dentry, *next;
+    const char **rest = &w->stack[0].rest;
+    struct lock *gate = dentry_gate_enter(w->c->vfs);
+    while (next_component(*rest, &comp)) {
+        if (comp.last && (!(w->flags & WALK_WHOLE) || *comp.rest))
+            break;
+        next = peek_child(w, at, &comp);
+        if (!next)
+            break;
+        at = next;
+        *rest = comp.rest;
+    }
+    w->cur.dentry = dentry_get(at);
+    lock_release(gate);
+    mount_get(w->cur.mnt);
+}
+
 int walk_begin(struct walk *w, const struct vfs_caller *c, const struct path *base,
                const char *name, unsigned flags)
 {
@@ -98,15 +158,20 @@ int walk_begin(struct walk *w, const struct vfs_caller *c, const struct path *ba
     w->stack[0].text = NULL;
     size_t len = strlen(name);
     w->cur = *name == '/' ? w->root : w->base;
-    path_get(&w->cur);
+    int err = 0;
     if (len >= LINUX_PATH_MAX)
-        return -LINUX_ENAMETOOLONG;
-    if (len == 0 && !(flags & WALK_EMPTY))
-        return -LINUX_ENOENT;
-    if (*name == '/' && flags & WALK_BENEATH)
-        return -LINUX_EXDEV;
+        err = -LINUX_ENAMETOOLONG;
+    else if (len == 0 && !(flags & WALK_EMPTY))
+        err = -LINUX_ENOENT;
+    else if (*name == '/' && flags & WALK_BENEATH)
+        err = -LINUX_EXDEV;
+    if (err) {
+        path_get(&w->cur);
+        return err;
+    }
     w->stack[0].rest = name;
     w->depth = 1;
+    walk_skip(w);
     return 0;
 }
 
@@ -331,7 +396,7 @@ int path_walk(const struct vfs_caller *c, const struct path *base, const char *n
               struct path *out)
 {
     struct walk w;
-    int err = walk_begin(&w, c, base, name, flags);
+    int err = walk_begin(&w, c, base, name, flags | WALK_WHOLE);
     if (!err)
         err = walk_parent(&w);
     if (!err)

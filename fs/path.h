@@ -36,6 +36,9 @@ struct walk {
     char last[LINUX_NAME_MAX + 1];
 };
 
+// In a walk's flags besides enum vfs_walk_flags: no one wants the last component held back.
+#define WALK_WHOLE (1u << 31)
+
 // Starts at `base` (NULL: the caller's cwd). Ends with walk_end() whatever it returns. `name` is
 // borrowed until then.
 NODISCARD int walk_begin(struct walk *w, const struct vfs_caller *c, const struct path *base,

@@ -70,6 +70,20 @@ int inode_permission(const struct vfs_caller *c, struct inode *inode, unsigned m
     return -LINUX_EACCES;
 }
 
+bool inode_passable(const struct vfs_caller *c, const struct inode *dir)
+{
+    if (dir->ops->permission)
+        return false;
+    if (cred_capable(c->cred, LINUX_CAP_DAC_OVERRIDE))
+        return true;
+    const struct perm p = {atomic_load_explicit(&dir->mode, memory_order_relaxed),
+                           atomic_load_explicit(&dir->uid, memory_order_relaxed),
+                           atomic_load_explicit(&dir->gid, memory_order_relaxed)};
+    bool no_list = c->cred->fsuid == p.uid || !(p.mode & 0070) ||
+                   atomic_load_explicit(&dir->acl_epoch, memory_order_relaxed) & 1;
+    return dir->cached_perm && no_list && bits_allow(c->cred, &p, LINUX_X_OK);
+}
+
 int path_permission(const struct vfs_caller *c, const struct path *p, unsigned mask)
 {
     struct inode *inode = p->dentry->inode;

@@ -56,6 +56,8 @@ static int find_entries(struct renaming *r)
         err = -LINUX_ENOENT;
     if (!err)
         err = dir_lookup(r->c, r->to.cur.dentry, r->to.last, r->to.last_len, true, &r->target);
+    if (!err && !r->target->inode && r->to.cur.dentry->super->flags & SUPER_FIXED_NAMES)
+        err = -LINUX_ENOENT; // a name that cannot be
     if (!err && r->flags & LINUX_RENAME_NOREPLACE && r->target->inode)
         err = -LINUX_EEXIST;
     if (!err && r->flags & LINUX_RENAME_EXCHANGE && !r->target->inode)
@@ -251,8 +253,6 @@ static int rename_walked(struct renaming *r)
     struct inode *old_dir = r->from.cur.dentry->inode, *new_dir = r->to.cur.dentry->inode;
     if (!LINUX_S_ISDIR(old_dir->type) || !LINUX_S_ISDIR(new_dir->type))
         return -LINUX_ENOTDIR;
-    if (!old_dir->ops->rename)
-        return -LINUX_EPERM;
     landlock_move_begin(r->c, &r->from.cur, &r->to.cur, &r->move);
     lock_dirs(r);
     int err = rename_locked(r);

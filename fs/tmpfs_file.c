@@ -119,7 +119,7 @@ static ssize_t tmpfs_write(struct file *file, struct iter *it, uint64_t *pos)
     struct tmpfs_node *node = file->inode->private;
     ssize_t done = 0, n = 0;
     gate_enter(&node->inode->write_gate);
-    if (atomic_load_explicit(&file->flags, memory_order_relaxed) & LINUX_O_APPEND)
+    if (it->append || atomic_load_explicit(&file->flags, memory_order_relaxed) & LINUX_O_APPEND)
         *pos = node->size; // only writers move it, and they pass the gate
     uint64_t limit = seals_of(node) & LINUX_F_SEAL_GROW ? node->size : UINT64_MAX;
     if (seals_of(node) & (LINUX_F_SEAL_WRITE | LINUX_F_SEAL_FUTURE_WRITE))

@@ -15,7 +15,7 @@
 struct cred;
 
 enum id_kind { ID_UID, ID_GID, ID_KINDS };
-enum { ID_OVERFLOW = 65534, ID_EXTENTS_MAX = 340, USER_NS_LEVEL_MAX = 32 };
+enum { ID_OVERFLOW = 65534, ID_EXTENTS_MAX = 340, USER_NS_LEVEL_MAX = 33 };
 #define ID_NONE UINT32_MAX
 
 struct id_extent {

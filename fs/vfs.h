@@ -419,21 +419,22 @@ struct inode_ops {
     void (*evict)(struct inode *inode);
 };
 
-struct inode {
+struct inode { // what walks and stat look at comes first, a cache line of it
     _Atomic uint32_t refs;
     uint32_t type; // LINUX_S_IF*, immutable
-    uint64_t ino;  // immutable
-    uint64_t rdev; // immutable
-    struct super *super;
-    const struct inode_ops *ops;
-    const struct file_ops *file_ops; // may be NULL for directories without an own open
-    void *private;
-    struct lock lock; // rank inode. Directory: its names. File: size changes against each other
-    struct gate write_gate; // regular file: writers, truncation, seals, one at a time
     // Owner and permission bits, for path walks. Kept by the file system when `cached_perm` is set
     // (immutable); otherwise getattr is asked.
-    bool cached_perm;
     _Atomic uint32_t mode, uid, gid; // mode: with type
+    bool cached_perm;
+    _Atomic uint32_t acl_epoch; // as caps_epoch, for its access control list (fs/acl.c)
+    struct super *super;
+    const struct inode_ops *ops;
+    void *private;
+    uint64_t ino;                    // immutable
+    uint64_t rdev;                   // immutable
+    const struct file_ops *file_ops; // may be NULL for directories without an own open
+    struct lock lock; // rank inode. Directory: its names. File: size changes against each other
+    struct gate write_gate; // regular file: writers, truncation, seals, one at a time
     // Open for writing when > 0, being executed when < 0 (ETXTBSY).
     _Atomic int32_t writers;
     _Atomic uint32_t readers; // regular file: open for reading alone
@@ -446,7 +447,6 @@ struct inode {
     _Atomic bool linkable; // O_TMPFILE: may be given its first name
     // Moves by 2 around a change of security.capability; odd: known to have none (fs/attr.c).
     _Atomic uint32_t caps_epoch;
-    _Atomic uint32_t acl_epoch; // the same for its access control list (fs/acl.c)
     // Zero when the inode is made.
     _Atomic(struct inode_locks *) locks; // fs/lock.c
     void *_Atomic watches;               // kernel/inotify.c
@@ -466,6 +466,9 @@ struct inode {
 // A new inode with one reference. NULL without memory.
 struct inode *inode_create(struct super *super, const struct inode_ops *ops, uint32_t type,
                            uint64_t ino);
+// The same as the first member of something larger, `size` bytes in all, which goes with it.
+struct inode *inode_create_in(size_t size, struct super *super, const struct inode_ops *ops,
+                              uint32_t type, uint64_t ino);
 // Undoes inode_create, before anybody knew of it: evict is not called.
 void inode_discard(struct inode *inode);
 struct inode *inode_get(struct inode *inode);
@@ -522,8 +525,6 @@ struct file_ops {
     int (*fallocate)(struct file *file, unsigned mode, uint64_t offset, uint64_t len);
     // NULL: the inode's get_page.
     int (*get_page)(struct file *file, uint64_t index, struct frame **out);
-    // Flags of fcntl(F_SETFL) changed. Optional.
-    void (*set_flags)(struct file *file, unsigned flags);
     // O_ASYNC is wanted, or no more: sets the flag too. NULL: it cannot be.
     int (*set_async)(struct file *file, struct task *task, int fd, bool on);
     // One line or more for /proc/PID/fdinfo. Optional; returns length.

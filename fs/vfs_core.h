@@ -10,34 +10,57 @@
 // A name in a directory. While hashed it can be found by (parent, name) and the cache holds one of
 // its references; an entry nobody else holds may be evicted. A negative dentry says that the
 // directory has no such name. Children hold a reference to their parent.
+//
+// What a walk looks at comes first: a cache line decides whether an entry is the one sought.
+enum { DENTRY_SHORT_NAME = 32 };
 struct dentry {
-    _Atomic uint32_t refs;
-    struct inode *inode; // referenced, immutable; NULL: negative
-    struct super *super; // immutable; NULL for unnamed objects
-    bool anonymous;      // immutable: `name` is all there is to show (pipes, memfd)
+    // Changed under the shard of the parent; taken out while no walk passes the gates below.
+    _Atomic(struct dentry *) bucket_next;
 
     // Guarded by vfs->tree_lock; while hashed changed only after unhashing.
     struct dentry *parent; // referenced; NULL for a root
-    char *name;
-    uint32_t name_len, hash;
+    char *name;            // short_name, or allocated
+    uint32_t hash, name_len;
+
+    _Atomic uint32_t refs;
+    _Atomic uint32_t mounts; // mounts on it, in any view
+    struct inode *inode;     // referenced, immutable; NULL: negative
+    struct super *super;     // immutable; NULL for unnamed objects
+    _Atomic bool deleted;    // the name is gone
+    bool anonymous;          // immutable: `name` is all there is to show (pipes, memfd)
+    bool hashed;             // guarded by the shard of the parent
+
+    char short_name[DENTRY_SHORT_NAME]; // as `name`
 
     // Guarded by the shard of the parent.
-    bool hashed;
-    struct list bucket_link, lru_link, child_link;
+    _Atomic(struct dentry *) *bucket_at; // what points to it
+    struct list lru_link, child_link;
     // Hashed children; guarded by the shard of this dentry's children.
     struct list children;
-
-    _Atomic uint32_t mounts; // mounts on it, in any view
-    _Atomic bool deleted;    // the name is gone
 };
 
-enum { DENTRY_SHARDS = 64, DENTRY_BUCKETS = 128 };
+enum { DENTRY_SHARDS = 64, DENTRY_BUCKETS = 512 };
 struct dentry_shard {
     struct lock lock;
-    struct list bucket[DENTRY_BUCKETS]; // made when first used: most starts touch few
-    struct list lru;                    // hashed entries, most recently added or used first
+    struct list lru; // hashed entries, most recently added or used first
     unsigned count;
+    _Atomic(struct dentry *) bucket[DENTRY_BUCKETS];
 };
+
+// Walks through the cache that reference nothing on their way: whoever holds one of the gates may
+// follow buckets, and what is hashed stays so, and alive. To take an entry out, all are held.
+enum { DENTRY_GATES = 8 };
+struct dentry_gate {
+    struct lock lock;
+    char apart[64]; // from the next one's cache line
+};
+struct lock *dentry_gate_enter(struct vfs *vfs); // to be released
+// The entry if it is hashed, inside a gate.
+struct dentry *dentry_peek(struct vfs *vfs, const struct dentry *parent, const char *name,
+                           size_t len, uint32_t hash);
+
+void dentry_cache_init(struct vfs *vfs);
+void dentry_cache_destroy(struct vfs *vfs); // when it is empty
 
 // The entry of `parent` with this name, referenced; NULL when the cache does not know.
 struct dentry *dentry_find(struct vfs *vfs, struct dentry *parent, const char *name, size_t len);
@@ -217,6 +240,7 @@ struct vfs {
     struct list evicted; // dentries to put when no lock is held; guarded by tree_lock
     _Atomic bool has_evicted;
     struct dentry_shard shard[DENTRY_SHARDS];
+    struct dentry_gate gate[DENTRY_GATES];
 
     struct lock hidden_lock;
     struct vfs_hidden *hidden; // host objects no mount may show; guarded by hidden_lock
@@ -251,6 +275,8 @@ struct perm {
 };
 NODISCARD int inode_perm(struct inode *inode, struct perm *out);
 NODISCARD int inode_permission(const struct vfs_caller *c, struct inode *inode, unsigned mask);
+// May the caller certainly walk through the directory? False when it would have to be asked.
+bool inode_passable(const struct vfs_caller *c, const struct inode *dir);
 // The same against a mount: EROFS for a write to a read-only one.
 NODISCARD int path_permission(const struct vfs_caller *c, const struct path *p, unsigned mask);
 NODISCARD int perm_may_create(const struct vfs_caller *c, const struct path *dir);

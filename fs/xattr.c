@@ -75,7 +75,7 @@ ssize_t vfs_getxattr(const struct vfs_caller *c, const struct path *p, const cha
     if (err)
         return err;
     if (acl_is_name(name))
-        return acl_get(inode, name, buf, size);
+        return acl_get(c, inode, name, buf, size);
     if (!inode->ops->getxattr)
         return -LINUX_EOPNOTSUPP;
     if (!is_fcap(name))

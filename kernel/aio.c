@@ -5,9 +5,11 @@
 // without a call; ours stays zero, which tells libraries to ask. Contexts belong to an address
 // space.
 #include "kernel/aio.h"
+#include "kernel/aio_internal.h"
 #include "kernel/eventfd.h"
 #include "kernel/fd.h"
 #include "kernel/file.h"
+#include "kernel/file_io.h"
 #include "kernel/mm_internal.h"
 #include "kernel/syscall_handlers.h"
 #include "kernel/task.h"
@@ -20,56 +22,6 @@
 
 enum { AIO_MAX_EVENTS = 65536, AIO_PAGE = 4096, AIO_MAX_REQUEST = 0x800000 };
 
-struct linux_iocb {
-    uint64_t data;
-    uint32_t key, rw_flags;
-    uint16_t opcode;
-    int16_t reqprio;
-    uint32_t fd;
-    uint64_t buf, nbytes;
-    int64_t offset;
-    uint64_t reserved2;
-    uint32_t flags, resfd;
-};
-_Static_assert(sizeof(struct linux_iocb) == 64, "struct iocb");
-
-struct linux_io_event {
-    uint64_t data, obj;
-    int64_t res, res2;
-};
-
-enum {
-    IOCB_CMD_PREAD = 0,
-    IOCB_CMD_PWRITE = 1,
-    IOCB_CMD_FSYNC = 2,
-    IOCB_CMD_FDSYNC = 3,
-    IOCB_CMD_PREADV = 7,
-    IOCB_CMD_PWRITEV = 8,
-    IOCB_FLAG_RESFD = 1,
-};
-
-struct aio_event {
-    struct list link;
-    struct linux_io_event event;
-};
-
-struct aio_context {
-    struct list link;
-    uint64_t id; // address of its page; immutable
-    // Guarded by contexts->lock.
-    unsigned refs;     // the list, and every call that uses it
-    _Atomic bool dead; // out of the list
-    uint32_t room;     // events that have still a place
-    struct list events;
-    struct wait_queue queue;
-};
-
-struct aio_contexts {
-    struct lock lock; // rank aio
-    struct list list;
-    uint32_t total; // places of all
-};
-
 static void context_free(struct aio_context *c)
 {
     struct aio_event *e, *next;
@@ -79,7 +31,7 @@ static void context_free(struct aio_context *c)
     free(c);
 }
 
-static void context_put(struct aio_contexts *all, struct aio_context *c)
+void aio_context_put(struct aio_contexts *all, struct aio_context *c)
 {
     lock_acquire(&all->lock);
     bool last = --c->refs == 0;
@@ -88,15 +40,24 @@ static void context_put(struct aio_contexts *all, struct aio_context *c)
         context_free(c);
 }
 
+void aio_contexts_put(struct aio_contexts *all)
+{
+    if (atomic_fetch_sub_explicit(&all->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    lock_destroy(&all->lock);
+    free(all);
+}
+
 void aio_destroy(struct aio_contexts *all)
 {
     if (!all)
         return;
     struct aio_context *c, *next;
-    list_for_each_safe (c, next, &all->list, link)
-        context_free(c);
-    lock_destroy(&all->lock);
-    free(all);
+    list_for_each_safe (c, next, &all->list, link) {
+        aio_poll_end(all, c);
+        aio_context_put(all, c);
+    }
+    aio_contexts_put(all);
 }
 
 // Those of the caller's address space, made when first needed. NULL without memory.
@@ -109,6 +70,7 @@ static struct aio_contexts *contexts_of(struct task *task)
     struct aio_contexts *fresh = calloc(1, sizeof *fresh);
     if (!fresh)
         return NULL;
+    atomic_init(&fresh->refs, 1);
     lock_init(&fresh->lock, LOCK_RANK_AIO);
     list_init(&fresh->list);
     if (atomic_compare_exchange_strong_explicit(&mm->aio, &all, fresh, memory_order_acq_rel,
@@ -155,6 +117,7 @@ static int context_create(struct task *task, uint32_t room, uint64_t *id)
     *id = (uint64_t)page;
     *c = (struct aio_context){.id = *id, .refs = 1, .room = room};
     list_init(&c->events);
+    list_init(&c->polls);
     wait_queue_init(&c->queue);
     lock_acquire(&all->lock);
     bool fits = all->total + room <= AIO_MAX_EVENTS;
@@ -180,8 +143,10 @@ static int context_end(struct task *task, uint64_t id)
     bool ours = !c->dead;
     if (ours) {
         uint32_t waiting = 0;
-        struct aio_event *e;
-        list_for_each (e, &c->events, link)
+        struct list *at;
+        for (at = c->events.next; at != &c->events; at = at->next)
+            waiting++;
+        for (at = c->polls.next; at != &c->polls; at = at->next)
             waiting++;
         all->total -= c->room + waiting;
         c->dead = true;
@@ -190,7 +155,9 @@ static int context_end(struct task *task, uint64_t id)
         wait_queue_wake(&c->queue, 0, false);
     }
     lock_release(&all->lock);
-    context_put(all, c);
+    if (ours)
+        aio_poll_end(all, c);
+    aio_context_put(all, c);
     if (!ours)
         return -LINUX_EINVAL;
     // That the guest unmapped the page itself is no error of the call's.
@@ -242,6 +209,8 @@ static int check_request(const struct linux_iocb *cb, const struct file *file)
             return -LINUX_EBADF;
         if (write ? !file->ops->write : !file->ops->read)
             return -LINUX_EINVAL;
+        if (cb->rw_flags & ~FILE_RWF_KNOWN)
+            return -LINUX_EOPNOTSUPP;
         return cb->offset < 0 ? -LINUX_EINVAL : 0;
     case IOCB_CMD_FSYNC:
     case IOCB_CMD_FDSYNC:
@@ -253,6 +222,16 @@ static int check_request(const struct linux_iocb *cb, const struct file *file)
     }
 }
 
+// What is wrong with a vector is told at once too.
+static int check_vector(struct task *task, const struct linux_iocb *cb)
+{
+    struct iter it;
+    int err = user_iter_vec(&it, task, cb->buf, cb->nbytes);
+    if (!err)
+        user_iter_done(&it);
+    return err;
+}
+
 static int64_t carry_out(struct task *task, const struct linux_iocb *cb, struct file *file)
 {
     int32_t fd = (int32_t)cb->fd;
@@ -260,12 +239,9 @@ static int64_t carry_out(struct task *task, const struct linux_iocb *cb, struct 
     bool placed = file->ops->seek && file->inode;
     switch (cb->opcode) {
     case IOCB_CMD_PREAD:
-        n = placed ? sys_pread64(task, fd, cb->buf, cb->nbytes, cb->offset)
-                   : sys_read(task, fd, cb->buf, cb->nbytes);
-        break;
     case IOCB_CMD_PWRITE:
-        n = placed ? sys_pwrite64(task, fd, cb->buf, cb->nbytes, cb->offset)
-                   : sys_write(task, fd, cb->buf, cb->nbytes);
+        n = file_io_flagged(task, fd, cb->buf, cb->nbytes, placed ? cb->offset : -1, cb->rw_flags,
+                            cb->opcode == IOCB_CMD_PWRITE);
         break;
     case IOCB_CMD_PREADV:
         n = sys_preadv2(task, fd, cb->buf, cb->nbytes, placed ? cb->offset : -1, 0, cb->rw_flags);
@@ -281,7 +257,7 @@ static int64_t carry_out(struct task *task, const struct linux_iocb *cb, struct 
     return n <= -ERESTARTSYS && n >= -ERESTART_RESTARTBLOCK ? -LINUX_EINTR : n;
 }
 
-static int take_room(struct aio_contexts *all, struct aio_context *c)
+int aio_take_room(struct aio_contexts *all, struct aio_context *c)
 {
     lock_acquire(&all->lock);
     int err = c->dead ? -LINUX_EINVAL : c->room == 0 ? -LINUX_EAGAIN : 0;
@@ -291,7 +267,7 @@ static int take_room(struct aio_contexts *all, struct aio_context *c)
     return err;
 }
 
-static void give_event(struct aio_contexts *all, struct aio_context *c, struct aio_event *e)
+void aio_give_event(struct aio_contexts *all, struct aio_context *c, struct aio_event *e)
 {
     lock_acquire(&all->lock);
     list_add_tail(&c->events, &e->link);
@@ -319,13 +295,13 @@ static int perform(struct task *task, struct aio_contexts *all, struct aio_conte
                    const struct linux_iocb *cb, uaddr_t addr, struct file *file, struct file *resfd)
 {
     struct aio_event *e = malloc(sizeof *e);
-    int err = e ? take_room(all, c) : -LINUX_EAGAIN;
+    int err = e ? aio_take_room(all, c) : -LINUX_EAGAIN;
     if (err) {
         free(e);
         return err;
     }
     e->event = (struct linux_io_event){cb->data, addr, carry_out(task, cb, file), 0};
-    give_event(all, c, e);
+    aio_give_event(all, c, e);
     if (resfd)
         eventfd_signal(resfd);
     return 0;
@@ -346,10 +322,15 @@ static int submit_one(struct task *task, struct aio_contexts *all, struct aio_co
     int err = get_resfd(task, &cb, &resfd);
     if (!err && user_put(task, addr + offsetof(struct linux_iocb, key), &key))
         err = -LINUX_EFAULT;
-    if (!err)
+    if (!err && cb.opcode == IOCB_CMD_POLL) {
+        err = aio_poll_submit(task, all, c, &cb, addr, file, resfd);
+    } else if (!err) {
         err = check_request(&cb, file);
-    if (!err)
-        err = perform(task, all, c, &cb, addr, file, resfd);
+        if (!err && is_vector(cb.opcode))
+            err = check_vector(task, &cb);
+        if (!err)
+            err = perform(task, all, c, &cb, addr, file, resfd);
+    }
     if (resfd)
         file_put(resfd);
     file_put(file);
@@ -372,17 +353,24 @@ int64_t sys_io_submit(struct task *task, uint64_t ctx, int64_t nr, uaddr_t iocbp
         if (!err)
             err = submit_one(task, all, c, addr);
     }
-    context_put(all, c);
+    aio_context_put(all, c);
     return done ? done : err;
 }
 
-// Nothing is ever under way when the guest can ask.
+// Only requests that wait for a file are ever under way when the guest can ask.
 int64_t sys_io_cancel(struct task *task, uint64_t ctx, uaddr_t iocb, uaddr_t result)
 {
-    (void)ctx, (void)result;
+    (void)result;
     uint32_t key;
-    return user_get(task, iocb + offsetof(struct linux_iocb, key), &key) ? -LINUX_EFAULT
-                                                                         : -LINUX_EINVAL;
+    if (user_get(task, iocb + offsetof(struct linux_iocb, key), &key))
+        return -LINUX_EFAULT;
+    struct aio_context *c = key ? NULL : context_find(task, ctx);
+    if (!c)
+        return -LINUX_EINVAL;
+    struct aio_contexts *all = contexts_of(task);
+    bool found = aio_poll_cancel(all, c, iocb);
+    aio_context_put(all, c);
+    return found ? -LINUX_EINPROGRESS : -LINUX_EINVAL;
 }
 
 // --- Events --------------------------------------------------------------------------------------
@@ -400,15 +388,25 @@ static struct aio_event *take_event(struct aio_contexts *all, struct aio_context
     return e;
 }
 
+// One that could not be told is still there for the next.
+static void untake_event(struct aio_contexts *all, struct aio_context *c, struct aio_event *e)
+{
+    lock_acquire(&all->lock);
+    list_add_head(&c->events, &e->link);
+    c->room--;
+    lock_release(&all->lock);
+}
+
 static int64_t take_events(struct task *task, struct aio_contexts *all, struct aio_context *c,
                            int64_t done, int64_t nr, uaddr_t events)
 {
     struct aio_event *e;
     while (done < nr && (e = take_event(all, c)) != NULL) {
-        struct linux_io_event event = e->event;
-        free(e);
-        if (user_put(task, events + (uint64_t)done * sizeof event, &event))
+        if (user_put(task, events + (uint64_t)done * sizeof e->event, &e->event)) {
+            untake_event(all, c, e);
             return done ? done : -LINUX_EFAULT;
+        }
+        free(e);
         done++;
     }
     return done;
@@ -435,7 +433,7 @@ static int64_t get_events(struct task *task, uint64_t ctx, int64_t min_nr, int64
             done = err;
         task_waiter_remove(&w);
     }
-    context_put(all, c);
+    aio_context_put(all, c);
     return done;
 }
 

@@ -21,7 +21,7 @@ struct async {
     struct kernel *kernel;
     struct lock send_lock; // rank async_send
     struct lock lock;      // rank async; guards the rest
-    struct list events;    // struct event, oldest first
+    struct list works;     // struct async_work, oldest first
     _Atomic bool queued;   // there are some, or they are being sent
     // For events of host threads that are no task's.
     struct cond changed;
@@ -58,7 +58,7 @@ struct file_owner {
 };
 
 struct event {
-    struct list node;
+    struct async_work work;
     struct file_owner *owner; // referenced
     int fd, reason;
     bool urgent;
@@ -268,9 +268,11 @@ static int send_to_member(void *context, struct task *leader, struct pgrp *pgrp)
     return 0;
 }
 
-static void send_event(struct async *a, const struct event *e)
+static void send_event(struct async_work *work)
 {
-    struct kernel *kernel = a->kernel;
+    struct event *e = CONTAINER_OF(work, struct event, work);
+    struct kernel *kernel = e->owner->kernel;
+    struct async *a = kernel->async;
     lock_acquire(&kernel->tasklist);
     lock_acquire(&a->lock);
     struct sending s = {e->owner->holder, e->owner->signo, e->fd, e->reason, e->urgent};
@@ -288,40 +290,34 @@ static void send_event(struct async *a, const struct event *e)
     if (target)
         task_put(target);
     pgrp_put(pgrp);
-}
-
-static struct event *event_take(struct async *a)
-{
-    struct event *e = NULL;
-    lock_acquire(&a->lock);
-    if (list_empty(&a->events)) {
-        atomic_store_explicit(&a->queued, false, memory_order_release);
-    } else {
-        e = list_first(&a->events, struct event, node);
-        list_remove(&e->node);
-    }
-    lock_release(&a->lock);
-    return e;
-}
-
-static void event_free(struct event *e)
-{
     owner_put(e->owner);
     free(e);
+}
+
+static struct async_work *work_take(struct async *a)
+{
+    struct async_work *w = NULL;
+    lock_acquire(&a->lock);
+    if (list_empty(&a->works)) {
+        atomic_store_explicit(&a->queued, false, memory_order_release);
+    } else {
+        w = list_first(&a->works, struct async_work, node);
+        list_remove(&w->node);
+    }
+    lock_release(&a->lock);
+    return w;
 }
 
 void async_flush(struct kernel *kernel)
 {
     struct async *a = kernel->async;
-    struct event *e;
-    // Whoever took the caller's events has sent them when this lock is had.
+    struct async_work *w;
+    // Whoever took the caller's work has done it when this lock is had.
     if (!atomic_load_explicit(&a->queued, memory_order_acquire))
         return;
     lock_acquire(&a->send_lock);
-    while ((e = event_take(a))) {
-        send_event(a, e);
-        event_free(e);
-    }
+    while ((w = work_take(a)))
+        w->run(w);
     lock_release(&a->send_lock);
 }
 
@@ -333,6 +329,20 @@ void async_flush_task(struct task *task)
 
 // --- Telling -------------------------------------------------------------------------------------
 
+// async->lock is held.
+static void post(struct async *a, struct async_work *work)
+{
+    list_add_tail(&a->works, &work->node);
+    atomic_store_explicit(&a->queued, true, memory_order_release);
+    struct task *task = task_of_thread();
+    if (task) {
+        task->async_due = true;
+    } else {
+        a->wanted = true;
+        cond_signal(&a->changed);
+    }
+}
+
 // async->lock is held. An event that finds no memory is lost.
 static void queue(struct async *a, struct file_owner *o, int fd, int reason, bool urgent)
 {
@@ -342,16 +352,17 @@ static void queue(struct async *a, struct file_owner *o, int fd, int reason, boo
     if (!e)
         return;
     atomic_fetch_add_explicit(&o->refs, 1, memory_order_relaxed);
-    *e = (struct event){.owner = o, .fd = fd, .reason = reason, .urgent = urgent};
-    list_add_tail(&a->events, &e->node);
-    atomic_store_explicit(&a->queued, true, memory_order_release);
-    struct task *task = task_of_thread();
-    if (task) {
-        task->async_due = true;
-    } else {
-        a->wanted = true;
-        cond_signal(&a->changed);
-    }
+    *e = (struct event){
+        .work.run = send_event, .owner = o, .fd = fd, .reason = reason, .urgent = urgent};
+    post(a, &e->work);
+}
+
+void async_post(struct kernel *kernel, struct async_work *work)
+{
+    struct async *a = kernel->async;
+    lock_acquire(&a->lock);
+    post(a, work);
+    lock_release(&a->lock);
 }
 
 void async_tell_members(struct kernel *kernel, struct async_list *list, int reason)
@@ -419,6 +430,11 @@ static int start_thread(struct async *a)
     return err;
 }
 
+int async_prepare(struct kernel *kernel)
+{
+    return start_thread(kernel->async);
+}
+
 int async_create(struct kernel *kernel)
 {
     struct async *a = calloc(1, sizeof *a);
@@ -427,7 +443,7 @@ int async_create(struct kernel *kernel)
     a->kernel = kernel;
     lock_init(&a->send_lock, LOCK_RANK_ASYNC_SEND);
     lock_init(&a->lock, LOCK_RANK_ASYNC);
-    list_init(&a->events);
+    list_init(&a->works);
     cond_init(&a->changed);
     kernel->async = a;
     return 0;
@@ -436,7 +452,6 @@ int async_create(struct kernel *kernel)
 void async_destroy(struct kernel *kernel)
 {
     struct async *a = kernel->async;
-    struct event *e;
     if (!a)
         return;
     lock_acquire(&a->lock);
@@ -445,8 +460,7 @@ void async_destroy(struct kernel *kernel)
     lock_release(&a->lock);
     if (a->has_thread)
         thread_join(a->thread);
-    while ((e = event_take(a)))
-        event_free(e);
+    async_flush(kernel); // to nobody any more
     cond_destroy(&a->changed);
     lock_destroy(&a->lock);
     lock_destroy(&a->send_lock);

@@ -61,7 +61,17 @@ int64_t async_fcntl(struct task *task, struct file *file, int32_t cmd, uint64_t 
 NODISCARD int async_set_owner(struct task *task, struct file *file, int32_t who);
 int32_t async_owner_seen(struct task *task, struct file *file);
 
-// Sends what is queued. No lock is held.
+// Anything else that must wait until no lock is held: `run` is called where signals would be sent.
+// The work may be posted again once `run` was called. -LINUX_ENOMEM for async_prepare, which comes
+// before the first async_post.
+struct async_work {
+    struct list node;
+    void (*run)(struct async_work *work);
+};
+NODISCARD int async_prepare(struct kernel *kernel);
+void async_post(struct kernel *kernel, struct async_work *work);
+
+// Sends what is queued, and does the work. No lock is held.
 void async_flush(struct kernel *kernel);
 void async_flush_task(struct task *task);
 

@@ -37,6 +37,7 @@ struct clone_request {
     uint64_t stack; // 0: the caller's
     uaddr_t pidfd, parent_tid, child_tid;
     uint64_t tls;
+    struct pid_choice choice;
 };
 
 // --- vfork ---------------------------------------------------------------------------------------
@@ -265,16 +266,18 @@ static void discard(struct task *child)
 
 // --- Publication ---------------------------------------------------------------------------------
 
-static int enter_tables(struct task *task)
+static int enter_tables(struct task *task, const struct pid_choice *choice)
 {
     struct kernel *kernel = task->kernel;
     struct process *p = task->process;
     if (kernel->shutting_down || kernel->init_ending)
         return -LINUX_EAGAIN;
-    int32_t pid = pid_allocate(kernel->pids);
+    const unsigned levels = task->pid_ns ? task->pid_ns->level : 0;
+    int32_t pid = choice->count > levels ? pid_allocate_exact(kernel->pids, choice->number[levels])
+                                         : pid_allocate(kernel->pids);
     if (pid < 0)
         return pid;
-    int err = pid_ns_enter(task, pid);
+    int err = pid_ns_enter(task, pid, choice);
     if (err)
         return err;
     struct pid_slot *slot = pid_slot(kernel->pids, pid);
@@ -301,16 +304,16 @@ static int enter_tables(struct task *task)
     return 0;
 }
 
-int task_publish(struct task *task, struct pgrp *pgrp)
+int task_publish(struct task *task, struct pgrp *pgrp, const struct pid_choice *choice)
 {
-    int err = enter_tables(task);
+    int err = enter_tables(task, choice);
     if (!err && pgrp)
         pgrp_insert_locked(task->process, pgrp);
     return err;
 }
 
 // A thread joins a process that may be stopping or ending right now. tasklist is held.
-static int publish_thread(struct task *parent, struct task *child)
+static int publish_thread(struct task *parent, struct task *child, const struct pid_choice *choice)
 {
     struct process *p = parent->process;
     lock_acquire(&p->lock);
@@ -318,7 +321,7 @@ static int publish_thread(struct task *parent, struct task *child)
     lock_release(&p->lock);
     if (ending)
         return -ERESTARTNOINTR;
-    int err = task_publish(child, NULL);
+    int err = task_publish(child, NULL, choice);
     if (err)
         return err;
     lock_acquire(&p->lock);
@@ -340,7 +343,7 @@ static int publish_thread(struct task *parent, struct task *child)
 
 // A signal to the whole group must reach the child too: if one came since the copy began, the
 // parent takes it first and the call starts over. tasklist is held.
-static int publish_process(struct task *parent, struct task *child, uint64_t flags,
+static int publish_process(struct task *parent, struct task *child, const struct clone_request *rq,
                            uint32_t group_signals)
 {
     struct process *p = parent->process;
@@ -349,11 +352,11 @@ static int publish_process(struct task *parent, struct task *child, uint64_t fla
     lock_acquire(&p->lock);
     bool missed = p->group_exit || p->group_signals != group_signals;
     lock_release(&p->lock);
-    int err = missed ? -ERESTARTNOINTR : task_publish(child, pgrp);
+    int err = missed ? -ERESTARTNOINTR : task_publish(child, pgrp, &rq->choice);
     lock_release(&pgrp->lock);
     if (err)
         return err;
-    struct task *heir = flags & LINUX_CLONE_PARENT ? p->leader->real_parent : parent;
+    struct task *heir = rq->flags & LINUX_CLONE_PARENT ? p->leader->real_parent : parent;
     child->parent = child->real_parent = heir;
     if (heir)
         list_add_tail(&heir->children, &child->sibling);
@@ -379,14 +382,17 @@ static bool too_many_tasks(struct task *parent)
 }
 
 // `traced`: by the parent's tracer, if it has one.
-static int publish(struct task *parent, struct task *child, uint64_t flags, uint32_t group_signals,
-                   bool traced)
+static int publish(struct task *parent, struct task *child, const struct clone_request *rq,
+                   uint32_t group_signals, bool traced)
 {
     struct kernel *kernel = parent->kernel;
     lock_acquire(&kernel->tasklist);
-    int err = too_many_tasks(parent)       ? -LINUX_EAGAIN
-              : flags & LINUX_CLONE_THREAD ? publish_thread(parent, child)
-                                           : publish_process(parent, child, flags, group_signals);
+    int err = too_many_tasks(parent) ? -LINUX_EAGAIN
+                                     : pid_choice_check(&rq->choice, child->pid_ns, parent->cred);
+    if (!err && rq->flags & LINUX_CLONE_THREAD)
+        err = publish_thread(parent, child, &rq->choice);
+    else if (!err)
+        err = publish_process(parent, child, rq, group_signals);
     if (!err && traced)
         ptrace_inherit(parent, child);
     lock_release(&kernel->tasklist);
@@ -480,8 +486,7 @@ static int64_t do_clone(struct task *task, const struct clone_request *rq)
     struct birth b = {NULL};
     err = birth_prepare(&b, task, rq);
     if (!err)
-        err = publish(task, b.child, rq->flags, group_signals,
-                      event || rq->flags & LINUX_CLONE_PTRACE);
+        err = publish(task, b.child, rq, group_signals, event || rq->flags & LINUX_CLONE_PTRACE);
     if (err) {
         birth_cancel(&b, task);
         return err;
@@ -530,7 +535,7 @@ static int clone3_check(const struct linux_clone_args *a)
         return -LINUX_EINVAL;
     if (!a->stack != !a->stack_size)
         return -LINUX_EINVAL;
-    if (!a->set_tid != !a->set_tid_size)
+    if (!a->set_tid != !a->set_tid_size || a->set_tid_size > PID_NS_LEVEL_MAX)
         return -LINUX_EINVAL;
     return 0;
 }
@@ -543,8 +548,6 @@ int64_t sys_clone3(struct task *task, uaddr_t args, uint64_t size)
         err = clone3_check(&a);
     if (err)
         return err;
-    if (a.set_tid) // numbers are given out by the kernel only
-        return task_capable(task, LINUX_CAP_SYS_ADMIN) ? -LINUX_EINVAL : -LINUX_EPERM;
     struct clone_request rq = {
         .flags = a.flags,
         .exit_signal = (int32_t)a.exit_signal,
@@ -553,6 +556,9 @@ int64_t sys_clone3(struct task *task, uaddr_t args, uint64_t size)
         .parent_tid = a.parent_tid,
         .child_tid = a.child_tid,
         .tls = a.tls,
+        .choice.count = (uint32_t)a.set_tid_size,
     };
+    if (user_read(task, a.set_tid, rq.choice.number, a.set_tid_size * sizeof rq.choice.number[0]))
+        return -LINUX_EFAULT;
     return do_clone(task, &rq);
 }

@@ -269,22 +269,22 @@ static bool write_all(struct writer *w, struct task *task, const struct siginfo 
     return ok;
 }
 
-// An existing file is taken only if it is the owner's alone: nobody else is to get hold of memory.
+// What has the name goes first: nobody else is to get hold of memory. So a file system that does
+// not keep owners and modes is no place for it.
 static int open_core(const struct vfs_caller *c, struct file **out)
 {
+    (void)!vfs_unlink(c, NULL, CORE_NAME);
     int err =
         vfs_open(c, NULL, CORE_NAME,
-                 LINUX_O_CREAT | LINUX_O_RDWR | LINUX_O_NOFOLLOW | LINUX_O_LARGEFILE, 0600, 0, out);
+                 LINUX_O_CREAT | LINUX_O_EXCL | LINUX_O_RDWR | LINUX_O_NOFOLLOW | LINUX_O_LARGEFILE,
+                 0600, 0, out);
     if (err)
         return err;
     struct vfs_stat st;
     struct inode *inode = (*out)->inode;
     err = inode->ops->getattr(inode, &st);
-    if (!err && ((st.mode & LINUX_S_IFMT) != LINUX_S_IFREG || st.uid != c->cred->fsuid ||
-                 (st.mode & 0677) != 0600 || st.nlink > 1))
+    if (!err && (st.uid != c->cred->fsuid || (st.mode & 0677) != 0600))
         err = -LINUX_EPERM;
-    if (!err)
-        err = file_truncate(c, *out, 0);
     if (err)
         file_put(*out);
     return err;

@@ -105,67 +105,83 @@ bool cred_parse_file_caps(const void *value, size_t size, struct exec_rights *ou
     return true;
 }
 
-// Capabilities after execve (capabilities(7)): user 0 gets the bounding and inheritable sets, a
-// file with capabilities gives its own, others what is ambient.
-static int exec_capabilities(struct cred *c, const struct cred *from, bool set_id,
-                             const struct exec_rights *file, bool *raised)
+// What an execve makes of capabilities.
+struct exec_caps {
+    uint64_t permitted;
+    bool effective;
+    bool from_file;
+};
+
+// capabilities(7): a file gives its own; user 0 gets the bounding and inheritable sets.
+static int exec_caps_find(const struct cred *c, const struct cred *from,
+                          const struct exec_rights *file, struct exec_caps *out)
 {
     const uint32_t root = cred_uid(c, 0); // of the user namespace
-    bool root_rules = !(c->securebits & LINUX_SECBIT_NOROOT) && root != ID_NONE;
-    bool effective = false;
-    uint64_t permitted = 0;
-    bool has_caps = file->has_caps && fcap_counts(c->user_ns, file->caps_root);
-    if (has_caps) {
-        permitted = (from->cap_bounding & file->caps_permitted) |
-                    (from->cap_inheritable & file->caps_inheritable);
-        effective = file->caps_effective;
-        if (effective && file->caps_permitted & ~permitted)
+    *out =
+        (struct exec_caps){.from_file = file->has_caps && fcap_counts(c->user_ns, file->caps_root)};
+    if (out->from_file) {
+        out->permitted = (from->cap_bounding & file->caps_permitted) |
+                         (from->cap_inheritable & file->caps_inheritable);
+        out->effective = file->caps_effective;
+        if (out->effective && file->caps_permitted & ~out->permitted)
             return -LINUX_EPERM;
     }
-    bool is_root = root != ID_NONE && (c->euid == root || c->uid == root);
     // A set-user-id program of root with capabilities of its own has those only.
-    bool own_only = has_caps && c->uid != root && c->euid == root;
-    if (root_rules && is_root && !own_only) {
-        permitted = from->cap_inheritable | from->cap_bounding;
-        effective = c->euid == root;
-    }
-    if (file->limited)
-        permitted &= from->cap_permitted;
-    if (set_id || has_caps)
-        c->cap_ambient = 0;
-    permitted |= c->cap_ambient;
-    c->cap_permitted = permitted;
-    c->cap_effective = effective ? permitted : c->cap_ambient;
-    c->securebits &= ~(uint32_t)LINUX_SECBIT_KEEP_CAPS;
-    *raised = c->uid != root && (effective || permitted & ~c->cap_ambient);
+    bool own_only = out->from_file && c->uid != root && c->euid == root;
+    if (root == ID_NONE || c->securebits & LINUX_SECBIT_NOROOT || own_only)
+        return 0;
+    if (c->euid == root || c->uid == root)
+        out->permitted = from->cap_inheritable | from->cap_bounding;
+    out->effective |= c->euid == root;
     return 0;
+}
+
+// What was not there before is not given to somebody who is watched, or wants no more.
+static void exec_limit(struct cred *c, const struct cred *from, const struct exec_rights *file,
+                       struct exec_caps *caps)
+{
+    if (file->no_new_privs || !cred_capable_own(from, LINUX_CAP_SETUID)) {
+        c->euid = c->uid;
+        c->egid = c->gid;
+    }
+    caps->permitted &= from->cap_permitted;
 }
 
 int cred_for_exec(const struct cred *from, const struct exec_rights *file, bool *secure,
                   struct cred **out)
 {
     struct cred *c = cred_copy(from, from->group_count);
-    bool raised = false;
     if (!c)
         return -LINUX_ENOMEM;
-    // Ids that have no name here are not taken on either.
-    const struct user_ns *ns = c->user_ns;
-    bool known =
-        (file->uid == UINT32_MAX || user_ns_from_machine(ns, ID_UID, file->uid) != ID_NONE) &&
-        (file->gid == UINT32_MAX || user_ns_from_machine(ns, ID_GID, file->gid) != ID_NONE);
-    if (known && file->uid != UINT32_MAX)
-        c->euid = file->uid;
-    if (known && file->gid != UINT32_MAX)
-        c->egid = file->gid;
-    bool set_id = c->euid != from->euid || c->egid != from->egid;
-    c->suid = c->fsuid = c->euid;
-    c->sgid = c->fsgid = c->egid;
-    int err = exec_capabilities(c, from, set_id, file, &raised);
+    // An owner that has no name here lends its ids to nobody.
+    if (user_ns_from_machine(c->user_ns, ID_UID, file->uid) != ID_NONE &&
+        user_ns_from_machine(c->user_ns, ID_GID, file->gid) != ID_NONE) {
+        c->euid = file->set_uid ? file->uid : c->euid;
+        c->egid = file->set_gid ? file->gid : c->egid;
+    }
+    struct exec_caps caps;
+    int err = exec_caps_find(c, from, file, &caps);
     if (err) {
         cred_put(c);
         return err;
     }
-    *secure = c->euid != c->uid || c->egid != c->gid || raised;
+    bool set_id = c->euid != from->uid || c->egid != from->gid;
+    if ((set_id || caps.permitted & ~from->cap_permitted) && (file->no_new_privs || file->watched))
+        exec_limit(c, from, file, &caps);
+    c->suid = c->fsuid = c->euid;
+    c->sgid = c->fsgid = c->egid;
+    if (set_id || caps.from_file)
+        c->cap_ambient = 0;
+    c->cap_permitted = caps.permitted | c->cap_ambient;
+    c->cap_effective = caps.effective ? c->cap_permitted : c->cap_ambient;
+    c->securebits &= ~(uint32_t)LINUX_SECBIT_KEEP_CAPS;
+    *secure = set_id ||
+              (c->uid != cred_uid(c, 0) && (caps.effective || c->cap_permitted & ~c->cap_ambient));
     *out = c;
     return 0;
+}
+
+bool cred_keeps_dumpable(const struct cred *from, const struct cred *to)
+{
+    return from->euid == from->uid && from->egid == from->gid && !identity_changed(from, to);
 }

@@ -21,8 +21,10 @@ void cred_commit(struct task *task, struct cred *cred);
 
 // What a program file says about who runs it.
 struct exec_rights {
-    uint32_t uid, gid; // set-id bits; UINT32_MAX: not set
-    bool limited;      // nothing may be gained: no_new_privs, or a tracer with less
+    uint32_t uid, gid;     // its owner
+    bool set_uid, set_gid; // its bits count
+    bool no_new_privs;     // of the caller: nothing may be gained
+    bool watched;          // by a tracer with less, or one that shares the working directory
     bool has_caps, caps_effective;
     uint32_t caps_root; // the machine's user for whose namespace they count
     uint64_t caps_permitted, caps_inheritable;
@@ -34,5 +36,7 @@ bool cred_parse_file_caps(const void *value, size_t size, struct exec_rights *ou
 // AT_SECURE. -LINUX_EPERM when the file wants capabilities that are out of bounds.
 NODISCARD int cred_for_exec(const struct cred *from, const struct exec_rights *file, bool *secure,
                             struct cred **out);
+// Whether others may look into a process that was `from` and is `to` now.
+bool cred_keeps_dumpable(const struct cred *from, const struct cred *to);
 
 #endif

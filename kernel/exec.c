@@ -159,55 +159,66 @@ static int follow_script(const struct vfs_caller *c, char head[HEAD_SIZE], const
 
 // --- Loading -------------------------------------------------------------------------------------
 
-// A tracer without the right to trace everybody must not get hold of a set-id program.
-static bool traced_by_lesser(struct task *task)
+// A tracer without the right to trace everybody must not get hold of a set-id program, nor another
+// process that can move its working directory or root.
+static bool is_watched(struct task *task)
 {
     struct process *p = task->process;
     lock_acquire(&p->lock);
-    bool lesser = false;
+    bool watched = false;
     if (task->ptrace.tracer) {
         const struct cred *cred = task_cred_get(task->ptrace.tracer);
-        lesser = !cred_capable(cred, LINUX_CAP_SYS_PTRACE);
+        watched = !cred_capable_in(cred, task->cred->user_ns, LINUX_CAP_SYS_PTRACE);
         cred_put(cred);
     }
+    uint32_t own = 1;
+    struct task *t;
+    list_for_each (t, &p->threads, thread_link)
+        own += t != task && t->fs == task->fs;
     lock_release(&p->lock);
-    return lesser;
+    return watched || atomic_load_explicit(&task->fs->refs, memory_order_relaxed) > own;
 }
 
-// What the file gives to who runs it: nothing from a nosuid mount; no ids, and no capabilities that
-// were not there before, with no_new_privs.
+// What the file gives to who runs it: nothing from a nosuid mount, no ids with no_new_privs.
 static int read_rights(struct task *task, struct file *file, struct exec_rights *out)
 {
     enum { CAPS_MAX = 24 };
     struct inode *inode = file->inode;
     struct vfs_stat st;
-    *out = (struct exec_rights){.uid = UINT32_MAX, .gid = UINT32_MAX};
-    out->limited =
-        traced_by_lesser(task) || atomic_load_explicit(&task->no_new_privs, memory_order_relaxed);
+    *out = (struct exec_rights){
+        .no_new_privs = atomic_load_explicit(&task->no_new_privs, memory_order_relaxed)};
     if (vfs_mount_flags(&file->path) & MOUNT_NOSUID)
         return 0;
     int err = inode->ops->getattr(inode, &st);
     if (err)
         return err;
-    if (st.mode & LINUX_S_ISUID && !out->limited)
-        out->uid = st.uid;
-    if ((st.mode & (LINUX_S_ISGID | LINUX_S_IXGRP)) == (LINUX_S_ISGID | LINUX_S_IXGRP) &&
-        !out->limited)
-        out->gid = st.gid;
+    const uint32_t group_bits = LINUX_S_ISGID | LINUX_S_IXGRP;
+    out->uid = st.uid;
+    out->gid = st.gid;
+    out->set_uid = st.mode & LINUX_S_ISUID && !out->no_new_privs;
+    out->set_gid = (st.mode & group_bits) == group_bits && !out->no_new_privs;
     uint8_t caps[CAPS_MAX];
     ssize_t n = inode->ops->getxattr
                     ? inode->ops->getxattr(inode, "security.capability", caps, sizeof caps)
                     : -LINUX_ENODATA;
     if (n > 0 && !cred_parse_file_caps(caps, (size_t)n, out))
         return -LINUX_EINVAL;
+    if (out->set_uid || out->set_gid || out->has_caps)
+        out->watched = is_watched(task);
     return 0;
 }
 
-static int prepare_cred(struct task *task, struct file *file, struct exec_image *image)
+static int prepare_cred(struct task *task, const struct vfs_caller *c, struct file *file,
+                        struct exec_image *image)
 {
     struct exec_rights rights;
     int err = read_rights(task, file, &rights);
-    return err ? err : cred_for_exec(task->cred, &rights, &image->secure, &image->cred);
+    if (!err)
+        err = cred_for_exec(task->cred, &rights, &image->secure, &image->cred);
+    // A program that its caller may run but not read must not be read in memory either.
+    image->dumpable = !err && cred_keeps_dumpable(task->cred, image->cred) &&
+                      !path_permission(c, &file->path, LINUX_R_OK);
+    return err;
 }
 
 static int load_elf(struct task *task, const struct vfs_caller *c, struct file *file,
@@ -216,7 +227,7 @@ static int load_elf(struct task *task, const struct vfs_caller *c, struct file *
     struct kernel *kernel = task->kernel;
     struct interp_search search = {.caller = *c};
     struct elf_image elf = {0};
-    int err = prepare_cred(task, file, image);
+    int err = prepare_cred(task, c, file, image);
     if (!err)
         err = mm_create(kernel, &image->mm);
     if (!err)
@@ -348,12 +359,14 @@ static void reset_cpu(struct task *task, const struct exec_image *image)
     cpu->x[CPU_SP] = image->sp;
 }
 
-static void mark_execed(struct task *task)
+static void mark_execed(struct task *task, bool secure)
 {
     struct process *p = task->process;
     lock_acquire(&task->kernel->tasklist);
     p->execed = true;
     task->exit_signal = LINUX_SIGCHLD;
+    if (secure)
+        task->pdeath_signal = 0;
     lock_release(&task->kernel->tasklist);
 }
 
@@ -375,9 +388,9 @@ int exec_install(struct task *task, struct exec_image *image)
     rseq_clear(task);
     task->robust_list = task->clear_child_tid = 0;
     task_comm_set(task, image->comm);
-    mark_execed(task);
+    mark_execed(task, image->secure);
     lock_acquire(&p->lock);
-    p->dumpable = !image->secure;
+    p->dumpable = image->dumpable;
     lock_release(&p->lock);
     atomic_store_explicit(&p->membarrier, 0, memory_order_relaxed);
     fd_table_close_on_exec(task->files, task);

@@ -33,6 +33,7 @@ struct exec_image {
     uint64_t entry, sp;
     char comm[16];
     bool secure;
+    bool dumpable;
     bool begun; // of a failed exec_load: the error is fatal to the task that execs
 };
 // Loads `file` (borrowed), following `#!` lines. `name`: how it was called, for AT_EXECFN and comm.

@@ -133,7 +133,7 @@ struct pages {
 
 static uint32_t file_epoch(const struct file *file)
 {
-    return file->inode ? atomic_load_explicit(&file->inode->page_epoch, memory_order_seq_cst) : 0;
+    return atomic_load_explicit(&file->inode->page_epoch, memory_order_seq_cst);
 }
 
 // Which pages to ask for: a write to a private mapping wants one, others their neighbours too.

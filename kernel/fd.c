@@ -11,7 +11,6 @@
 enum {
     WORD_BITS = 64,
     FD_FIRST_CAPACITY = WORD_BITS,
-    FD_MAX = 1 << 20, // fs.nr_open
 };
 
 // A descriptor is taken when its bit is set; its file is NULL while it is only reserved.
@@ -303,8 +302,7 @@ int fd_table_next(struct fd_table *t, int fd)
 
 static uint32_t fd_limit(struct task *task)
 {
-    uint64_t limit = task_rlimit(task, LINUX_RLIMIT_NOFILE);
-    return limit < FD_MAX ? (uint32_t)limit : (uint32_t)FD_MAX;
+    return (uint32_t)task_rlimit(task, LINUX_RLIMIT_NOFILE); // at most fs.nr_open
 }
 
 int fd_reserve(struct task *task, int min, bool cloexec)
@@ -359,7 +357,7 @@ int fd_install(struct task *task, struct file *file, int min, bool cloexec)
 int fd_install_at(struct task *task, struct file *file, int fd, bool cloexec)
 {
     struct fd_table *t = task->files;
-    if (fd < 0 || (uint32_t)fd >= fd_limit(task)) {
+    if ((uint32_t)fd >= fd_limit(task)) { // as is a negative one
         file_put(file);
         return -LINUX_EBADF;
     }
@@ -458,7 +456,7 @@ int fd_base_get(struct task *task, int dirfd, const char *name, struct fd_base *
     if (!file)
         return -LINUX_EBADF;
     // What is in a tree and no directory is for the walk to say, in its turn.
-    if (name[0] && (!file->inode || !file->path.dentry)) {
+    if (name[0] && !file->path.dentry) {
         file_put(file);
         return -LINUX_ENOTDIR;
     }

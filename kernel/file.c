@@ -72,9 +72,8 @@ int file_getattr(struct task *task, struct file *file, struct vfs_stat *out)
         task_caller_done(&caller);
         return err;
     }
-    if (file->inode)
-        return file->inode->ops->getattr(file->inode, out);
-    // Like Linux's anonymous inodes: one object stands for all of them.
+    // Whatever has an inode has a name, if only one to show. Like Linux's anonymous inodes: one
+    // object stands for all of them.
     *out = (struct vfs_stat){.dev = vfs_makedev(0, 13),
                              .ino = 1,
                              .mode = 0600,
@@ -103,8 +102,6 @@ void file_change_flags(struct file *file, uint32_t set, uint32_t clear)
         new_flags = (old & ~clear) | set;
     while (!atomic_compare_exchange_weak_explicit(&file->flags, &old, new_flags,
                                                   memory_order_relaxed, memory_order_relaxed));
-    if (file->ops->set_flags && old != new_flags)
-        file->ops->set_flags(file, new_flags);
 }
 
 int file_check_size_limit(struct task *task, uint64_t old_size, uint64_t size)
@@ -123,7 +120,7 @@ static int limit_write(struct task *task, struct file *file, struct iter *it, co
     if (LIKELY(limit == UINT64_MAX) || !file->inode || file->inode->type != LINUX_S_IFREG)
         return 0;
     uint64_t start = pos ? *pos : file->pos;
-    if (file_flags(file) & LINUX_O_APPEND) {
+    if (it->append || file_flags(file) & LINUX_O_APPEND) {
         struct vfs_stat st;
         int err = file_getattr(task, file, &st);
         if (err)

@@ -84,7 +84,7 @@ int64_t sys_fchown(struct task *task, int32_t fd, uint32_t uid, uint32_t gid)
     return err ? err : set_by_fd(task, fd, &attr, false);
 }
 
-int64_t sys_umask(struct task *task, int32_t mask)
+int64_t sys_umask(struct task *task, uint32_t mask)
 {
     lock_acquire(&task->fs->lock);
     uint32_t old = task->fs->umask;

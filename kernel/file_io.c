@@ -1,4 +1,6 @@
 // read, write and their relatives.
+#include "kernel/file_io.h"
+#include "kernel/eventfd.h"
 #include "kernel/file.h"
 #include "kernel/syscall_handlers.h"
 #include "kernel/task.h"
@@ -6,9 +8,11 @@
 #include "platform/abi/fs.h"
 #include "platform/abi/linux_errno.h"
 
-static void set_nonblock(struct iter *it, const struct file *file)
+// What a program's own transfers are held to.
+static void set_rules(struct iter *it, const struct file *file)
 {
     it->nonblock = (file_flags(file) & LINUX_O_NONBLOCK) != 0;
+    it->refuse_end = true;
 }
 
 // A count that wraps around the address space is a bad buffer, whatever the address.
@@ -24,7 +28,7 @@ static int64_t read_into(struct task *task, int32_t fd, uaddr_t buf, uint64_t co
         return -LINUX_EBADF;
     struct iter it;
     user_iter(&it, task, buf, file_rw_clamp(count));
-    set_nonblock(&it, file);
+    set_rules(&it, file);
     int64_t n;
     if (LIKELY(is_buffer(count)))
         n = file_read(file, &it, pos);
@@ -41,7 +45,7 @@ static int64_t write_from(struct task *task, int32_t fd, uaddr_t buf, uint64_t c
         return -LINUX_EBADF;
     struct iter it;
     user_iter(&it, task, buf, file_rw_clamp(count));
-    set_nonblock(&it, file);
+    set_rules(&it, file);
     int64_t n;
     if (LIKELY(is_buffer(count)))
         n = file_write_checked(task, file, &it, pos);
@@ -93,7 +97,46 @@ int64_t sys_pwrite64(struct task *task, int32_t fd, uaddr_t buf, uint64_t count,
     return write_from(task, fd, buf, count, &pos);
 }
 
-// A vector transfer. `pos` NULL: the file's own position. `rwf`: LINUX_RWF_*.
+// A transfer with LINUX_RWF_* flags. `pos` NULL: the file's own position.
+static int64_t transfer(struct task *task, struct file *file, struct iter *it, uint64_t *pos,
+                        uint32_t rwf, bool write)
+{
+    set_rules(it, file);
+    if (UNLIKELY(rwf)) {
+        if (!it->left)
+            return 0;
+        // Objects Linux cannot transfer in vectors know one flag.
+        bool vectors = file->inode || (!write && file_is_eventfd(file));
+        if (rwf & ~(vectors ? FILE_RWF_KNOWN : (uint32_t)LINUX_RWF_HIPRI))
+            return -LINUX_EOPNOTSUPP;
+        it->nonblock |= (rwf & LINUX_RWF_NOWAIT) != 0;
+        it->append = rwf & LINUX_RWF_APPEND;
+    }
+    int64_t n = write ? file_write_checked(task, file, it, pos) : file_read(file, it, pos);
+    if (write && n > 0 && rwf & (LINUX_RWF_DSYNC | LINUX_RWF_SYNC) && file->ops->fsync) {
+        int err = file_fsync(file, !(rwf & LINUX_RWF_SYNC));
+        n = err ? err : n;
+    }
+    return n;
+}
+
+int64_t file_io_flagged(struct task *task, int32_t fd, uaddr_t buf, uint64_t count, int64_t offset,
+                        uint32_t rwf, bool write)
+{
+    struct file *file = fd_get_io(task, fd);
+    if (!file)
+        return -LINUX_EBADF;
+    struct iter it;
+    uint64_t pos = (uint64_t)offset;
+    user_iter(&it, task, buf, file_rw_clamp(count));
+    int64_t n = -LINUX_EFAULT;
+    if (is_buffer(count))
+        n = transfer(task, file, &it, offset == -1 ? NULL : &pos, rwf, write);
+    file_put(file);
+    return n;
+}
+
+// A vector transfer.
 static int64_t transfer_vector(struct task *task, int32_t fd, uaddr_t iov, uint64_t iovcnt,
                                uint64_t *pos, uint32_t rwf, bool write)
 {
@@ -104,18 +147,9 @@ static int64_t transfer_vector(struct task *task, int32_t fd, uaddr_t iov, uint6
     int64_t n = -LINUX_EBADF;
     if (write ? file_is_writable(file) : file_is_readable(file))
         n = user_iter_vec(&it, task, iov, iovcnt);
-    if (n < 0) {
-        file_put(file);
-        return n;
-    }
-    set_nonblock(&it, file);
-    if (rwf & LINUX_RWF_NOWAIT)
-        it.nonblock = true;
-    n = write ? file_write_checked(task, file, &it, pos) : file_read(file, &it, pos);
-    user_iter_done(&it);
-    if (write && n > 0 && rwf & (LINUX_RWF_DSYNC | LINUX_RWF_SYNC) && file->ops->fsync) {
-        int err = file_fsync(file, !(rwf & LINUX_RWF_SYNC));
-        n = err ? err : n;
+    if (n >= 0) {
+        n = transfer(task, file, &it, pos, rwf, write);
+        user_iter_done(&it);
     }
     file_put(file);
     return n;
@@ -156,13 +190,10 @@ int64_t sys_pwritev(struct task *task, int32_t fd, uaddr_t iov, uint64_t iovcnt,
 static int64_t transfer_vector_flags(struct task *task, int32_t fd, uaddr_t iov, uint64_t iovcnt,
                                      int64_t offset, uint32_t flags, bool write)
 {
-    const uint32_t known = LINUX_RWF_HIPRI | LINUX_RWF_DSYNC | LINUX_RWF_SYNC | LINUX_RWF_NOWAIT;
     uint64_t pos = (uint64_t)offset;
     int err = offset == -1 ? 0 : check_position(task, fd, offset);
     if (err)
         return err;
-    if (flags & ~known)
-        return fd_is_bad(task, fd) ? -LINUX_EBADF : -LINUX_EOPNOTSUPP;
     return transfer_vector(task, fd, iov, iovcnt, offset == -1 ? NULL : &pos, flags, write);
 }
 

@@ -22,7 +22,7 @@ static struct bucket *bucket_of(const struct kernel *kernel, const struct inode 
 
 void file_maps_add(struct vma *v)
 {
-    if (!v->file || !v->file->inode)
+    if (!v->file)
         return;
     struct bucket *b = bucket_of(v->mm->kernel, v->file->inode);
     lock_acquire(&b->lock);
@@ -33,7 +33,7 @@ void file_maps_add(struct vma *v)
 
 void file_maps_remove(struct vma *v)
 {
-    if (!v->file || !v->file->inode)
+    if (!v->file)
         return;
     struct bucket *b = bucket_of(v->mm->kernel, v->file->inode);
     lock_acquire(&b->lock);

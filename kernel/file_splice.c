@@ -146,7 +146,7 @@ static int64_t send(struct task *task, struct file_pair *p, bool own, uint64_t *
     if (to && !pipe_of(p->in) && can_splice(p->in))
         return splice_to_pipe(task, p->in, own ? NULL : pos, to, count,
                               file_flags(p->out) & LINUX_O_NONBLOCK);
-    if (file_flags(p->out) & LINUX_O_APPEND || (type != LINUX_S_IFREG && type != LINUX_S_IFBLK))
+    if (file_flags(p->out) & LINUX_O_APPEND || type != LINUX_S_IFREG)
         return -LINUX_EINVAL;
     if (!own)
         return copy_range(task, p, pos, NULL, count);
@@ -212,12 +212,10 @@ static int check_copy_range(struct task *task, const struct file_pair *p, uint64
 }
 
 // Without an address the file's own position is used, and moved at the end.
-static int own_position(struct file *file, struct offset_arg *arg)
+static void own_position(struct file *file, struct offset_arg *arg)
 {
-    int64_t pos = arg->addr ? 0 : file_seek(file, 0, LINUX_SEEK_CUR);
-    if (!arg->addr && pos >= 0)
-        arg->value = (uint64_t)pos;
-    return pos < 0 ? (int)pos : 0;
+    if (!arg->addr)
+        arg->value = (uint64_t)file_seek(file, 0, LINUX_SEEK_CUR);
 }
 
 static int64_t store_position(struct task *task, struct file *file, const struct offset_arg *arg)
@@ -238,13 +236,12 @@ int64_t sys_copy_file_range(struct task *task, int32_t fd_in, uaddr_t off_in, in
         n = offset_get(task, off_out, &to);
     if (!n)
         n = flags ? -LINUX_EINVAL : check_copy_files(&p);
-    if (!n)
-        n = own_position(p.in, &from);
-    if (!n)
-        n = own_position(p.out, &to);
     len = file_rw_clamp(len);
-    if (!n)
+    if (!n) {
+        own_position(p.in, &from);
+        own_position(p.out, &to);
         n = check_copy_range(task, &p, from.value, to.value, &len);
+    }
     if (!n && len) {
         uint64_t out_pos = to.value;
         n = copy_range(task, &p, &from.value, &out_pos, len);

@@ -19,6 +19,8 @@ int futex_table_create(struct futex_table **out)
     if (!table)
         return -LINUX_ENOMEM;
     atomic_init(&table->pi_waiters, 0);
+    lock_init(&table->pi_lock, LOCK_RANK_FUTEX_PI);
+    list_init(&table->pi_waits);
     for (unsigned i = 0; i < FUTEX_BUCKETS; i++) {
         lock_init(&table->bucket[i].lock, LOCK_RANK_FUTEX);
         list_init(&table->bucket[i].waiters);
@@ -33,6 +35,7 @@ void futex_table_destroy(struct futex_table *table)
         return;
     for (unsigned i = 0; i < FUTEX_BUCKETS; i++)
         lock_destroy(&table->bucket[i].lock);
+    lock_destroy(&table->pi_lock);
     free(table);
 }
 

@@ -25,6 +25,8 @@ struct futex_bucket {
 enum { FUTEX_BUCKETS = 256 };
 struct futex_table {
     _Atomic uint32_t pi_waiters; // threads that wait for PI locks, or may be moved to one
+    struct lock pi_lock;         // rank futex_pi
+    struct list pi_waits;        // futex_waiter.pi_link; guarded by pi_lock
     struct futex_bucket bucket[FUTEX_BUCKETS];
 };
 
@@ -36,8 +38,12 @@ struct futex_waiter {
     uint32_t bitset;
     _Atomic bool woken; // taken out of the queue by a waker
     bool pi;            // waits for a PI lock
-    uint32_t owner;     // PI: the thread that holds the lock
-    bool moves_to_pi;   // FUTEX_WAIT_REQUEUE_PI: may be moved to the lock of lock_key
+    // PI: the thread that holds the lock, as the waiter calls it. Changes under the bucket's lock
+    // and pi_lock: either is enough to read it.
+    uint32_t owner;
+    struct list pi_link; // of who waits for a PI lock now
+    bool inherits;       // PI: got it from an owner that ended, and is to say so in the word
+    bool moves_to_pi;    // FUTEX_WAIT_REQUEUE_PI: may be moved to the lock of lock_key
     struct futex_key lock_key;
 };
 
@@ -66,8 +72,8 @@ void futex_wakes_send(struct futex_wakes *wakes);
 
 // Sleeps until woken. 0, -LINUX_ETIMEDOUT or -ERESTARTSYS; then the waiter is out of the queue.
 int futex_sleep(struct task *task, struct futex_waiter *w, uint64_t deadline_ns);
-// The same for one that waits for a PI lock, or may be moved to one.
-int futex_sleep_pi(struct task *task, struct futex_waiter *w, uint64_t deadline_ns);
+// The same for one that waits for the PI lock at `lock`, or may be moved to it.
+int futex_sleep_pi(struct task *task, struct futex_waiter *w, uaddr_t lock, uint64_t deadline_ns);
 
 // Queues the waiter if the word still has the value. 0, -LINUX_EAGAIN, -LINUX_EFAULT,
 // -LINUX_EINVAL.
@@ -75,6 +81,10 @@ NODISCARD int futex_queue_if_equal(struct task *task, struct futex_waiter *w, ua
                                    bool private, uint32_t value);
 // The first that waits for a PI lock, or NULL; the bucket is locked.
 struct futex_waiter *futex_first_pi(struct futex_bucket *b, const struct futex_key *key);
+// `w` waits for a lock of `owner` from now on; the bucket is locked. -LINUX_EDEADLK if that owner
+// waits, perhaps through others, for `w`'s own thread.
+NODISCARD int futex_pi_begin(struct futex_waiter *w, uint32_t owner);
+void futex_pi_end(struct futex_waiter *w); // harmless when it has not begun
 
 int64_t futex_wait_requeue_pi(struct task *task, uaddr_t addr, bool private, uint32_t value,
                               uint32_t bitset, uint64_t deadline_ns, uaddr_t lock);

@@ -10,8 +10,6 @@
 #include "platform/abi/futex.h"
 #include "platform/abi/linux_errno.h"
 
-// --- Locking -------------------------------------------------------------------------------------
-
 struct futex_waiter *futex_first_pi(struct futex_bucket *b, const struct futex_key *key)
 {
     struct futex_waiter *w;
@@ -21,14 +19,82 @@ struct futex_waiter *futex_first_pi(struct futex_bucket *b, const struct futex_k
     return NULL;
 }
 
-// The lock has a new owner: those that still wait wait for it.
-static void set_owner(struct futex_bucket *b, const struct futex_key *key, uint32_t owner)
+// --- Who waits for whom --------------------------------------------------------------------------
+
+// The wait of a thread, if it waits for a PI lock. pi_lock is held.
+static const struct futex_waiter *wait_of(const struct futex_table *table, const struct task *like,
+                                          uint32_t tid)
+{
+    const struct futex_waiter *w;
+    list_for_each (w, &table->pi_waits, pi_link)
+        if ((uint32_t)w->task->own_pid == tid && w->task->pid_ns == like->pid_ns)
+            return w;
+    return NULL;
+}
+
+int futex_pi_begin(struct futex_waiter *w, uint32_t owner)
+{
+    enum { DEPTH_MAX = 1024 }; // as Linux: a chain as long is taken for a circle
+    struct futex_table *table = w->task->kernel->futexes;
+    const struct futex_waiter *next;
+    uint32_t at = owner;
+    int depth = 0;
+    lock_acquire(&table->pi_lock);
+    while (at != (uint32_t)w->task->own_pid && depth < DEPTH_MAX &&
+           (next = wait_of(table, w->task, at)) != NULL) {
+        at = next->owner;
+        depth++;
+    }
+    bool circle = at == (uint32_t)w->task->own_pid || depth == DEPTH_MAX;
+    if (!circle) {
+        w->owner = owner;
+        list_add_tail(&table->pi_waits, &w->pi_link);
+    }
+    lock_release(&table->pi_lock);
+    return circle ? -LINUX_EDEADLK : 0;
+}
+
+void futex_pi_end(struct futex_waiter *w)
+{
+    struct futex_table *table = w->task->kernel->futexes;
+    lock_acquire(&table->pi_lock);
+    list_remove(&w->pi_link);
+    lock_release(&table->pi_lock);
+}
+
+// The lock goes to `next`: the others wait for that one now. The bucket is locked.
+static void set_owner(struct futex_bucket *b, struct futex_waiter *next)
+{
+    struct futex_table *table = next->task->kernel->futexes;
+    struct futex_waiter *w;
+    lock_acquire(&table->pi_lock);
+    list_remove(&next->pi_link);
+    list_for_each (w, &b->waiters, node)
+        if (w->pi && futex_key_equal(&w->key, &next->key))
+            w->owner = (uint32_t)next->task->own_pid;
+    lock_release(&table->pi_lock);
+}
+
+static struct futex_waiter *first_waiter(struct futex_bucket *b, const struct futex_key *key)
 {
     struct futex_waiter *w;
     list_for_each (w, &b->waiters, node)
-        if (w->pi && futex_key_equal(&w->key, key))
-            w->owner = owner;
+        if (futex_key_equal(&w->key, key))
+            return w;
+    return NULL;
 }
+
+// Does the word say what is known from those that wait already?
+static bool fits(struct futex_bucket *b, const struct futex_key *key, uint32_t word)
+{
+    const struct futex_waiter *first = first_waiter(b, key);
+    uint32_t owner = word & LINUX_FUTEX_TID_MASK;
+    if (!first || !first->pi)
+        return !first;
+    return first->owner == owner || (!owner && word & LINUX_FUTEX_OWNER_DIED);
+}
+
+// --- Locking -------------------------------------------------------------------------------------
 
 static bool thread_exists(struct task *task, uint32_t tid)
 {
@@ -58,8 +124,8 @@ static enum pi_result try_lock(struct task *task, struct futex_bucket *b, struct
         *err = -LINUX_EDEADLK;
         return PI_ERROR;
     }
-    if (owner && try_only) {
-        *err = -LINUX_EAGAIN;
+    if (!fits(b, &w->key, word)) {
+        *err = -LINUX_EINVAL;
         return PI_ERROR;
     }
     uint32_t want = word | LINUX_FUTEX_WAITERS;
@@ -74,27 +140,51 @@ static enum pi_result try_lock(struct task *task, struct futex_bucket *b, struct
     if (!owner)
         return PI_TAKEN;
     w->owner = owner;
+    *err = try_only ? -LINUX_EAGAIN : futex_pi_begin(w, owner);
+    if (*err)
+        return PI_ERROR;
     futex_enqueue(b, w);
     return PI_QUEUED;
 }
 
-int futex_sleep_pi(struct task *task, struct futex_waiter *w, uint64_t deadline_ns)
+// The owner of a lock in shared memory ended, and could not write the word at our address.
+static int inherit(struct task *task, uaddr_t lock)
+{
+    const uint32_t want = LINUX_FUTEX_OWNER_DIED | LINUX_FUTEX_WAITERS | (uint32_t)task->own_pid;
+    uint32_t word, seen;
+    int err = user_load32(task, lock, &word, false);
+    while (!err) {
+        err = user_cmpxchg32(task, lock, word, want, &seen, false);
+        if (err || seen == word)
+            break;
+        word = seen;
+    }
+    return err;
+}
+
+int futex_sleep_pi(struct task *task, struct futex_waiter *w, uaddr_t lock, uint64_t deadline_ns)
 {
     _Atomic uint32_t *count = &task->kernel->futexes->pi_waiters;
     atomic_fetch_add_explicit(count, 1, memory_order_seq_cst);
     int err = futex_sleep(task, w, deadline_ns);
+    futex_pi_end(w);
+    if (!err && w->inherits)
+        err = inherit(task, lock);
     atomic_fetch_sub_explicit(count, 1, memory_order_seq_cst);
     return err;
 }
 
 // Queued behind an owner that is there to hand the lock over, or not any more.
-static int pi_sleep(struct task *task, struct futex_waiter *w, uint64_t deadline_ns)
+static int pi_sleep(struct task *task, struct futex_waiter *w, uaddr_t lock, uint64_t deadline_ns)
 {
     _Atomic uint32_t *count = &task->kernel->futexes->pi_waiters;
     // An owner that ends after this sees us; one that ended before is not there any more.
     atomic_fetch_add_explicit(count, 1, memory_order_seq_cst);
     bool gone = !thread_exists(task, w->owner) && futex_dequeue(w);
     int err = gone ? -LINUX_ESRCH : futex_sleep(task, w, deadline_ns);
+    futex_pi_end(w);
+    if (!err && w->inherits)
+        err = inherit(task, lock);
     atomic_fetch_sub_explicit(count, 1, memory_order_seq_cst);
     return err == -ERESTARTSYS ? -ERESTARTNOINTR : err;
 }
@@ -103,6 +193,7 @@ int64_t futex_lock_pi(struct task *task, uaddr_t addr, bool private, bool try_on
                       uint64_t deadline_ns)
 {
     struct futex_waiter w = {.task = task, .bitset = LINUX_FUTEX_BITSET_MATCH_ANY, .pi = true};
+    list_init(&w.pi_link);
     for (;;) {
         int err = futex_key_get(task, addr, private, &w.key);
         if (err)
@@ -115,9 +206,9 @@ int64_t futex_lock_pi(struct task *task, uaddr_t addr, bool private, bool try_on
         case PI_TAKEN:
             return 0;
         case PI_QUEUED:
-            return pi_sleep(task, &w, deadline_ns);
+            return pi_sleep(task, &w, addr, deadline_ns);
         case PI_ERROR:
-            return err;
+            return err == -LINUX_EAGAIN && !thread_exists(task, w.owner) ? -LINUX_ESRCH : err;
         case PI_AGAIN:
             if (err && (err = user_fault_in(task, addr, true)))
                 return err;
@@ -137,18 +228,20 @@ int64_t futex_unlock_pi(struct task *task, uaddr_t addr, bool private)
         struct futex_wakes wakes;
         wakes.count = 0;
         uint32_t word, seen = 0;
-        bool done = false, stranger = false;
+        bool done = false, stranger = false, unfit = false;
         lock_acquire(&b->lock);
         err = user_load32(task, addr, &word, true);
+        bool unread = err; // only who has the lock needs to write
         if (!err) {
             stranger = (word & LINUX_FUTEX_TID_MASK) != (uint32_t)task->own_pid;
-            struct futex_waiter *next = futex_first_pi(b, &key);
+            struct futex_waiter *next = first_waiter(b, &key);
             uint32_t want = next ? LINUX_FUTEX_WAITERS | (uint32_t)next->task->own_pid : 0;
-            if (!stranger)
+            unfit = next && (!next->pi || next->owner != (uint32_t)task->own_pid);
+            if (!stranger && !unfit)
                 err = user_cmpxchg32(task, addr, word, want, &seen, true);
-            done = !stranger && !err && seen == word;
+            done = !stranger && !unfit && !err && seen == word;
             if (done && next) {
-                set_owner(b, &key, (uint32_t)next->task->own_pid);
+                set_owner(b, next);
                 (void)futex_take(next, &wakes);
             }
         }
@@ -156,9 +249,11 @@ int64_t futex_unlock_pi(struct task *task, uaddr_t addr, bool private)
         futex_wakes_send(&wakes);
         if (stranger)
             return -LINUX_EPERM;
+        if (unfit)
+            return -LINUX_EINVAL;
         if (done)
             return 0;
-        if (err && (err = user_fault_in(task, addr, true)))
+        if (err && (err = user_fault_in(task, addr, !unread)))
             return err;
     }
 }
@@ -216,7 +311,7 @@ static int mark_dead_pi(struct task *task, uaddr_t addr)
             err = user_cmpxchg32(task, addr, word, want, &seen, true);
             done = !err && seen == word;
             if (done && next) {
-                set_owner(next->bucket, &next->key, (uint32_t)next->task->own_pid);
+                set_owner(next->bucket, next);
                 (void)futex_take(next, &wakes);
             }
         }
@@ -276,6 +371,26 @@ static uaddr_t waited_for(struct task *task, struct futex_bucket *b)
     return found;
 }
 
+// The same for locks in shared memory: this task may have no address for the word, so who gets the
+// lock writes it.
+static void pass_on_shared(struct task *task, struct futex_bucket *b)
+{
+    struct futex_wakes wakes;
+    wakes.count = 0;
+    lock_acquire(&b->lock);
+    struct futex_waiter *w, *next;
+    list_for_each_safe (w, next, &b->waiters, node) {
+        if (!w->pi || w->owner != (uint32_t)task->own_pid || w->task->pid_ns != task->pid_ns ||
+            w->key.object == w->task->mm || wakes.count == FUTEX_WAKE_BATCH)
+            continue;
+        set_owner(b, w); // those behind it wait for the new owner from here on
+        w->inherits = true;
+        (void)futex_take(w, &wakes);
+    }
+    lock_release(&b->lock);
+    futex_wakes_send(&wakes);
+}
+
 // PI locks that are on no robust list go to their first waiter too.
 static void pass_on_pi_locks(struct task *task)
 {
@@ -287,6 +402,7 @@ static void pass_on_pi_locks(struct task *task)
         while ((addr = waited_for(task, &table->bucket[i])) != 0)
             if (mark_dead_pi(task, addr))
                 break;
+        pass_on_shared(task, &table->bucket[i]);
     }
 }
 

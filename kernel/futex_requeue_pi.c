@@ -14,6 +14,7 @@ int64_t futex_wait_requeue_pi(struct task *task, uaddr_t addr, bool private, uin
     if (addr == lock || !bitset)
         return -LINUX_EINVAL;
     struct futex_waiter w = {.task = task, .bitset = bitset, .moves_to_pi = true};
+    list_init(&w.pi_link);
     int err = futex_key_get(task, lock, private, &w.lock_key);
     if (!err)
         err = futex_queue_if_equal(task, &w, addr, private, value);
@@ -23,7 +24,7 @@ int64_t futex_wait_requeue_pi(struct task *task, uaddr_t addr, bool private, uin
     }
     if (err)
         return err;
-    err = futex_sleep_pi(task, &w, deadline_ns);
+    err = futex_sleep_pi(task, &w, lock, deadline_ns);
     // Where it was when the wait ended decides: a call that waited for the lock cannot begin again.
     if (err == -ERESTARTSYS)
         return w.pi ? -LINUX_EAGAIN : -ERESTARTNOINTR;
@@ -107,10 +108,12 @@ static int move_locked(struct task *task, const struct requeue_pi *rq, struct fu
             continue;
         if (!fits(w, &key[1]))
             return -LINUX_EINVAL;
+        // As with Linux, one whose wait would close a circle stays where it is, and so do the rest.
+        if (futex_pi_begin(w, owner))
+            return done ? done : -LINUX_EDEADLK;
         list_remove(&w->node);
         w->key = key[1];
         w->pi = true;
-        w->owner = owner;
         list_add_tail(&to->waiters, &w->node);
         __atomic_store_n(&w->bucket, to, __ATOMIC_RELEASE);
         done++;

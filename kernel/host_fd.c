@@ -319,11 +319,7 @@ static int make_state(struct kernel *kernel, int host_fd, const struct host_stat
 // What /proc/PID/fd shows; a name of the host would mean nothing to the guest.
 static void describe(char *name, size_t size, const struct inode *inode)
 {
-    const char *kind = "host";
-    if (inode->type == LINUX_S_IFIFO)
-        kind = "pipe";
-    else if (inode->type == LINUX_S_IFSOCK)
-        kind = "socket";
+    const char *kind = inode->type == LINUX_S_IFIFO ? "pipe" : "host";
     snprintf(name, size, "%s:[%llu]", kind, (unsigned long long)inode->ino);
 }
 

@@ -48,12 +48,19 @@ static int class_of(int32_t prio)
     return prio >> CLASS_SHIFT;
 }
 
-// The better of two: a lower class, then a lower level; none is the class of most.
+// What counts of a task: for one without a class of its own, what goes with its nice value.
+static int32_t effective(const struct task *t)
+{
+    enum { NICE_MIN = -20, NICES_A_LEVEL = 5 };
+    return class_of(t->ioprio) != CLASS_NONE
+               ? t->ioprio
+               : CLASS_BE << CLASS_SHIFT | (t->nice - NICE_MIN) / NICES_A_LEVEL;
+}
+
+// The better of two: a lower class, then a lower level.
 static int32_t better(int32_t a, int32_t b)
 {
-    const int32_t none = CLASS_BE << CLASS_SHIFT | 4;
-    int32_t x = class_of(a) == CLASS_NONE ? none : a, y = class_of(b) == CLASS_NONE ? none : b;
-    return x < y ? a : b;
+    return a < b ? a : b;
 }
 
 // Sets (`prio` not negative) or finds the best.
@@ -62,7 +69,7 @@ static int64_t for_each(struct task *task, int32_t which, int32_t who, int32_t p
     struct kernel *kernel = task->kernel;
     if (which < WHO_PROCESS || which > WHO_USER)
         return -LINUX_EINVAL;
-    uint32_t uid = who ? cred_uid(task->cred, (uint32_t)who) : task->cred->uid;
+    uint32_t uid = cred_uid(task->cred, (uint32_t)who); // 0 is root, not the caller, on Linux too
     if (which != WHO_USER)
         who = pid_arg(task, who);
     int64_t result = -LINUX_ESRCH;
@@ -72,7 +79,8 @@ static int64_t for_each(struct task *task, int32_t which, int32_t who, int32_t p
         if (!selected(t, task, which, who, uid))
             continue;
         if (prio < 0) {
-            result = result < 0 ? t->ioprio : better((int32_t)result, t->ioprio);
+            int32_t theirs = which == WHO_PROCESS ? t->ioprio : effective(t);
+            result = result < 0 ? theirs : better((int32_t)result, theirs);
         } else if (!may_set(task, t)) {
             result = -LINUX_EPERM;
             break;

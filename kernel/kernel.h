@@ -75,8 +75,6 @@ struct kernel {
     uint64_t trace_calls[8];
 
     _Atomic uint64_t fork_count;
-    // One bit for each system call: the log has named it as not implemented.
-    _Atomic uint64_t enosys_logged[8];
 };
 
 struct kernel_config {

@@ -265,7 +265,7 @@ static int64_t do_describe(struct task *task, int32_t id, uaddr_t buf, uint64_t 
     char *text = NULL;
     size_t length = 0;
     lock_acquire(&KEYS_LOCK(task));
-    int err = key_lookup(task, id, LOOKUP_PARTIAL, KEY_VIEW, &ref);
+    int err = key_lookup(task, id, 0, KEY_VIEW, &ref);
     if (!err) {
         length = strlen(ref.key->desc) + 96;
         text = malloc(length);
@@ -336,7 +336,7 @@ static int64_t do_chown(struct task *task, int32_t id, uint32_t user, uint32_t g
         return 0;
     struct key_ref ref;
     lock_acquire(&KEYS_LOCK(task));
-    int err = key_lookup(task, id, LOOKUP_CREATE | LOOKUP_PARTIAL, KEY_SETATTR, &ref);
+    int err = key_lookup(task, id, LOOKUP_CREATE, KEY_SETATTR, &ref);
     if (!err)
         err = set_owner(task, ref.key, uid, gid);
     lock_release(&KEYS_LOCK(task));
@@ -348,7 +348,7 @@ static int set_rights(struct task *task, int32_t id, uint32_t perm)
     struct key_ref ref;
     if (perm & ~RIGHTS_MASK)
         return -LINUX_EINVAL;
-    int err = key_lookup(task, id, LOOKUP_CREATE | LOOKUP_PARTIAL, KEY_SETATTR, &ref);
+    int err = key_lookup(task, id, LOOKUP_CREATE, KEY_SETATTR, &ref);
     if (err)
         return err;
     if (ref.key->uid != task->cred->fsuid && !task_capable(task, LINUX_CAP_SYS_ADMIN))
@@ -360,7 +360,7 @@ static int set_rights(struct task *task, int32_t id, uint32_t perm)
 static int set_timeout(struct task *task, int32_t id, uint32_t seconds)
 {
     struct key_ref ref;
-    int err = key_lookup(task, id, LOOKUP_CREATE | LOOKUP_PARTIAL, KEY_SETATTR, &ref);
+    int err = key_lookup(task, id, LOOKUP_CREATE, KEY_SETATTR, &ref);
     if (!err)
         ref.key->expires = seconds ? keys_now() + seconds : 0;
     return err;
@@ -495,10 +495,12 @@ static int64_t do_join(struct task *task, uaddr_t addr)
     return err ? err : serial;
 }
 
-static bool same_user(const struct cred *a, const struct cred *b)
+// Whether `c` is in all its ids who `effective` is effectively.
+static bool same_user(const struct cred *effective, const struct cred *c)
 {
-    return a->uid == b->uid && a->euid == b->euid && a->suid == b->suid && a->gid == b->gid &&
-           a->egid == b->egid && a->sgid == b->sgid && a->user_ns == b->user_ns;
+    const uint32_t uid = effective->euid, gid = effective->egid;
+    return c->uid == uid && c->euid == uid && c->suid == uid && c->gid == gid && c->egid == gid &&
+           c->sgid == gid;
 }
 
 // The parent has the caller's session from now on. Not a parent of several threads, nor one that
@@ -553,7 +555,7 @@ static int64_t do_security(struct task *task, int32_t id, uaddr_t buf, uint64_t 
     struct key_ref ref;
     const char none = 0;
     lock_acquire(&KEYS_LOCK(task));
-    int err = key_lookup(task, id, LOOKUP_PARTIAL, KEY_VIEW, &ref);
+    int err = key_lookup(task, id, 0, KEY_VIEW, &ref);
     lock_release(&KEYS_LOCK(task));
     if (!err && buf && size)
         err = user_put(task, buf, &none);

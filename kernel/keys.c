@@ -548,6 +548,10 @@ int keys_join_session(struct task *task, const char *name, int32_t *serial)
     struct keys *keys = task->kernel->keys;
     struct key *ring = name ? keys_find_named(task, name) : NULL;
     int err = 0;
+    if (ring && ring == task->session_keyring) {
+        *serial = 0; // as Linux answers who has it already
+        return 0;
+    }
     if (ring)
         key_hold(ring);
     else
@@ -625,9 +629,7 @@ int key_lookup(struct task *task, int32_t id, unsigned flags, uint32_t needed, s
     }
     if (flags & LOOKUP_UNCHECKED)
         return 0;
-    int err = flags & LOOKUP_PARTIAL ? 0 : key_validate(out->key);
-    if (!err && flags & LOOKUP_PARTIAL && out->key->flags & KEY_INVALID)
-        err = -LINUX_ENOKEY;
+    int err = key_validate(out->key);
     return err ? err : key_permits(task->cred, *out, needed) ? 0 : -LINUX_EACCES;
 }
 

@@ -114,7 +114,7 @@ NODISCARD int keys_search_own(struct task *task, const struct key_type *type, co
                               struct key_ref *out);
 
 // The object an id means: a serial number or a special keyring, which is made if `create`.
-enum key_lookup { LOOKUP_CREATE = 1, LOOKUP_PARTIAL = 2, LOOKUP_UNCHECKED = 4 };
+enum key_lookup { LOOKUP_CREATE = 1, LOOKUP_UNCHECKED = 2 };
 NODISCARD int key_lookup(struct task *task, int32_t id, unsigned flags, uint32_t needed,
                          struct key_ref *out);
 NODISCARD int keys_join_session(struct task *task, const char *name, int32_t *serial);

@@ -120,7 +120,6 @@ static int copy_vma(struct mm *child, const struct vma *v)
     copy->policy = v->policy;
     copy->prot = v->prot;
     copy->max_prot = v->max_prot;
-    copy->name = v->name;
     vma_link(child, copy);
     return 0;
 }
@@ -247,8 +246,8 @@ void mm_set_limits(struct mm *mm, const struct mm_limits *limits)
 
 static const char *vma_name(const struct mm *mm, const struct vma *v)
 {
-    if (v->name || v->file)
-        return v->name;
+    if (v->file)
+        return NULL;
     if (v->start == mm->layout.vdso)
         return "[vdso]";
     if (v->start <= mm->layout.brk && v->end > mm->layout.start_brk &&
@@ -352,11 +351,10 @@ int mm_futex_key(struct mm *mm, uint64_t addr, bool *shared, const void **object
     lock_acquire(&mm->lock);
     struct vma *v = addr < MEM_VA_END ? vma_at(mm, addr) : NULL;
     if (v) {
-        bool file = v->file && v->file->inode;
         unsigned rights = vma_rights(v->prot);
         // A private page that may be written is the mm's own before anybody waits on it. One that
         // may not is the file's, or cannot be told from the copies other processes have.
-        *shared = file && ((v->flags & VMA_MAP_SHARED) || !(rights & LINUX_PROT_WRITE));
+        *shared = v->file && ((v->flags & VMA_MAP_SHARED) || !(rights & LINUX_PROT_WRITE));
         *object = *shared ? v->file->inode : NULL;
         *page = *shared ? v->page + (addr - v->start) / PAGE_SIZE : 0;
         if (rights & (*shared ? LINUX_PROT_READ : LINUX_PROT_WRITE))

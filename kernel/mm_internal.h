@@ -43,12 +43,11 @@ struct vma {
     uint64_t gap;     // free bytes below start, to the previous mapping
     uint64_t max_gap; // largest gap of the subtree
     struct mm *mm;
-    struct file *file; // referenced; NULL: private anonymous memory
+    struct file *file; // referenced, with an inode; NULL: private anonymous memory
     uint64_t page;     // of the file at start
     uint16_t flags;
     uint8_t prot, max_prot; // LINUX_PROT_READ | WRITE | EXEC
     numa_policy policy;     // mbind(2); 0: none
-    const char *name;       // "[heap]" and the like; static
     struct list by_inode;   // in kernel/file_maps.c
 };
 

@@ -291,8 +291,6 @@ static int protect_vma(struct mm *mm, struct mm_change *c, struct vma *v, uint8_
     if (is_data && !was_data && !(v->flags & VMA_NORESERVE) &&
         v->end - v->start > frame_pool_limit(mm->kernel->frames))
         return -LINUX_ENOMEM;
-    if (prot == v->prot)
-        return 0;
     int err = 0;
     if (prot & ~v->prot & LINUX_PROT_EXEC)
         err = mem_own_code(mm->mem, &c->batch);
@@ -309,7 +307,7 @@ static int protect_range(struct mm *mm, struct mm_change *c, uint64_t start, uin
 {
     struct vma *v = vma_at(mm, start);
     while (start < end) {
-        if (!v || v->start > start)
+        if (!v)
             return -LINUX_ENOMEM;
         if (prot & ~v->max_prot)
             return -LINUX_EACCES;

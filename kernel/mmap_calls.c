@@ -12,7 +12,7 @@
 #include <string.h>
 
 int64_t sys_mmap(struct task *task, uaddr_t addr, uint64_t len, uint64_t prot, uint64_t flags,
-                 uint64_t fd, uint64_t offset)
+                 int64_t fd, uint64_t offset)
 {
     if (offset & PAGE_MASK)
         return -LINUX_EINVAL;
@@ -288,7 +288,8 @@ int64_t sys_madvise(struct task *task, uaddr_t addr, uint64_t len, int32_t advic
         v = vma_at(mm, start); // it may have been split or joined
     }
     mm_change_end(mm, &c);
-    return err ? err : holes;
+    // As in Linux no room for another mapping may pass.
+    return err == -LINUX_ENOMEM ? -LINUX_EAGAIN : err ? err : holes;
 }
 
 // --- msync, mincore ------------------------------------------------------------------------------

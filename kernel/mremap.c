@@ -53,7 +53,6 @@ static int64_t move_to(struct mm *mm, struct mm_change *c, const struct move *m,
     fresh->max_prot = v->max_prot;
     fresh->flags = v->flags;
     fresh->policy = v->policy;
-    fresh->name = v->name;
     int err = 0;
     if (v->prot & LINUX_PROT_EXEC)
         err = mem_own_code(mm->mem, &c->batch);

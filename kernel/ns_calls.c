@@ -148,9 +148,11 @@ static int enter(struct task *task, struct namespace *ns, struct change *c)
 {
     if (ns->kind == LINUX_CLONE_NEWUSER)
         return enter_user(task, ns, c);
-    const struct cred *cred = c->cred ? c->cred : task->cred;
+    // The rights of before the call, over the namespace and in the users' one that is next.
+    const struct cred *cred = task->cred;
+    const struct user_ns *next = c->cred ? c->cred->user_ns : cred->user_ns;
     if (!cred_capable_in(cred, ns->owner, LINUX_CAP_SYS_ADMIN) ||
-        !cred_capable_own(cred, LINUX_CAP_SYS_ADMIN))
+        !cred_capable_in(cred, next, LINUX_CAP_SYS_ADMIN))
         return -LINUX_EPERM;
     int err = own_set(task, c);
     if (err)
@@ -165,7 +167,7 @@ static int enter(struct task *task, struct namespace *ns, struct change *c)
         c->ns->ipc = CONTAINER_OF(namespace_get(ns), struct ipc, base);
         return 0;
     case LINUX_CLONE_NEWNS:
-        if (!cred_capable_own(cred, LINUX_CAP_SYS_CHROOT))
+        if (!cred_capable_in(cred, next, LINUX_CAP_SYS_CHROOT))
             return -LINUX_EPERM;
         if (shares_fs(task))
             return -LINUX_EINVAL;
@@ -219,7 +221,7 @@ static int enter_of_pidfd(struct task *task, int32_t fd, uint64_t flags, struct 
 
 int64_t sys_setns(struct task *task, int32_t fd, uint32_t nstype)
 {
-    struct file *file = fd_get(task, fd);
+    struct file *file = fd_get_io(task, fd);
     if (!file)
         return -LINUX_EBADF;
     struct change c = {NULL};

@@ -2,6 +2,7 @@
 #include "kernel/kernel.h"
 #include "kernel/pid.h"
 #include "kernel/process.h"
+#include "platform/abi/capability.h"
 #include "platform/abi/linux_errno.h"
 #include "platform/abi/sched.h"
 #include <stdlib.h>
@@ -115,7 +116,35 @@ static int32_t allocate(struct kernel *kernel, struct pid_ns *ns)
     return -LINUX_EAGAIN;
 }
 
-int pid_ns_enter(struct task *task, int32_t pid)
+int pid_choice_check(const struct pid_choice *choice, const struct pid_ns *ns,
+                     const struct cred *cred)
+{
+    if (choice->count > (ns ? ns->level : 0) + 1)
+        return -LINUX_EINVAL;
+    for (uint32_t i = 0; i < choice->count; i++) {
+        int32_t number = choice->number[i];
+        if (number < 1 || number >= PID_MAX || (ns && number != 1 && !ns->reaper))
+            return -LINUX_EINVAL;
+        const struct user_ns *owner = ns ? ns->base.owner : NULL;
+        if (!cred_capable_in(cred, owner, LINUX_CAP_CHECKPOINT_RESTORE) &&
+            !cred_capable_in(cred, owner, LINUX_CAP_SYS_ADMIN))
+            return -LINUX_EPERM;
+        ns = ns ? ns->parent : NULL; // the last is the machine's
+    }
+    return 0;
+}
+
+// A number of the caller's choice, or the next free one.
+static int32_t number_for(struct kernel *kernel, struct pid_ns *ns, uint32_t depth,
+                          const struct pid_choice *choice)
+{
+    if (depth >= choice->count)
+        return allocate(kernel, ns);
+    int32_t number = choice->number[depth];
+    return pid_of_locked(kernel, ns, number) ? -LINUX_EEXIST : number;
+}
+
+int pid_ns_enter(struct task *task, int32_t pid, const struct pid_choice *choice)
 {
     struct kernel *kernel = task->kernel;
     struct pid_slot *slot = pid_slot(kernel->pids, pid);
@@ -130,7 +159,7 @@ int pid_ns_enter(struct task *task, int32_t pid)
         return -LINUX_ENOMEM;
     atomic_init(&numbers->refs, 1);
     for (struct pid_ns *ns = task->pid_ns; ns; ns = ns->parent) {
-        int32_t number = allocate(kernel, ns);
+        int32_t number = number_for(kernel, ns, task->pid_ns->level - ns->level, choice);
         if (number < 0) {
             free(numbers);
             return number;

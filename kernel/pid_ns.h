@@ -35,6 +35,16 @@ void pid_numbers_put(struct pid_numbers *numbers);
 // Every task is gone: what the table of numbers still holds of them.
 void pid_ns_forget_all(struct kernel *kernel);
 
+// Numbers that a new task is to have (clone3's set_tid), innermost first; those further out that
+// are not given are chosen as usual.
+struct pid_choice {
+    uint32_t count; // 0: none
+    int32_t number[PID_NS_LEVEL_MAX];
+};
+// -LINUX_EINVAL, -LINUX_EPERM when `cred` may not choose there.
+NODISCARD int pid_choice_check(const struct pid_choice *choice, const struct pid_ns *ns,
+                               const struct cred *cred);
+
 // Below `parent`. NULL without memory.
 struct pid_ns *pid_ns_create(struct pid_ns *parent, struct user_ns *owner, uint32_t inum);
 static inline struct pid_ns *pid_ns_get(struct pid_ns *ns)
@@ -48,8 +58,9 @@ static inline void pid_ns_put(struct pid_ns *ns)
 bool pid_ns_within(const struct pid_ns *ns, const struct pid_ns *outer); // or the same
 
 // Gives a task that has the machine's number `pid` its numbers in task->pid_ns and around it.
-// tasklist is held. -LINUX_ENOMEM when the namespace has ended, -LINUX_EAGAIN.
-NODISCARD int pid_ns_enter(struct task *task, int32_t pid);
+// tasklist is held. -LINUX_ENOMEM when the namespace has ended, -LINUX_EAGAIN; -LINUX_EEXIST for a
+// chosen one.
+NODISCARD int pid_ns_enter(struct task *task, int32_t pid, const struct pid_choice *choice);
 void pid_ns_leave(struct task *task); // it is released; tasklist is held
 // Who takes orphans in a namespace; NULL: nobody any more. tasklist is held.
 struct process *pid_ns_reaper(struct kernel *kernel, struct pid_ns *ns);

@@ -24,8 +24,7 @@ static size_t pidfd_fdinfo(struct file *file, char *buf, size_t size)
 {
     const struct process *p = file->private;
     int pid = atomic_load_explicit(&p->exited, memory_order_acquire) ? -1 : p->pid;
-    int n = snprintf(buf, size, "Pid:\t%d\nNSpid:\t%d\n", pid, pid);
-    return n > 0 ? (size_t)n : 0;
+    return (size_t)snprintf(buf, size, "Pid:\t%d\nNSpid:\t%d\n", pid, pid);
 }
 
 static void pidfd_release(struct file *file)
@@ -152,10 +151,14 @@ int64_t sys_pidfd_send_signal(struct task *task, int32_t pidfd, int32_t sig, uad
         return err;
     struct siginfo si = {
         .signo = sig, .code = LINUX_SI_USER, .pid = task->tgid, .uid = task->cred->uid};
+    int32_t said = sig; // in the information
     if (sig < 0 || sig > LINUX_NSIG)
         err = -LINUX_EINVAL;
     else if (info)
-        err = signal_info_from_guest(task, info, sig, &si);
+        err = user_get(task, info, &said) ? -LINUX_EFAULT
+                                          : signal_info_from_guest(task, info, sig, &si);
+    if (!err && said != sig)
+        err = -LINUX_EINVAL;
     if (!err && info && signal_info_pretends(&si) && target->process != task->process)
         err = -LINUX_EPERM;
     if (!err)

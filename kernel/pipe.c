@@ -24,6 +24,10 @@ enum {
 // Unread bytes are ring[head], ring[head + 1] ... modulo room. `used`, `readers` and `writers`
 // change under the lock; they are atomic so that a call can see at once that it has nothing to do.
 //
+// A write to an end with O_DIRECT makes packets: a read takes one and forgets what did not fit.
+// While there are packets, `segments` says what the bytes in the ring belong to. A packet counts as
+// a page against the capacity: `padding` is what it lacks of one.
+//
 // Guest memory is never touched under the lock: a transfer pins a page, or copies through a buffer,
 // before it takes it.
 struct pipe {
@@ -32,7 +36,8 @@ struct pipe {
     uint32_t room;    // bytes allocated, a power of two
     uint32_t capacity;
     uint32_t head;
-    _Atomic uint32_t used;
+    _Atomic uint32_t used, padding;
+    struct list segments; // struct segment, in the order of the bytes; empty: no packets
     _Atomic uint32_t readers, writers;
     // How often an end was opened: a fifo's open waits for the other count to move.
     _Atomic uint32_t reader_opens, writer_opens;
@@ -41,6 +46,12 @@ struct pipe {
     // O_ASYNC. As on Linux every read and every write tells, whether it was waited for or not.
     struct kernel *kernel;
     struct async_list readers_told, writers_told;
+};
+
+struct segment {
+    struct list node;
+    uint32_t len;
+    bool packet;
 };
 
 static uint32_t load(const _Atomic uint32_t *word)
@@ -63,9 +74,23 @@ static struct pipe *pipe_new(struct kernel *kernel)
     wait_queue_init(&p->readable);
     wait_queue_init(&p->writable);
     p->kernel = kernel;
+    list_init(&p->segments);
     async_list_init(&p->readers_told);
     async_list_init(&p->writers_told);
     return p;
+}
+
+static void segment_free(struct segment *s)
+{
+    list_remove(&s->node);
+    free(s);
+}
+
+static void segments_free(struct pipe *p)
+{
+    while (!list_empty(&p->segments))
+        segment_free(list_first(&p->segments, struct segment, node));
+    store(&p->padding, 0);
 }
 
 static void pipe_free(void *attached)
@@ -76,6 +101,7 @@ static void pipe_free(void *attached)
     wait_queue_destroy(&p->readable);
     wait_queue_destroy(&p->writable);
     lock_destroy(&p->lock);
+    segments_free(p);
     free(p->ring);
     free(p);
 }
@@ -89,8 +115,66 @@ static void ring_copy_out(const struct pipe *p, uint32_t from, void *buf, size_t
     memcpy((uint8_t *)buf + first, p->ring, n - first);
 }
 
+static void change_padding(struct pipe *p, const struct segment *s, int32_t by)
+{
+    if (s->packet)
+        store(&p->padding, load(&p->padding) + (uint32_t)by);
+}
+
+// `n` bytes leave the segments at the front. Without packets none are kept.
+static void segments_take(struct pipe *p, size_t n) REQUIRES(p->lock)
+{
+    while (n && !list_empty(&p->segments)) {
+        struct segment *s = list_first(&p->segments, struct segment, node);
+        uint32_t part = n < s->len ? (uint32_t)n : s->len;
+        n -= part;
+        s->len -= part;
+        if (s->len) {
+            change_padding(p, s, (int32_t)part);
+        } else {
+            change_padding(p, s, -(int32_t)(PIPE_ATOMIC - part));
+            segment_free(s);
+        }
+    }
+}
+
+// `n` bytes come at the end, or at the front, as a packet or as part of the stream.
+static int segments_add(struct pipe *p, uint32_t n, bool packet, bool front) REQUIRES(p->lock)
+{
+    if (!packet && list_empty(&p->segments))
+        return 0;
+    if (list_empty(&p->segments) && load(&p->used)) {
+        struct segment *before = malloc(sizeof *before);
+        if (!before)
+            return -LINUX_ENOMEM;
+        *before = (struct segment){.len = load(&p->used)};
+        list_add_tail(&p->segments, &before->node);
+    }
+    struct segment *s = NULL;
+    if (!packet && !list_empty(&p->segments)) {
+        struct list *edge = front ? p->segments.next : p->segments.prev;
+        s = list_entry(edge, struct segment, node);
+    }
+    if (s && !s->packet) {
+        s->len += n;
+        return 0;
+    }
+    s = malloc(sizeof *s);
+    if (!s)
+        return -LINUX_ENOMEM;
+    *s = (struct segment){.len = n, .packet = packet};
+    if (front)
+        list_add_head(&p->segments, &s->node);
+    else
+        list_add_tail(&p->segments, &s->node);
+    change_padding(p, s, PIPE_ATOMIC - (int32_t)n);
+    return 0;
+}
+
 static void ring_take(struct pipe *p, size_t n) REQUIRES(p->lock)
 {
+    if (UNLIKELY(!list_empty(&p->segments)))
+        segments_take(p, n);
     p->head = (p->head + (uint32_t)n) & (p->room - 1);
     store(&p->used, load(&p->used) - (uint32_t)n);
 }
@@ -115,10 +199,12 @@ static int ring_grow(struct pipe *p, uint32_t need) REQUIRES(p->lock)
     return 0;
 }
 
-static int ring_put(struct pipe *p, const void *buf, size_t n) REQUIRES(p->lock)
+static int ring_put(struct pipe *p, const void *buf, size_t n, bool packet) REQUIRES(p->lock)
 {
     uint32_t used = load(&p->used);
     int err = ring_grow(p, used + (uint32_t)n);
+    if (!err)
+        err = segments_add(p, (uint32_t)n, packet, false);
     if (err)
         return err;
     uint32_t at = (p->head + used) & (p->room - 1);
@@ -131,7 +217,7 @@ static int ring_put(struct pipe *p, const void *buf, size_t n) REQUIRES(p->lock)
 
 static uint32_t free_bytes(const struct pipe *p)
 {
-    uint32_t used = load(&p->used);
+    uint32_t used = load(&p->used) + load(&p->padding);
     return used < p->capacity ? p->capacity - used : 0;
 }
 
@@ -170,6 +256,65 @@ ssize_t pipe_wait_readable(struct pipe *p, struct task *task, bool nonblock)
     return result ? result : (ssize_t)load(&p->used);
 }
 
+// Bytes at the front for a read of `want`: at most those before the first packet. 0 and *packet:
+// one is next, whole.
+static uint32_t readable(const struct pipe *p, size_t want, uint32_t *packet) REQUIRES(p->lock)
+{
+    uint32_t n = load(&p->used);
+    *packet = 0;
+    if (UNLIKELY(!list_empty(&p->segments))) {
+        const struct segment *s = list_first(&p->segments, struct segment, node);
+        n = s->packet ? 0 : s->len;
+        *packet = s->packet ? s->len : 0;
+    }
+    return want < n ? (uint32_t)want : n;
+}
+
+// Puts bytes back in front. The lock is held.
+static int put_back(struct pipe *p, const void *buf, size_t n, bool packet) REQUIRES(p->lock)
+{
+    uint32_t used = load(&p->used);
+    int err = ring_grow(p, used + (uint32_t)n);
+    if (!err)
+        err = segments_add(p, (uint32_t)n, packet, true);
+    if (err)
+        return err;
+    // Backwards from the head, in two pieces when that passes the ring's start.
+    uint32_t at = (p->head - (uint32_t)n) & (p->room - 1);
+    size_t first = p->room - at < n ? p->room - at : n;
+    memcpy(p->ring + at, buf, first);
+    memcpy(p->ring, (const uint8_t *)buf + first, n - first);
+    p->head = at;
+    store(&p->used, used + (uint32_t)n);
+    return 0;
+}
+
+// The packet that is next, as far as the guest has room for it. 0: somebody else took it.
+static ssize_t take_packet(struct pipe *p, struct iter *it)
+{
+    uint8_t bytes[PIPE_ATOMIC];
+    uint32_t len;
+    lock_acquire(&p->lock);
+    (void)readable(p, 0, &len);
+    if (len) {
+        ring_copy_out(p, p->head, bytes, len);
+        ring_take(p, len);
+    }
+    lock_release(&p->lock);
+    if (!len)
+        return 0;
+    size_t n = len < it->left ? len : it->left;
+    if (it->ops->copy_out(it, bytes, n) == n) {
+        wait_queue_wake(&p->writable, WRITABLE, true);
+        return (ssize_t)n;
+    }
+    lock_acquire(&p->lock);
+    int err = put_back(p, bytes, len, true);
+    lock_release(&p->lock);
+    wait_queue_wake(&p->readable, READABLE, true);
+    return err ? err : -LINUX_EFAULT;
+}
+
 // Moves what is there to the guest. Returns the bytes, or -LINUX_EFAULT when nothing could be
 // stored.
 static ssize_t drain(struct pipe *p, struct iter *it)
@@ -184,8 +329,8 @@ static ssize_t drain(struct pipe *p, struct iter *it)
         if (!n)
             return done ? (ssize_t)done : -LINUX_EFAULT;
         lock_acquire(&p->lock);
-        uint32_t free_before = free_bytes(p), used = load(&p->used);
-        n = n < used ? n : used;
+        uint32_t free_before = free_bytes(p), packet;
+        n = readable(p, n, &packet);
         if (n) {
             ring_copy_out(p, p->head, host, n);
             ring_take(p, n);
@@ -195,6 +340,10 @@ static ssize_t drain(struct pipe *p, struct iter *it)
         if (n)
             wake_writers(p, free_before);
         done += n;
+        if (UNLIKELY(packet)) { // ends the read
+            ssize_t got = take_packet(p, it);
+            return got < 0 && done ? (ssize_t)done : got + (got < 0 ? 0 : (ssize_t)done);
+        }
     }
     return (ssize_t)done;
 }
@@ -249,7 +398,7 @@ ssize_t pipe_wait_writable(struct pipe *p, struct task *task, bool nonblock)
 }
 
 // Puts up to `n` bytes if at least `need` fit. 0: no room now.
-static ssize_t put_bytes(struct pipe *p, const void *buf, size_t n, uint32_t need)
+static ssize_t put_bytes(struct pipe *p, const void *buf, size_t n, uint32_t need, bool packet)
 {
     lock_acquire(&p->lock);
     ssize_t result = 0;
@@ -258,7 +407,7 @@ static ssize_t put_bytes(struct pipe *p, const void *buf, size_t n, uint32_t nee
         result = -LINUX_EPIPE;
     } else if (room >= need) {
         size_t fit = n < room ? n : room;
-        result = ring_put(p, buf, fit);
+        result = ring_put(p, buf, fit, packet);
         if (!result)
             result = (ssize_t)fit;
     }
@@ -280,7 +429,7 @@ static ssize_t write_atomic(struct pipe *p, struct iter *it)
     if (err)
         return err;
     for (;;) {
-        ssize_t put = put_bytes(p, buf, n, (uint32_t)n);
+        ssize_t put = put_bytes(p, buf, n, (uint32_t)n, false);
         if (put == -LINUX_EPIPE)
             return file_broken_pipe(it->task);
         if (put)
@@ -298,9 +447,71 @@ static ssize_t write_page(struct pipe *p, struct iter *it, size_t most)
     size_t n = it->ops->pin(it, most, false, &host);
     if (!n)
         return -LINUX_EFAULT;
-    ssize_t put = put_bytes(p, host, n, 1);
+    ssize_t put = put_bytes(p, host, n, 1, false);
     it->ops->unpin(it, put > 0 ? (size_t)put : 0);
     return put == -LINUX_EPIPE ? file_broken_pipe(it->task) : put;
+}
+
+// One packet: up to a page. Returns its bytes.
+static ssize_t write_packet(struct pipe *p, struct iter *it)
+{
+    uint8_t buf[PIPE_ATOMIC];
+    size_t n = it->left < sizeof buf ? it->left : sizeof buf;
+    if (!load(&p->readers))
+        return file_broken_pipe(it->task);
+    int err = iter_get(it, buf, n);
+    if (err)
+        return err;
+    for (;;) {
+        ssize_t put = put_bytes(p, buf, n, PIPE_ATOMIC, true);
+        if (put == -LINUX_EPIPE)
+            return file_broken_pipe(it->task);
+        if (put)
+            return put;
+        ssize_t room = wait_for_room(p, it->task, it->nonblock, PIPE_ATOMIC);
+        if (room < 0)
+            return room;
+    }
+}
+
+// As Linux: what a write has beyond whole pages goes into a last page of a stream with room for it.
+static size_t joins_stream(struct pipe *p, size_t n)
+{
+    lock_acquire(&p->lock);
+    uint32_t tail = load(&p->used);
+    if (!list_empty(&p->segments)) {
+        const struct segment *s = list_entry(p->segments.prev, struct segment, node);
+        tail = s->packet ? 0 : s->len;
+    }
+    lock_release(&p->lock);
+    size_t in_page = tail % PIPE_ATOMIC;
+    return in_page && in_page + n <= PIPE_ATOMIC ? n : 0;
+}
+
+static ssize_t write_packets(struct pipe *p, struct iter *it)
+{
+    ssize_t done = 0, n;
+    size_t first = joins_stream(p, it->left % PIPE_ATOMIC);
+    if (first) {
+        uint8_t buf[PIPE_ATOMIC];
+        int err = iter_get(it, buf, first);
+        if (err)
+            return err;
+        while (!(done = put_bytes(p, buf, first, (uint32_t)first, false))) {
+            ssize_t room = wait_for_room(p, it->task, it->nonblock, (uint32_t)first);
+            if (room < 0)
+                return room;
+        }
+        if (done < 0)
+            return done == -LINUX_EPIPE ? file_broken_pipe(it->task) : done;
+        if (!it->left)
+            return done;
+    }
+    do {
+        n = write_packet(p, it);
+        done += n > 0 ? n : 0;
+    } while (n > 0 && it->left);
+    return done ? done : n;
 }
 
 static ssize_t write_bytes(struct pipe *p, struct iter *it)
@@ -336,7 +547,8 @@ static ssize_t pipe_write(struct file *file, struct iter *it, uint64_t *pos)
     struct pipe *p = file->private;
     if (!it->left)
         return 0;
-    ssize_t n = write_bytes(p, it);
+    bool packets = file_flags(file) & LINUX_O_DIRECT;
+    ssize_t n = UNLIKELY(packets) ? write_packets(p, it) : write_bytes(p, it);
     async_tell(p->kernel, &p->readers_told, LINUX_POLL_IN);
     return n;
 }
@@ -373,17 +585,7 @@ size_t pipe_take(struct pipe *p, void *buf, size_t n)
 int pipe_unread(struct pipe *p, const void *buf, size_t n)
 {
     lock_acquire(&p->lock);
-    uint32_t used = load(&p->used);
-    int err = ring_grow(p, used + (uint32_t)n);
-    if (!err) {
-        // Backwards from the head, in two pieces when that passes the ring's start.
-        uint32_t at = (p->head - (uint32_t)n) & (p->room - 1);
-        size_t first = p->room - at < n ? p->room - at : n;
-        memcpy(p->ring + at, buf, first);
-        memcpy(p->ring, (const uint8_t *)buf + first, n - first);
-        p->head = at;
-        store(&p->used, used + (uint32_t)n);
-    }
+    int err = put_back(p, buf, n, false);
     lock_release(&p->lock);
     if (!err)
         wake_readers(p);
@@ -397,7 +599,7 @@ ssize_t pipe_append(struct pipe *p, const void *buf, size_t n)
     size_t fit = n < room ? n : room;
     ssize_t result = load(&p->readers) ? 0 : -LINUX_EPIPE;
     if (!result && fit)
-        result = ring_put(p, buf, fit);
+        result = ring_put(p, buf, fit, false);
     lock_release(&p->lock);
     if (result)
         return result;
@@ -452,6 +654,7 @@ static void end_closed(struct pipe *p, bool reads, bool writes)
     bool one_sided = !load(&p->readers) != !load(&p->writers);
     if (!load(&p->readers) && !load(&p->writers)) {
         // Nobody can see the data any more, even if the fifo is opened again.
+        segments_free(p);
         free(p->ring);
         p->ring = NULL;
         p->room = p->head = 0;
@@ -523,7 +726,7 @@ int64_t pipe_set_size(struct task *task, struct file *file, uint32_t size)
     if (capacity > p->capacity && capacity > PIPE_MAX_SIZE &&
         !task_capable(task, LINUX_CAP_SYS_RESOURCE))
         result = -LINUX_EPERM;
-    else if (load(&p->used) > capacity)
+    else if (load(&p->used) + load(&p->padding) > capacity)
         result = -LINUX_EBUSY;
     else
         p->capacity = capacity;
@@ -650,11 +853,12 @@ int pipe_create(struct kernel *kernel, const struct cred *cred, uint32_t flags,
 
 int64_t sys_pipe2(struct task *task, uaddr_t fds, uint32_t flags)
 {
-    if (flags & ~(uint32_t)(LINUX_O_CLOEXEC | LINUX_O_NONBLOCK))
+    const uint32_t kept = LINUX_O_NONBLOCK | LINUX_O_DIRECT;
+    if (flags & ~(LINUX_O_CLOEXEC | kept))
         return -LINUX_EINVAL;
     bool cloexec = flags & LINUX_O_CLOEXEC;
     struct file *r, *w;
-    int err = pipe_create(task->kernel, task->cred, flags & LINUX_O_NONBLOCK, &r, &w);
+    int err = pipe_create(task->kernel, task->cred, flags & kept, &r, &w);
     if (err)
         return err;
     int32_t out[2] = {fd_reserve(task, 0, cloexec), -1};

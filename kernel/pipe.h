@@ -24,7 +24,7 @@ enum {
 // Opens every fifo the VFS finds; registered as the device of LINUX_S_IFIFO.
 int pipe_open_fifo(struct inode *inode, struct file *file, const struct vfs_caller *c, void *ctx);
 
-// Both ends of a new pipe. flags: LINUX_O_NONBLOCK or 0.
+// Both ends of a new pipe. flags: LINUX_O_NONBLOCK, LINUX_O_DIRECT (of the write end).
 NODISCARD int pipe_create(struct kernel *kernel, const struct cred *cred, uint32_t flags,
                           struct file **read_end, struct file **write_end);
 

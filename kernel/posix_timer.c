@@ -337,7 +337,9 @@ static struct linux_itimerspec value_of(const struct posix_timer *t, uint64_t no
         uint64_t at = t->deadline_ns;
         if (at <= now && t->interval_ns)
             at += ((now - at) / t->interval_ns + 1) * t->interval_ns;
-        v.value = timespec_from_ns(at > now ? at - now : 1); // 0 would mean "not running"
+        // 0 means "not running", which one that tells nobody is when its time has come.
+        const uint64_t least = t->notify == LINUX_SIGEV_NONE ? 0 : 1;
+        v.value = timespec_from_ns(at > now ? at - now : least);
     }
     return v;
 }

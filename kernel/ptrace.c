@@ -165,7 +165,10 @@ static int64_t get_siginfo(struct task *task, struct task *child, uint64_t data)
     struct linux_siginfo out;
     if (!child->ptrace.info)
         return -LINUX_EINVAL;
-    signal_info_to_guest(child->ptrace.info, &out);
+    // As it was when it was sent: in the numbers of who got it.
+    struct siginfo seen = *child->ptrace.info;
+    signal_info_seen(child, &seen);
+    signal_info_to_guest(&seen, &out);
     return user_put(task, data, &out);
 }
 
@@ -213,6 +216,7 @@ static int64_t peek_siginfo(struct task *task, struct task *child, const struct 
     for (; count < args.nr && queued_signal(child, shared, args.off + (uint32_t)count, &info);
          count++) {
         struct linux_siginfo out;
+        signal_info_seen(child, &info);
         signal_info_to_guest(&info, &out);
         if (user_put(task, rq->data + (uint64_t)(uint32_t)count * sizeof out, &out))
             return count ? count : -LINUX_EFAULT;

@@ -12,7 +12,7 @@ static struct file *shared_file(struct mm *mm, uint64_t start, uint64_t end, uns
 {
     lock_acquire(&mm->lock);
     const struct vma *first = vma_at(mm, start), *v = first;
-    bool good = first && first->flags & VMA_SHARED && first->file;
+    bool good = first && first->flags & VMA_SHARED;
     while (good && v->end < end) {
         const struct vma *next = vma_next(v);
         good = next && next->start == v->end && next->file == first->file &&

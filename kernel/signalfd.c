@@ -108,8 +108,7 @@ static uint32_t signalfd_poll(struct file *file, struct poll_table *table)
 static size_t signalfd_fdinfo(struct file *file, char *buf, size_t size)
 {
     const struct signalfd *s = file->private;
-    int n = snprintf(buf, size, "sigmask:\t%016llx\n", (unsigned long long)mask_of(s));
-    return n > 0 ? (size_t)n : 0;
+    return (size_t)snprintf(buf, size, "sigmask:\t%016llx\n", (unsigned long long)mask_of(s));
 }
 
 static void signalfd_release(struct file *file)

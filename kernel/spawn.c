@@ -6,6 +6,7 @@
 #include "kernel/group_internal.h"
 #include "kernel/ns.h"
 #include "kernel/pid.h"
+#include "kernel/pid_ns.h"
 #include "kernel/process.h"
 #include "kernel/rlimit.h"
 #include "kernel/signal_internal.h"
@@ -147,7 +148,8 @@ static int enter(struct task *task)
     struct kernel *kernel = task->kernel;
     struct process *p = task->process;
     lock_acquire(&kernel->tasklist);
-    int err = task_publish(task, NULL);
+    const struct pid_choice any = {0};
+    int err = task_publish(task, NULL, &any);
     if (!err) {
         err = session_start(p);
         if (!err && p->pid == 1)

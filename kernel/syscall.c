@@ -9,30 +9,9 @@
 #include "platform/abi/linux_errno.h"
 #include <string.h>
 
-// Said once for each number and kernel instance: programs probe in loops.
-static COLD void report_missing(struct task *task, uint32_t nr, const char *name)
+static int64_t answer_without_handler(const struct syscall_entry *entry)
 {
-    if (nr < ARRAY_LEN(task->kernel->enosys_logged) * 64) {
-        uint64_t bit = 1ull << (nr & 63);
-        uint64_t old = atomic_fetch_or_explicit(&task->kernel->enosys_logged[nr >> 6], bit,
-                                                memory_order_relaxed);
-        if (old & bit)
-            return;
-    }
-    char comm[16];
-    task_comm_get(task, comm);
-    log_printf(&task->kernel->log, LOG_WARN, "%s[%d]: system call %u (%s) is not implemented", comm,
-               task->pid, nr, name);
-}
-
-static int64_t answer_without_handler(struct task *task, uint32_t nr,
-                                      const struct syscall_entry *entry)
-{
-    if (!entry)
-        return -LINUX_ENOSYS;
-    if (entry->state == SYSCALL_ENOSYS)
-        report_missing(task, nr, entry->name);
-    return -entry->error;
+    return entry ? -entry->error : -LINUX_ENOSYS;
 }
 
 static bool is_restart(int64_t result)
@@ -63,10 +42,10 @@ static int64_t run_traced(struct task *task, const struct syscall_entry *entry, 
     struct trace_line line;
     trace_enter(&line, task, nr);
     task->trace = &line;
-    int64_t result = entry && entry->run ? entry->run(task, task->cpu.x)
-                                         : answer_without_handler(task, nr, entry);
+    int64_t result =
+        entry && entry->run ? entry->run(task, task->cpu.x) : answer_without_handler(entry);
     task->trace = NULL;
-    trace_leave(&line, task, result);
+    trace_leave(&line, task, apply_restart_class(entry, result));
     return result;
 }
 
@@ -128,7 +107,7 @@ static void make_call(struct task *task, uint32_t nr)
     else if (LIKELY(entry && entry->run))
         result = entry->run(task, x);
     else
-        result = answer_without_handler(task, nr, entry);
+        result = answer_without_handler(entry);
 
     if (UNLIKELY(task->async_due))
         async_flush_task(task);

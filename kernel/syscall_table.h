@@ -9,14 +9,6 @@
 struct task;
 struct trace_line;
 
-enum syscall_state {
-    SYSCALL_NONE, // no such number
-    SYSCALL_FULL,
-    SYSCALL_PARTIAL,
-    SYSCALL_ENOSYS,
-    SYSCALL_ERRNO,
-};
-
 enum restart_class {
     RESTART_NO,
     RESTART_RESTART,
@@ -85,7 +77,6 @@ struct syscall_entry {
     int64_t (*run)(struct task *task, const uint64_t *x); // NULL when not implemented
     const struct syscall_arg *args;
     unsigned arg_count;
-    enum syscall_state state;
     enum restart_class restart;
     int error; // answered when run is NULL
     bool returns_address;

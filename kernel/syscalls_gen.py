@@ -19,7 +19,7 @@ ADDRESS = ["path", "str", "ptr"]
 SCALARS = INT32 + UINT32 + INT64 + UINT64 + ADDRESS
 SETS = {"enum": "int32_t", "flags": "uint32_t", "flags64": "uint64_t"}
 DIRECTIONS = ["in", "out", "io"]
-STATES = ["full", "partial", "enosys"]
+STATES = ["full", "partial"]
 RESTARTS = ["no", "restart", "nohand", "block", "eintr"]
 
 
@@ -203,10 +203,9 @@ def write_table(structs, sets, rows):
     for row in rows:
         run = "run_" + row.name if row.implemented() else "NULL"
         args = "args_" + row.name if row.args else "NULL"
-        error = "LINUX_" + row.error if row.error else "LINUX_ENOSYS"
-        out.append('    [%d] = {"%s", %s, %s, %d, SYSCALL_%s, RESTART_%s, %s, %s},' % (
-            row.number, row.name, run, args, len(row.args), row.state.upper(),
-            row.restart.upper(), error, "true" if row.returns_address else "false"))
+        error = "LINUX_" + row.error if row.error else "0"
+        out.append('    [%d] = {"%s", %s, %s, %d, RESTART_%s, %s, %s},' % (
+            row.number, row.name, run, args, len(row.args), row.restart.upper(), error, "true" if row.returns_address else "false"))
     return "\n".join(out + ["};", ""])
 
 
@@ -249,7 +248,7 @@ def write_doc(rows):
     words = {"no": "never", "restart": "restart with SA_RESTART", "nohand": "EINTR after a handler",
              "block": "restart block", "eintr": "EINTR"}
     for r in rows:
-        state = "-" + r.error if r.error else "not yet" if r.state == "enosys" else r.state
+        state = "-" + r.error if r.error else r.state
         out.append("| %d | %s(%s) | %s | %s | %s |" % (
             r.number, r.name, ", ".join(a.name for a in r.args), state, words[r.restart], r.note))
     return "\n".join(out) + "\n"

@@ -6,6 +6,8 @@
 #include "kernel/task.h"
 #include "platform/base/compiler.h"
 
+struct pid_choice;
+
 // Objects with one reference and nothing attached. NULL without memory.
 struct task *task_allocate(struct kernel *kernel);
 struct process *process_allocate(struct kernel *kernel);
@@ -14,8 +16,8 @@ void task_comm_set(struct task *task, const char *name); // 15 bytes of it
 
 // Enters a task that is the first of its process, or one more thread, into the tables: it gets its
 // number and becomes visible. tasklist is held; for a new process in a group, so is the group's
-// lock. Returns 0, -LINUX_EAGAIN, -LINUX_ENOMEM.
-NODISCARD int task_publish(struct task *task, struct pgrp *pgrp);
+// lock. Returns 0, -LINUX_EAGAIN, -LINUX_ENOMEM; -LINUX_EEXIST for a number of `choice`.
+NODISCARD int task_publish(struct task *task, struct pgrp *pgrp, const struct pid_choice *choice);
 
 // What the host thread of a task runs; the task's reference is consumed.
 void task_thread(struct task *task);

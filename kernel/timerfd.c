@@ -123,14 +123,14 @@ static size_t timerfd_fdinfo(struct file *file, char *buf, size_t size)
     struct timerfd *t = file->private;
     lock_acquire(&t->lock);
     struct linux_itimerspec v = value_of(t);
-    int n =
-        snprintf(buf, size,
-                 "clockid: %d\nticks: %llu\nsettime flags: 0%o\nit_value: (%lld, %lld)\n"
-                 "it_interval: (%lld, %lld)\n",
-                 t->clock, (unsigned long long)t->ticks, t->settime_flags, (long long)v.value.sec,
-                 (long long)v.value.nsec, (long long)v.interval.sec, (long long)v.interval.nsec);
+    const size_t n = (size_t)snprintf(
+        buf, size,
+        "clockid: %d\nticks: %llu\nsettime flags: 0%o\nit_value: (%lld, %lld)\n"
+        "it_interval: (%lld, %lld)\n",
+        t->clock, (unsigned long long)t->ticks, t->settime_flags, (long long)v.value.sec,
+        (long long)v.value.nsec, (long long)v.interval.sec, (long long)v.interval.nsec);
     lock_release(&t->lock);
-    return n > 0 ? (size_t)n : 0;
+    return n;
 }
 
 static void timerfd_release(struct file *file)

@@ -101,11 +101,6 @@ int user_zero(struct task *task, uaddr_t addr, size_t n)
     return copy(task, addr, NULL, NULL, n, false) == n ? 0 : -LINUX_EFAULT;
 }
 
-int user_read_nofault(struct task *task, uaddr_t addr, void *buf, size_t n)
-{
-    return copy(task, addr, buf, NULL, n, true) == n ? 0 : -LINUX_EFAULT;
-}
-
 int user_write_nofault(struct task *task, uaddr_t addr, const void *buf, size_t n)
 {
     return copy(task, addr, NULL, buf, n, true) == n ? 0 : -LINUX_EFAULT;
@@ -334,10 +329,13 @@ int user_iter_check(const struct iter *it, size_t n, bool write)
     if (it->ops != &user_iter_ops)
         return 0;
     struct iter ahead = *it;
+    size_t all = n;
     while (n > 0) {
         size_t room;
         uaddr_t addr = iter_address(&ahead, &room);
         size_t part = to_page_end(addr, n < room ? n : room);
+        if (part == all)
+            return 0; // one page: the transfer takes it whole, or finds out itself
         if (user_fault_in(it->task, addr, write))
             return -LINUX_EFAULT;
         iter_advance(&ahead, part);

@@ -2,7 +2,7 @@
 //
 // Each returns 0 or -LINUX_EFAULT and never crashes whatever the address. Pages are faulted in
 // through the caller's mm (so a copy may wait for I/O): no lock ranked at or above mm may be held;
-// the _nofault variants fail instead and are for use under such locks. Addresses may be tagged.
+// the _nofault variant fails instead and is for use under such locks. Addresses may be tagged.
 #ifndef KERNEL_USER_H
 #define KERNEL_USER_H
 
@@ -39,7 +39,6 @@ NODISCARD int user_path(struct task *task, uaddr_t addr, char **out);
 size_t user_read_partial(struct task *task, uaddr_t addr, void *buf, size_t n);
 size_t user_write_partial(struct task *task, uaddr_t addr, const void *buf, size_t n);
 
-NODISCARD int user_read_nofault(struct task *task, uaddr_t addr, void *buf, size_t n);
 NODISCARD int user_write_nofault(struct task *task, uaddr_t addr, const void *buf, size_t n);
 
 // Another address space (ptrace, process_vm_*, /proc/PID/mem). `force`: ignore page rights as

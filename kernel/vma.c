@@ -131,7 +131,7 @@ void vma_free(struct vma *v)
 // The inode whose contents the mapping can change, or NULL.
 static struct inode *changes(const struct vma *v)
 {
-    return v->flags & VMA_SHARED && v->file ? v->file->inode : NULL;
+    return v->flags & VMA_SHARED ? v->file->inode : NULL;
 }
 
 static void count(struct mm *mm, const struct vma *v, bool add)
@@ -248,7 +248,6 @@ struct vma *vma_split(struct mm *mm, struct vma *v, uint64_t at, bool use_reserv
     upper->flags = v->flags;
     upper->prot = v->prot;
     upper->max_prot = v->max_prot;
-    upper->name = v->name;
     upper->policy = v->policy;
     vma_resize(mm, v, v->start, at);
     vma_link(mm, upper);
@@ -257,20 +256,20 @@ struct vma *vma_split(struct mm *mm, struct vma *v, uint64_t at, bool use_reserv
 
 int vma_isolate(struct mm *mm, uint64_t start, uint64_t end)
 {
-    struct vma *v = vma_at(mm, start);
-    if (v && v->start < start && !vma_split(mm, v, start, false))
-        return -LINUX_ENOMEM;
-    v = vma_at(mm, end);
-    if (v && v->start < end && !vma_split(mm, v, end, false))
-        return -LINUX_ENOMEM;
+    const uint64_t at[2] = {start, end};
+    for (int i = 0; i < 2; i++) {
+        struct vma *v = vma_at(mm, at[i]);
+        if (v && v->start < at[i] &&
+            (mm->vma_count >= MM_MAP_COUNT_MAX || !vma_split(mm, v, at[i], false)))
+            return -LINUX_ENOMEM;
+    }
     return 0;
 }
 
 static bool continues(const struct vma *a, const struct vma *b)
 {
     return a->end == b->start && a->file == b->file && a->flags == b->flags && a->prot == b->prot &&
-           a->max_prot == b->max_prot && a->name == b->name && a->policy == b->policy &&
-           !(a->flags & VMA_GROWSDOWN) &&
+           a->max_prot == b->max_prot && a->policy == b->policy && !(a->flags & VMA_GROWSDOWN) &&
            (!a->file || a->page + (a->end - a->start) / PAGE_SIZE == b->page);
 }
 

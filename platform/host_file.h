@@ -45,6 +45,8 @@ NODISCARD int host_dup(int fd);
 
 NODISCARD int host_stat(int dirfd, const char *name, struct host_stat *out);
 NODISCARD int host_fstat(int fd, struct host_stat *out); // O_PATH descriptors too
+// host_stat of an object whose birth time is known, for hosts where that is asked for separately.
+NODISCARD int host_stat_born(int dirfd, const char *name, int64_t btime, struct host_stat *out);
 NODISCARD int host_mkdir(int dirfd, const char *name, uint32_t mode);
 NODISCARD int host_unlink(int dirfd, const char *name);
 NODISCARD int host_rmdir(int dirfd, const char *name);

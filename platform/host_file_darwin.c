@@ -43,6 +43,12 @@ int host_stat(int dirfd, const char *name, struct host_stat *out)
     return 0;
 }
 
+int host_stat_born(int dirfd, const char *name, int64_t btime, struct host_stat *out)
+{
+    (void)btime;
+    return host_stat(dirfd, name, out);
+}
+
 int host_fstat(int fd, struct host_stat *out)
 {
     struct stat s;

@@ -8,7 +8,7 @@
 #if defined(ISH_DEBUG)
 // Ranks this thread holds, in the order of acquisition. Thread-local and debug-only: the exception
 // that lets the order be checked without passing a context to every lock call.
-enum { HELD_MAX = 16 };
+enum { HELD_MAX = 24 };
 static _Thread_local const struct lock *held[HELD_MAX];
 static _Thread_local unsigned held_count;
 

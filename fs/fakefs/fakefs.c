@@ -19,6 +19,14 @@ struct fakefs {
     // Recorded objects of which no name is known any more (hard links): looked for at the end, so
     // that a copy of the root finds them. Guarded by host.names_lock.
     struct sparse_map homeless;
+    // Rows of objects that were removed, or that need none any more. The host may bring a name or
+    // a mode back as long as the change is not durable, and the row must be there then: it goes
+    // after that. Guarded by departed_lock.
+    struct lock departed_lock;
+    struct departed {
+        uint64_t ino, version;
+    } *departed;
+    size_t departed_count, departed_room;
 };
 
 static struct store *store_of(const struct host_fs *fs)
@@ -311,10 +319,41 @@ static int commit_row(struct host_node *node, uint64_t seq)
     return err;
 }
 
+// False when there is no room.
+static bool departed_add(struct fakefs *f, uint64_t ino, uint64_t version)
+{
+    enum { DEPARTED_MAX = 1 << 18 };
+    lock_acquire(&f->departed_lock);
+    if (f->departed_count == f->departed_room && f->departed_room < DEPARTED_MAX) {
+        size_t room = f->departed_room ? f->departed_room * 2 : 64;
+        struct departed *grown = realloc(f->departed, room * sizeof *grown);
+        if (grown) {
+            f->departed = grown;
+            f->departed_room = room;
+        }
+    }
+    bool fits = f->departed_count < f->departed_room;
+    if (fits)
+        f->departed[f->departed_count++] = (struct departed){ino, version};
+    lock_release(&f->departed_lock);
+    return fits;
+}
+
+// The object needs its row no longer, once the host has made durable what it says without.
+static int let_row_go(struct host_node *node, const struct host_meta *meta)
+{
+    uint64_t seq;
+    int err = put_row(node, meta, false, &seq);
+    if (!err)
+        err = commit_row(node, seq);
+    if (!err && !departed_add(fakefs_of(node->fs), node->ino, seq))
+        log_printf(node->fs->log, LOG_FS, "a row that is not needed stays");
+    return err;
+}
+
 static int fakefs_change(struct host_node *node, const struct host_meta *from,
                          const struct host_meta *to)
 {
-    struct store *store = store_of(node->fs);
     bool xattrs = has_xattrs(node);
     uint64_t seq = 0, recorded = atomic_load_explicit(&node->recorded, memory_order_relaxed);
     int err;
@@ -327,24 +366,41 @@ static int fakefs_change(struct host_node *node, const struct host_meta *from,
         return err ? err : set_host_bits(node, to->mode);
     }
     err = set_host_bits(node, to->mode);
-    if (err || !recorded)
-        return err;
-    err = store_delete(store, node->ino, recorded, &seq);
-    if (!err)
-        err = commit_row(node, seq);
-    if (!err)
-        atomic_store_explicit(&node->recorded, 0, memory_order_relaxed);
+    return err || !recorded ? err : let_row_go(node, to);
+}
+
+// Makes everything durable, and then lets the rows go of what was removed before.
+static int sync_all(struct fakefs *f)
+{
+    lock_acquire(&f->departed_lock);
+    struct departed *gone = f->departed;
+    size_t count = f->departed_count;
+    f->departed = NULL;
+    f->departed_count = f->departed_room = 0;
+    lock_release(&f->departed_lock);
+    int err = host_fs_sync(&f->host);
+    for (size_t i = 0; i < count; i++) {
+        uint64_t seq;
+        if (err ? !departed_add(f, gone[i].ino, gone[i].version)
+                : store_delete(f->store, gone[i].ino, gone[i].version, &seq) != 0)
+            log_printf(f->host.log, LOG_FS, "the row of a removed object stays");
+    }
+    free(gone);
     return err;
 }
 
 static void fakefs_removed(struct host_node *node)
 {
+    struct store *store = store_of(node->fs);
     uint64_t seq, recorded = atomic_load_explicit(&node->recorded, memory_order_relaxed);
     if (!recorded)
         return;
     // Nobody waits: a row without an object harms nothing, and whoever gets the number next makes
-    // sure it is gone.
-    if (store_delete(store_of(node->fs), node->ino, recorded, &seq))
+    // sure it is gone. But it is not for what has the name next, should the root be copied.
+    const struct db_hint nowhere = {NULL, 0, 0};
+    bool kept = departed_add(fakefs_of(node->fs), node->ino, recorded);
+    if (kept ? store_put_hint(store, node->ino, &nowhere, &seq)
+             : store_delete(store, node->ino, recorded, &seq))
         log_printf(node->fs->log, LOG_FS, "the row of a removed object stays");
 }
 
@@ -397,7 +453,7 @@ static void fakefs_times_set(struct host_node *node)
     atomic_store_explicit(&node->btime, st.btime, memory_order_relaxed);
     if (!atomic_load_explicit(&node->recorded, memory_order_relaxed))
         return;
-    struct inode *inode = node->inode;
+    struct inode *inode = &node->inode;
     lock_acquire(&inode->lock);
     const struct host_meta meta = {atomic_load(&inode->mode), atomic_load(&inode->uid),
                                    atomic_load(&inode->gid), inode->rdev};
@@ -425,7 +481,7 @@ static ssize_t fakefs_listxattr(struct host_node *node, char *buf, size_t size)
 
 static struct host_meta meta_of(struct host_node *node)
 {
-    struct inode *inode = node->inode;
+    struct inode *inode = &node->inode;
     return (struct host_meta){atomic_load(&inode->mode), atomic_load(&inode->uid),
                               atomic_load(&inode->gid), inode->rdev};
 }
@@ -468,13 +524,10 @@ static int fakefs_removexattr(struct host_node *node, const char *name)
         return err;
     // It was the last one: the row may not be needed any more.
     const struct host_meta meta = meta_of(node);
-    bool needed = needs_row(&meta);
-    err = needed ? put_row(node, &meta, false, &seq) : store_delete(store, node->ino, 0, &seq);
-    if (!err)
-        err = commit_row(node, seq);
-    if (!err && !needed)
-        atomic_store_explicit(&node->recorded, 0, memory_order_relaxed);
-    return err;
+    if (!needs_row(&meta))
+        return let_row_go(node, &meta);
+    err = put_row(node, &meta, false, &seq);
+    return err ? err : commit_row(node, seq);
 }
 
 static int fakefs_sync_store(struct host_fs *fs)
@@ -549,11 +602,15 @@ static void find_homes(struct fakefs *f)
 static void fakefs_destroy(struct super *s)
 {
     struct fakefs *f = fakefs_of(s->private);
+    if (f->departed_count > 0 && sync_all(f))
+        log_printf(f->host.log, LOG_FS, "the rows of removed objects stay");
     inode_put(s->root);
     if (f->store) {
         find_homes(f);
         store_destroy(f->store);
     }
+    free(f->departed);
+    lock_destroy(&f->departed_lock);
     hide_parts(s->vfs, &f->root, false);
     host_fs_free(&f->host);
     root_dir_close(&f->root);
@@ -567,7 +624,7 @@ static int fakefs_statfs(struct super *s, struct vfs_statfs *out)
 
 static int fakefs_sync(struct super *s)
 {
-    return host_fs_sync(s->private);
+    return sync_all(fakefs_of(s->private));
 }
 
 static const struct super_ops fakefs_super_ops = {
@@ -639,6 +696,7 @@ int fakefs_create(struct vfs *vfs, const char *root, const struct log *log,
     struct fakefs *f = calloc(1, sizeof *f);
     if (!f)
         return -LINUX_ENOMEM;
+    lock_init(&f->departed_lock, LOCK_RANK_DEPARTED);
     int err = root_dir_open(root, why, FAKEFS_WHY_MAX, &f->root);
     f->host.staging_fd = -1;
     struct super *s = err ? NULL : super_create(&fakefs_super_ops, vfs, &f->host);
@@ -646,6 +704,7 @@ int fakefs_create(struct vfs *vfs, const char *root, const struct log *log,
         s->flags |= SUPER_HANDLES;
     if (!s) {
         root_dir_close(&f->root);
+        lock_destroy(&f->departed_lock);
         free(f);
         return err ? err : -LINUX_ENOMEM;
     }

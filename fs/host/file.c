@@ -108,7 +108,7 @@ static ssize_t write_buffered(int fd, struct iter *it, uint64_t *pos, char *buf,
 
 static ssize_t write_at(struct file *file, int fd, struct iter *it, uint64_t *pos)
 {
-    if (atomic_load_explicit(&file->flags, memory_order_relaxed) & LINUX_O_APPEND) {
+    if (it->append || atomic_load_explicit(&file->flags, memory_order_relaxed) & LINUX_O_APPEND) {
         struct host_stat st;
         int err = host_fstat(fd, &st);
         if (err)
@@ -181,9 +181,9 @@ int host_truncate_node(struct host_node *node, uint64_t size)
     int err = host_fd_get(node, true, &h);
     if (err)
         return err;
-    gate_enter(&node->inode->write_gate);
+    gate_enter(&node->inode.write_gate);
     err = size > INT64_MAX ? -LINUX_EFBIG : host_pages_truncate(node, h->fd, size);
-    gate_leave(&node->inode->write_gate);
+    gate_leave(&node->inode.write_gate);
     host_attr_changed(node);
     host_fd_put(h);
     host_fd_close_idle(node);

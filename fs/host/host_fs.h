@@ -111,35 +111,36 @@ struct host_name {
     char name[];
 };
 
+// What stat looks at comes first.
 struct host_node {
+    struct inode inode; // first: they are one allocation
     struct host_fs *fs;
-    struct inode *inode;
     uint64_t dev, ino;
-    _Atomic int64_t btime;
     uint32_t host_type; // immutable: S_IF* of the host object
-    // Guarded by fs->table_lock.
-    struct list bucket_link;
     // Guarded by fs->node_lock.
-    struct list names; // ways to get there, at most HOST_NAMES_MAX
-    unsigned name_count;
-    uint32_t moves;       // changes of `names`
-    unsigned place_users; // places held
-    bool renaming;        // the host's names and `names` do not agree just now
-    char *target;         // symlink: its text, once read
-    bool target_read;     // and the host's access time of it says so
-    uint32_t host_mode;
     bool fresh;                // `attr` is what a lookup just saw
     bool linked;               // has, or once had, more than one name: `names` may not be all
     bool staged;               // its one host name is in the staging directory: the guest sees none
+    bool renaming;             // the host's names and `names` do not agree just now
     int dir_fd;                // directory: -1 when not open
     _Atomic unsigned dir_pins; // raised under the lock, lowered without
-    unsigned keep;             // holds: the descriptor is the only way left, or about to be
-    bool removed;              // and with the last close the metadata goes
-    struct list dir_link;
-    struct host_fd *fd; // others: open, or kept because no name is left
+    struct host_fd *fd;        // others: open, or kept because no name is left
+    struct list names;         // ways to get there, at most HOST_NAMES_MAX
+    unsigned name_count;
+    uint32_t moves;       // changes of `names`
+    unsigned place_users; // places held
+    unsigned keep;        // holds: the descriptor is the only way left, or about to be
     unsigned open_count;
+    uint32_t host_mode;
+    bool removed;     // and with the last close the metadata goes
+    bool target_read; // and the host's access time of it says so
+    char *target;     // symlink: its text, once read
+    struct list dir_link;
     struct host_stat attr;
+    // Guarded by fs->table_lock.
+    struct list bucket_link;
 
+    _Atomic int64_t btime;
     _Atomic(struct host_pages *) pages; // made when first needed
 
     // The policy's: something is recorded about the object. Changed under inode->lock or before
@@ -147,9 +148,9 @@ struct host_node {
     _Atomic uint64_t recorded;
 };
 
-static inline struct host_node *host_node_of(const struct inode *inode)
+static inline struct host_node *host_node_of(struct inode *inode)
 {
-    return inode->private;
+    return CONTAINER_OF(inode, struct host_node, inode);
 }
 
 // --- fs/host/node.c ------------------------------------------------------------------------------

@@ -59,7 +59,7 @@ void host_name_give(struct host_node *node, struct host_name *new)
     bool full = node->name_count >= HOST_NAMES_MAX;
     if (!full && !name_find(node, new->parent, new->name)) {
         if (new->parent)
-            inode_get(new->parent->inode);
+            inode_get(&new->parent->inode);
         list_add_tail(&node->names, &new->link);
         node->name_count++;
         node->moves++;
@@ -81,7 +81,7 @@ void host_name_remove(struct host_node *node, struct host_node *parent, const ch
     }
     lock_release(&fs->node_lock);
     if (n && n->parent)
-        inode_put(n->parent->inode);
+        inode_put(&n->parent->inode);
     free(n);
 }
 
@@ -99,7 +99,7 @@ int host_names_get(struct host_node *node, struct host_name_list *out)
             err = -LINUX_ENOMEM;
             break;
         }
-        inode_get(n->parent->inode);
+        inode_get(&n->parent->inode);
         out->parent[out->count] = n->parent;
         out->name[out->count++] = copy;
     }
@@ -110,7 +110,7 @@ int host_names_get(struct host_node *node, struct host_name_list *out)
 void host_names_done(struct host_name_list *names)
 {
     for (unsigned i = 0; i < names->count; i++) {
-        inode_put(names->parent[i]->inode);
+        inode_put(&names->parent[i]->inode);
         free(names->name[i]);
     }
 }
@@ -171,7 +171,7 @@ static struct host_node *table_find(struct host_fs *fs, const struct host_stat *
             continue;
         if (!same_object(node, st))
             list_remove(&node->bucket_link);
-        else if (inode_get_unless_gone(node->inode))
+        else if (inode_get_unless_gone(&node->inode))
             found = node;
         break;
     }
@@ -212,28 +212,23 @@ static const struct inode_ops *ops_of(uint32_t type)
 static struct host_node *node_create(struct host_fs *fs, const struct host_stat *st,
                                      const struct host_meta *meta, uint64_t recorded)
 {
-    struct host_node *node = calloc(1, sizeof *node);
     uint32_t type = meta->mode & LINUX_S_IFMT;
-    struct inode *inode = node ? inode_create(fs->super, ops_of(type), type, st->ino) : NULL;
-    if (!inode) {
-        free(node);
+    struct inode *inode =
+        inode_create_in(sizeof(struct host_node), fs->super, ops_of(type), type, st->ino);
+    if (!inode)
         return NULL;
-    }
-    inode->private = node;
     inode->rdev = meta->rdev;
     inode->cached_perm = fs->owned;
     atomic_init(&inode->mode, meta->mode);
     atomic_init(&inode->uid, meta->uid);
     atomic_init(&inode->gid, meta->gid);
-    *node = (struct host_node){
-        .fs = fs,
-        .inode = inode,
-        .dev = st->dev,
-        .ino = st->ino,
-        .host_type = st->mode & LINUX_S_IFMT,
-        .host_mode = st->mode,
-        .dir_fd = -1,
-    };
+    struct host_node *node = host_node_of(inode);
+    node->fs = fs;
+    node->dev = st->dev;
+    node->ino = st->ino;
+    node->host_type = st->mode & LINUX_S_IFMT;
+    node->host_mode = st->mode;
+    node->dir_fd = -1;
     atomic_init(&node->btime, st->btime);
     atomic_init(&node->recorded, recorded);
     list_init(&node->bucket_link);
@@ -255,7 +250,7 @@ static struct host_node *table_insert(struct host_fs *fs, struct host_node *new,
             continue;
         if (created) {
             list_remove(&node->bucket_link);
-        } else if (inode_get_unless_gone(node->inode)) {
+        } else if (inode_get_unless_gone(&node->inode)) {
             found = node;
             break;
         }
@@ -304,7 +299,7 @@ static int node_make(struct host_fs *fs, const struct host_stat *st, const struc
         return -LINUX_ENOMEM;
     *out = table_insert(fs, new, created);
     if (*out != new)
-        inode_put(new->inode);
+        inode_put(&new->inode);
     return 0;
 }
 
@@ -321,19 +316,19 @@ int host_node_get(struct host_fs *fs, const struct host_stat *st, const struct h
         struct host_meta now;
         uint64_t ignored;
         if (!fs->policy->load(fs, st, &now, &ignored)) {
-            atomic_store_explicit(&node->inode->mode, now.mode, memory_order_relaxed);
-            atomic_store_explicit(&node->inode->uid, now.uid, memory_order_relaxed);
-            atomic_store_explicit(&node->inode->gid, now.gid, memory_order_relaxed);
+            atomic_store_explicit(&node->inode.mode, now.mode, memory_order_relaxed);
+            atomic_store_explicit(&node->inode.uid, now.uid, memory_order_relaxed);
+            atomic_store_explicit(&node->inode.gid, now.gid, memory_order_relaxed);
         }
     }
     note_attr(node, st);
     if (name)
         err = host_name_add(node, parent, name);
     if (err) {
-        inode_put(node->inode);
+        inode_put(&node->inode);
         return err;
     }
-    *out = node->inode;
+    *out = &node->inode;
     return 0;
 }
 
@@ -349,7 +344,8 @@ static void drop_staged(struct host_node *node)
     host_place_done(&place);
 }
 
-// Ends a node nobody refers to; its names, which hold their parents, are left in `names`.
+// Ends a node nobody refers to, all but its memory; its names, which hold their parents, are left
+// in `names`.
 static void node_end(struct host_node *node, struct list *names)
 {
     struct host_fs *fs = node->fs;
@@ -374,7 +370,6 @@ static void node_end(struct host_node *node, struct list *names)
         host_pages_put(pages);
     list_splice_tail(names, &node->names);
     free(node->target);
-    free(node);
 }
 
 // A name may be the last to hold its parent, and that one's name the next: a loop, because trees
@@ -386,7 +381,7 @@ void host_node_evict(struct inode *inode)
     node_end(host_node_of(inode), &names);
     while (!list_empty(&names)) {
         struct host_name *n = list_first(&names, struct host_name, link);
-        struct inode *parent = n->parent ? n->parent->inode : NULL;
+        struct inode *parent = n->parent ? &n->parent->inode : NULL;
         list_remove(&n->link);
         free(n);
         if (parent && inode_unref(parent)) {

@@ -218,9 +218,9 @@ static struct host_pages *change_begin(struct host_node *node, uint64_t first, b
         return NULL;
     lock_acquire(&p->lock);
     p->limit = first;
-    atomic_fetch_add(&node->inode->page_epoch, 1);
+    atomic_fetch_add(&node->inode.page_epoch, 1);
     lock_release(&p->lock);
-    vfs_revoke(node->fs->vfs, node->inode, first, UINT64_MAX, truncated);
+    vfs_revoke(node->fs->vfs, &node->inode, first, UINT64_MAX, truncated);
     return p;
 }
 
@@ -229,7 +229,7 @@ static void change_end(struct host_node *node, struct host_pages *p)
     lock_acquire(&p->lock);
     p->limit = UINT64_MAX;
     // Once more: a page may have been judged by the old size.
-    atomic_fetch_add(&node->inode->page_epoch, 1);
+    atomic_fetch_add(&node->inode.page_epoch, 1);
     lock_release(&p->lock);
 }
 

@@ -75,9 +75,9 @@ static bool find_step(struct host_fs *fs, struct host_node *dir, struct dir_step
         const struct host_name *n = list_first(&node->names, struct host_name, link);
         if (n->parent->dir_fd >= 0) {
             out->node = node;
-            inode_get(node->inode);
+            inode_get(&node->inode);
             out->parent = n->parent;
-            inode_get(n->parent->inode);
+            inode_get(&n->parent->inode);
             out->parent_fd = n->parent->dir_fd;
             out->moves = node->moves;
             n->parent->dir_pins++;
@@ -140,7 +140,7 @@ static void step_done(struct host_node *node)
     if (!node)
         return;
     host_dir_done(node);
-    inode_put(node->inode);
+    inode_put(&node->inode);
 }
 
 // The lowest directory opened on the way down stays pinned until the next one is, so that every
@@ -164,7 +164,7 @@ int host_dir_pin(struct host_node *dir, int *fd)
         step_done(lowest);
         lowest = err ? NULL : step.node;
         if (err)
-            inode_put(step.node->inode);
+            inode_put(&step.node->inode);
         if (err && !moved)
             break;
         err = 0;
@@ -202,7 +202,7 @@ int host_place_find(struct host_node *node, struct host_place *out)
         out->node = node;
         out->parent = n->parent;
         if (n->parent)
-            inode_get(n->parent->inode);
+            inode_get(&n->parent->inode);
         memcpy(out->name, n->name, strlen(n->name) + 1);
     }
     lock_release(&fs->node_lock);
@@ -213,7 +213,7 @@ int host_place_find(struct host_node *node, struct host_place *out)
         return 0;
     int err = host_dir_pin(out->parent, &out->dir_fd);
     if (err) {
-        inode_put(out->parent->inode);
+        inode_put(&out->parent->inode);
         place_release(node);
     }
     return err;
@@ -223,7 +223,7 @@ void host_place_done(struct host_place *place)
 {
     if (place->parent) {
         host_dir_done(place->parent);
-        inode_put(place->parent->inode);
+        inode_put(&place->parent->inode);
     }
     place_release(place->node);
 }
@@ -492,7 +492,7 @@ static void prepare_question(struct host_node *node, struct question *q, struct 
         if (!n->parent || n->parent->dir_fd < 0)
             return;
         q->parent = n->parent;
-        inode_get(n->parent->inode);
+        inode_get(&n->parent->inode);
         n->parent->dir_pins++;
         q->dir_fd = n->parent->dir_fd;
         memcpy(q->name, n->name, strlen(n->name) + 1);
@@ -536,11 +536,12 @@ int host_node_stat(struct host_node *node, struct host_stat *out)
         host_dir_done(node);
         return err;
     case ASK_NAME:
-        err = host_stat(q.dir_fd, q.name, out);
+        err = host_stat_born(q.dir_fd, q.name,
+                             atomic_load_explicit(&node->btime, memory_order_relaxed), out);
         if (!err)
             err = check_answer(node, out);
         host_dir_done(q.parent);
-        inode_put(q.parent->inode);
+        inode_put(&q.parent->inode);
         return err ? ask_place(node, out) : 0;
     case ASK_PLACE:
         return ask_place(node, out);

@@ -121,7 +121,8 @@ static int check_protocol(int32_t type, int32_t *protocol)
 int inet_socket_create(struct task *task, int32_t family, int32_t type, int32_t protocol,
                        struct socket **out)
 {
-    if (protocol < 0 || protocol > 255)
+    enum { PROTOCOL_MAX = 262 }; // MPTCP's
+    if (protocol < 0 || protocol > PROTOCOL_MAX)
         return -LINUX_EINVAL;
     int err = check_protocol(type, &protocol);
     if (err)
@@ -465,6 +466,13 @@ static int inet_set_option(struct socket *s, int level, int name, const void *va
 
 static int inet_get_option(struct socket *s, int level, int name, void *value, uint32_t *len)
 {
+    static const int levels[] = {LINUX_SOL_SOCKET, LINUX_SOL_IP,  LINUX_SOL_IPV6,  LINUX_SOL_TCP,
+                                 LINUX_SOL_UDP,    LINUX_SOL_RAW, LINUX_SOL_ICMPV6};
+    bool known = false;
+    for (size_t i = 0; i < ARRAY_LEN(levels); i++)
+        known |= level == levels[i];
+    if (!known)
+        return -LINUX_EOPNOTSUPP;
     return host_socket_get_option(inet_of(s)->host_fd, level, name, value, len);
 }
 

@@ -357,6 +357,16 @@ static int answer_one(struct netlink_sock *n, const struct linux_nlmsghdr *reque
     return a->failed ? -LINUX_ENOBUFS : 0;
 }
 
+// What asks nothing is well received.
+static int acknowledge(const struct linux_nlmsghdr *request, bool capped, struct netlink_answer *a)
+{
+    a->request = request;
+    a->open = NULL;
+    a->multi = false;
+    put_status(a, 0, capped);
+    return a->failed ? -LINUX_ENOBUFS : 0;
+}
+
 // Every message of a datagram.
 static int answer_all(struct netlink_sock *n, const uint8_t *data, size_t len,
                       struct netlink_answer *a)
@@ -371,6 +381,8 @@ static int answer_all(struct netlink_sock *n, const uint8_t *data, size_t len,
             break;
         if (request->flags & LINUX_NLM_F_REQUEST && request->type >= LINUX_NLMSG_MIN)
             err = answer_one(n, request, strict, capped, a);
+        else if (request->flags & LINUX_NLM_F_ACK)
+            err = acknowledge(request, capped, a);
         size_t step = align4(request->len);
         at = step < len - at ? at + step : len;
     }

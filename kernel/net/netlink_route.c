@@ -91,6 +91,12 @@ static void put_address(struct netlink_answer *a, const struct host_network *net
     netlink_message_end(a);
 }
 
+// A family without a table of its own means all of them, as none does.
+static uint8_t known_family(uint8_t family)
+{
+    return family == LINUX_AF_INET || family == LINUX_AF_INET6 ? family : 0;
+}
+
 static int get_addresses(const struct linux_nlmsghdr *request, const struct host_network *net,
                          bool strict, struct netlink_answer *a)
 {
@@ -102,6 +108,7 @@ static int get_addresses(const struct linux_nlmsghdr *request, const struct host
         memcpy(&want, request + 1, sizeof want);
     else if (request->len > sizeof *request)
         memcpy(&want, request + 1, 1); // the family alone, as old programs send
+    want.family = known_family(want.family);
     if (strict && want.index && !host_network_find(net, want.index))
         return -LINUX_ENODEV;
     for (size_t f = 0; f < ARRAY_LEN(families); f++)
@@ -124,6 +131,7 @@ static int get_routes(const struct linux_nlmsghdr *request, const struct host_ne
         return -LINUX_EOPNOTSUPP;
     if (request->len > sizeof *request)
         memcpy(&want, request + 1, 1);
+    want.family = known_family(want.family);
     for (size_t i = 0; i < net->route_count; i++) {
         const struct host_route *r = &net->routes[i];
         const struct linux_rtmsg msg = {
@@ -157,6 +165,10 @@ int netlink_route_answer(const struct linux_nlmsghdr *request, bool strict,
     struct host_network net;
     if (request->type > LINUX_RTM_MAX)
         return -LINUX_EOPNOTSUPP;
+    if (request->len == sizeof *request) { // as if it were not there
+        a->multi = false;
+        return 0;
+    }
     if ((request->type & KIND_MASK) != KIND_GET)
         return -LINUX_EPERM;
     if (request->type == LINUX_RTM_GETNEIGH)

@@ -21,13 +21,15 @@ static size_t cmsg_align(size_t n)
 
 static int add_rights(struct message *m, const uint8_t *data, size_t len)
 {
+    size_t count = len / sizeof(int32_t);
+    if (!count)
+        return 0;
     if (!m->rights) {
         m->rights = malloc(sizeof *m->rights);
         if (!m->rights)
             return -LINUX_ENOMEM;
         m->rights->count = 0;
     }
-    size_t count = len / sizeof(int32_t);
     if (count > LINUX_SCM_MAX_FD - m->rights->count)
         return -LINUX_EINVAL;
     for (size_t i = 0; i < count; i++) {
@@ -58,6 +60,8 @@ static int add_creds(struct message *m, const uint8_t *data, size_t len)
                cred_capable(c, LINUX_CAP_SETUID);
     bool gid = u.gid == c->gid || u.gid == c->egid || u.gid == c->sgid ||
                cred_capable(c, LINUX_CAP_SETGID);
+    if (u.uid == UINT32_MAX || u.gid == UINT32_MAX)
+        return -LINUX_EINVAL;
     if (!pid || !uid || !gid)
         return -LINUX_EPERM;
     struct task *named = u.pid == m->task->tgid ? NULL : task_find(m->task->kernel, u.pid);

@@ -205,7 +205,7 @@ int socket_file_create(struct kernel *kernel, const struct cred *cred, uint32_t 
     return err;
 }
 
-void socket_file_fill(struct file *file, struct socket *s)
+void socket_attach(struct file *file, struct socket *s)
 {
     file->private = s;
     atomic_store_explicit(&s->file, file, memory_order_release);
@@ -217,6 +217,6 @@ int socket_open(struct socket *s, const struct cred *cred, uint32_t flags, struc
     if (err)
         s->ops->close(s);
     else
-        socket_file_fill(*out, s);
+        socket_attach(*out, s);
     return err;
 }

@@ -95,7 +95,8 @@ struct socket {
     uint64_t send_timeout_ns, receive_timeout_ns; // 0: none
     int32_t receive_low;
     struct linux_linger linger;
-    bool reuse_addr, reuse_port, keepalive, broadcast, oob_inline, pass_cred, dont_route, no_check;
+    bool reuse_addr, reuse_port, keepalive, broadcast, oob_inline, pass_cred, dont_route, no_check,
+        debug;
     bool timestamp, timestamp_ns;
     int32_t priority, mark;
     int32_t error; // SO_ERROR, positive
@@ -108,11 +109,10 @@ void socket_init(struct socket *s, const struct socket_ops *ops, struct kernel *
                  int32_t family, int32_t type, int32_t protocol);
 void socket_done(struct socket *s); // the reverse; frees nothing
 
-// A file for a socket that is yet to be, and giving it that (consuming its reference). flags:
-// LINUX_O_NONBLOCK.
+// A file for a socket that is yet to be, which socket_attach gives it. flags: LINUX_O_NONBLOCK.
 NODISCARD int socket_file_create(struct kernel *kernel, const struct cred *cred, uint32_t flags,
                                  struct file **out);
-void socket_file_fill(struct file *file, struct socket *s);
+void socket_attach(struct file *file, struct socket *s); // takes over the reference
 // Puts a socket (consuming its reference, also on failure) into a file. flags: LINUX_O_NONBLOCK.
 NODISCARD int socket_open(struct socket *s, const struct cred *cred, uint32_t flags,
                           struct file **out);

@@ -197,7 +197,7 @@ static int accept_file(struct task *task, const struct sock_ref *ref, uint32_t f
         file_put(file);
         return err;
     }
-    socket_file_fill(file, s);
+    socket_attach(file, s);
     *out = file;
     return 0;
 }

@@ -79,7 +79,7 @@ static int get_iov(struct task *task, const struct linux_msghdr *h, struct iter 
 
 static int get_control(struct task *task, const struct linux_msghdr *h, struct message *m)
 {
-    if (!h->controllen || !h->control)
+    if (!h->controllen)
         return 0;
     if (h->controllen > CONTROL_MAX)
         return -LINUX_ENOBUFS;

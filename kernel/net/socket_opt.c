@@ -57,7 +57,7 @@ static int set_timeout(struct socket *s, const void *value, uint32_t len, bool s
     uint64_t ns = 0;
     if (tv.sec < 0)
         ns = 1; // a negative limit is over at once
-    else if (tv.sec < INT32_MAX)
+    else if ((uint64_t)tv.sec < INT64_MAX / NSEC_PER_SEC)
         ns = (uint64_t)tv.sec * NSEC_PER_SEC + (uint64_t)tv.usec * 1000;
     *(send ? &s->send_timeout_ns : &s->receive_timeout_ns) = ns;
     return 0;
@@ -104,7 +104,10 @@ static int set_number(struct socket *s, struct task *task, int32_t name, int32_t
         s->receive_low = n < 0 ? INT32_MAX : n ? n : 1;
         return 0;
     case LINUX_SO_DEBUG:
-        return n && !admin ? -LINUX_EACCES : 0;
+        if (n && !admin)
+            return -LINUX_EACCES;
+        s->debug = n != 0;
+        return 0;
     default:
         return -LINUX_ENOPROTOOPT;
     }
@@ -113,6 +116,9 @@ static int set_number(struct socket *s, struct task *task, int32_t name, int32_t
 static int set_common(struct socket *s, struct task *task, int32_t name, const void *value,
                       uint32_t len)
 {
+    int32_t n;
+    if (len < sizeof n)
+        return -LINUX_EINVAL;
     switch (name) {
     case LINUX_SO_RCVTIMEO:
     case LINUX_SO_RCVTIMEO_NEW:
@@ -131,9 +137,6 @@ static int set_common(struct socket *s, struct task *task, int32_t name, const v
     default:
         break;
     }
-    int32_t n;
-    if (len < sizeof n)
-        return -LINUX_EINVAL;
     memcpy(&n, value, sizeof n);
     bool *flag = flag_of(s, name);
     if (flag) {
@@ -174,9 +177,12 @@ int64_t sys_setsockopt(struct task *task, int32_t fd, int32_t level, int32_t opt
         return err;
     uint32_t len = (uint32_t)optlen < SOCKET_OPTION_MAX ? (uint32_t)optlen : SOCKET_OPTION_MAX;
     void *value = calloc(1, len + 1);
-    err = value ? user_read(task, optval, value, len) : -LINUX_ENOMEM;
-    if (!err)
-        err = set_option(task, ref.socket, level, optname, value, len);
+    // What an option does not take need not be there.
+    size_t got = value ? user_read_partial(task, optval, value, len) : 0;
+    err =
+        value ? set_option(task, ref.socket, level, optname, value, (uint32_t)got) : -LINUX_ENOMEM;
+    if (err == -LINUX_EINVAL && got < len && len >= sizeof(int32_t))
+        err = -LINUX_EFAULT;
     free(value);
     file_put(ref.file);
     return err;
@@ -235,7 +241,7 @@ static int get_number(struct socket *s, int32_t name, int32_t *n)
         *n = 1;
         return 0;
     case LINUX_SO_DEBUG:
-        *n = 0;
+        *n = s->debug;
         return 0;
     default:
         break;

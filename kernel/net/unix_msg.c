@@ -388,16 +388,30 @@ static int deliver_wait(struct unix_sock *u, struct unix_sock *to, struct unix_m
     return err;
 }
 
-// The peer of a datagram socket closed: there is none any more.
+// The peer of a datagram socket closed: there is none any more, and what it sent is not read.
 static void forget_peer(struct unix_sock *u, struct unix_sock *peer)
 {
+    struct list unread;
+    list_init(&unread);
+    gate_enter(&u->io_gate);
     lock_acquire(&u->base.lock);
     bool is_peer = u->peer == peer;
     if (is_peer) {
         u->peer = NULL;
         u->connected = false;
+        while (!list_empty(&u->inbox)) {
+            struct unix_message *msg = list_first(&u->inbox, struct unix_message, node);
+            unix_message_remove(u, msg);
+            list_add_tail(&unread, &msg->node);
+        }
     }
     lock_release(&u->base.lock);
+    gate_leave(&u->io_gate);
+    while (!list_empty(&unread)) {
+        struct unix_message *msg = list_first(&unread, struct unix_message, node);
+        list_remove(&msg->node);
+        unix_message_free(msg);
+    }
     if (is_peer)
         unix_put(peer);
 }
@@ -439,20 +453,21 @@ ssize_t unix_dgram_send(struct socket *s, struct message *m)
 }
 
 // The next message, or why there is none. 0 without a message: the end.
-static int next_packet(struct unix_sock *u, struct unix_message **out)
+static int next_packet(struct unix_sock *u, bool nonblock, struct unix_message **out)
 {
     lock_acquire(&u->base.lock);
+    bool packet = u->base.type == LINUX_SOCK_SEQPACKET;
     int err = 0;
     *out = NULL;
-    if (u->base.type == LINUX_SOCK_SEQPACKET && !u->connected) {
+    if (packet && !u->connected) {
         err = -LINUX_ENOTCONN;
     } else if (u->base.error) {
         err = -u->base.error;
         u->base.error = 0;
     } else if (u->inbox_count) {
         *out = list_first(&u->inbox, struct unix_message, node);
-    } else if (!u->shut_receive) {
-        err = -LINUX_EAGAIN;
+    } else if (!u->shut_receive || (nonblock && !packet)) {
+        err = -LINUX_EAGAIN; // a datagram socket tells the end to those who wait alone
     }
     lock_release(&u->base.lock);
     return err;
@@ -463,7 +478,7 @@ static ssize_t take_packet(struct unix_sock *u, struct message *m)
 {
     bool peek = m->flags & LINUX_MSG_PEEK;
     struct unix_message *msg;
-    int err = next_packet(u, &msg);
+    int err = next_packet(u, m->nonblock, &msg);
     if (err || !msg)
         return err;
     size_t n = msg->len < m->it->left ? msg->len : m->it->left;

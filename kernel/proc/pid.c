@@ -193,9 +193,12 @@ static int store_oom_score_adj(const struct proc_node *node, struct task *writer
     (void)n;
     enum { ADJ_MAX = 1000 };
     char *end;
-    long value = strtol(text, &end, 10);
-    end += strspn(end, " \n");
-    if (end == text || *end || value < -ADJ_MAX || value > ADJ_MAX)
+    long value = strtol(text, &end, 0);
+    if (end == text || end[strspn(end, " \n")])
+        return -LINUX_EINVAL;
+    if (value != (int32_t)value)
+        return -LINUX_ERANGE;
+    if (value < -ADJ_MAX || value > ADJ_MAX)
         return -LINUX_EINVAL;
     struct task *task = proc_task_get(node);
     if (!task)
@@ -228,8 +231,7 @@ static int store_coredump_filter(const struct proc_node *node, struct task *writ
     (void)n;
     char *end;
     unsigned long value = strtoul(text, &end, 0);
-    end += strspn(end, " \n");
-    if (end == text || *end)
+    if (end == text || end[strspn(end, " \n")])
         return -LINUX_EINVAL;
     struct task *task = proc_task_get(node);
     if (!task)
@@ -385,6 +387,10 @@ static bool next_thread(const struct proc_node *dir, int64_t *key, char name[PRO
          .mode = LINUX_S_IFREG | 0644,                                                             \
          .show_task = show_oom_score_adj,                                                          \
          .store = store_oom_score_adj},                                                            \
+        {.name = "pagemap",                                                                        \
+         .mode = LINUX_S_IFREG | 0400,                                                             \
+         .needs_access = true,                                                                     \
+         .file_ops = &proc_pagemap_file_ops},                                                      \
         PRIVATE_FILE("personality", 0400, show_personality),                                       \
         MAGIC_LINK("root", read_root, follow_root),                                                \
         PROC_TASK_FILE("schedstat", 0444, show_schedstat),                                         \

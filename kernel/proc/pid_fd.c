@@ -68,13 +68,12 @@ static uint32_t fd_mode(const struct proc_node *node)
 {
     bool cloexec;
     struct file *file = node_file(node, node->number, &cloexec);
-    uint32_t mode = LINUX_S_IFLNK | 0100;
+    uint32_t mode = LINUX_S_IFLNK;
     if (file) {
-        bool path_only = file_flags(file) & LINUX_O_PATH;
-        if (file_is_readable(file) || path_only)
-            mode |= 0400;
-        if (file_is_writable(file) || path_only)
-            mode |= 0200;
+        if (file_is_readable(file))
+            mode |= 0500;
+        if (file_is_writable(file))
+            mode |= 0300;
         file_put(file);
     }
     return mode;

@@ -112,11 +112,11 @@ static int proc_getattr(struct inode *inode, struct vfs_stat *out)
         .ctime = private->time,
         .btime = INT64_MIN,
     };
-    if (!node->tid)
-        return 0;
-    struct task *task = proc_task_get(node);
+    if (node->entry->live_mode) // a descriptor's
+        out->size = 64;
+    struct task *task = node->tid ? proc_task_get(node) : NULL;
     if (!task)
-        return -LINUX_ENOENT;
+        return 0;
     // What belongs to a process that changed its identity is root's, but for the directory itself.
     bool own = node->entry->mode == (LINUX_S_IFDIR | 0555) || task_is_dumpable(task);
     const struct cred *cred = own ? task_cred_get(task) : NULL;
@@ -245,11 +245,14 @@ static int proc_readdir(struct file *file, uint64_t *pos, struct dir_sink *sink)
     return 0;
 }
 
+// It has no size, so its end is where it begins.
 static int64_t proc_seek_dir(struct file *file, int64_t offset, unsigned whence)
 {
+    if (whence == LINUX_SEEK_DATA || whence == LINUX_SEEK_HOLE)
+        return -LINUX_ENXIO;
     if (whence == LINUX_SEEK_CUR)
         offset += (int64_t)file->pos;
-    else if (whence != LINUX_SEEK_SET)
+    else if (whence != LINUX_SEEK_SET && whence != LINUX_SEEK_END)
         return -LINUX_EINVAL;
     if (offset < 0)
         return -LINUX_EINVAL;
@@ -375,7 +378,7 @@ static ssize_t proc_text_write(struct file *file, struct iter *it, uint64_t *pos
     enum { WRITE_MAX = 4095 };
     const struct proc_node *node = proc_node_of(file->inode);
     if (!node->entry->store)
-        return -LINUX_EINVAL;
+        return node->tid ? -LINUX_EINVAL : -LINUX_EIO;
     size_t n = it->left < WRITE_MAX ? it->left : (size_t)WRITE_MAX;
     char text[WRITE_MAX + 1];
     int err = iter_get(it, text, n);

@@ -49,10 +49,23 @@ static int show_zero(struct proc_text *t, const struct proc_node *node, struct t
     return 0;
 }
 
+static int show_all_mask(struct proc_text *t, const struct proc_node *node, struct task *reader)
+{
+    (void)reader;
+    unsigned count = node->kernel->cpu_count;
+    proc_printf(t, "%llx\n", count < 64 ? (1ull << count) - 1 : ~0ull);
+    return 0;
+}
+
+// One package of cores with one thread each.
 static const struct proc_entry topology_dir[] = {
+    PROC_FILE("core_cpus", 0444, show_own_mask),
+    PROC_FILE("core_cpus_list", 0444, show_own_cpu),
     PROC_FILE("core_id", 0444, show_own_cpu),
-    PROC_FILE("core_siblings", 0444, show_own_mask),
-    PROC_FILE("core_siblings_list", 0444, show_own_cpu),
+    PROC_FILE("core_siblings", 0444, show_all_mask),
+    PROC_FILE("core_siblings_list", 0444, show_cpu_range),
+    PROC_FILE("package_cpus", 0444, show_all_mask),
+    PROC_FILE("package_cpus_list", 0444, show_cpu_range),
     PROC_FILE("physical_package_id", 0444, show_zero),
     PROC_FILE("thread_siblings", 0444, show_own_mask),
     PROC_FILE("thread_siblings_list", 0444, show_own_cpu),
@@ -90,10 +103,28 @@ static bool next_cpu(const struct proc_node *dir, int64_t *key, char name[PROC_N
     return true;
 }
 
+static int show_no_smt(struct proc_text *t, const struct proc_node *node, struct task *reader)
+{
+    (void)node, (void)reader;
+    proc_printf(t, "notsupported\n");
+    return 0;
+}
+
+static const struct proc_entry smt_dir[] = {
+    PROC_FILE("active", 0444, show_zero),
+    PROC_FILE("control", 0444, show_no_smt),
+    END,
+};
+
 static const struct proc_entry cpus_children[] = {
-    PROC_FILE("kernel_max", 0444, show_highest_cpu), PROC_FILE("offline", 0444, proc_show_newline),
-    PROC_FILE("online", 0444, show_cpu_range),       PROC_FILE("possible", 0444, show_cpu_range),
-    PROC_FILE("present", 0444, show_cpu_range),      END,
+    PROC_FILE("isolated", 0444, proc_show_newline),
+    PROC_FILE("kernel_max", 0444, show_highest_cpu),
+    PROC_FILE("offline", 0444, proc_show_newline),
+    PROC_FILE("online", 0444, show_cpu_range),
+    PROC_FILE("possible", 0444, show_cpu_range),
+    PROC_FILE("present", 0444, show_cpu_range),
+    PROC_DIR("smt", 0555, smt_dir),
+    END,
 };
 
 // --- Nodes: one, with all memory and every processor ---------------------------------------------
@@ -115,14 +146,6 @@ static int show_distance(struct proc_text *t, const struct proc_node *node, stru
 {
     (void)node, (void)reader;
     proc_printf(t, "10\n");
-    return 0;
-}
-
-static int show_all_mask(struct proc_text *t, const struct proc_node *node, struct task *reader)
-{
-    (void)reader;
-    unsigned count = node->kernel->cpu_count;
-    proc_printf(t, "%llx\n", count < 64 ? (1ull << count) - 1 : ~0ull);
     return 0;
 }
 

@@ -28,6 +28,13 @@ static inline void byte_queue_clear(struct byte_queue *q)
     q->tail = q->head;
 }
 
+// Drops the newest bytes, so that `keep` are left.
+static inline void byte_queue_shorten(struct byte_queue *q, size_t keep)
+{
+    if (byte_queue_used(q) > keep)
+        q->head = q->tail + (uint32_t)keep;
+}
+
 // Appends what fits; returns how much that is.
 static inline size_t byte_queue_put(struct byte_queue *q, const uint8_t *bytes, size_t n)
 {

@@ -36,6 +36,7 @@ static void master_near_closed(struct tty *tty)
 static const struct tty_far master_far = {
     .output = master_output,
     .near_closed = master_near_closed,
+    .buffer = 4096, // a line discipline's, as the master has one in Linux
 };
 
 // --- Transfers -----------------------------------------------------------------------------------
@@ -116,8 +117,10 @@ static ssize_t master_write(struct file *file, struct iter *it, uint64_t *pos)
         uint8_t bytes[2048];
         size_t want = it->left < sizeof bytes ? it->left : sizeof bytes;
         size_t n = it->ops->copy_in(it, bytes, want), done = 0;
-        if (n < want)
+        if (n < want) { // nothing of this piece
             err = -LINUX_EFAULT;
+            break;
+        }
         tty_lock(tty);
         for (;;) {
             size_t put = tty->far_held ? 0 : byte_queue_put(&tty->typed, bytes + done, n - done);
@@ -169,6 +172,11 @@ static int64_t open_peer(struct tty *tty, struct task *task, uint64_t flags)
     char name[32];
     snprintf(name, sizeof name, "/dev/pts/%u", tty->index);
     struct file *file;
+    tty_lock(tty);
+    bool exclusive = tty->exclusive;
+    lock_release(&tty->lock);
+    if (exclusive && !task_capable(task, LINUX_CAP_SYS_ADMIN))
+        return -LINUX_EBUSY;
     bool noctty = flags & LINUX_O_NOCTTY;
     struct inode *inode = devpts_inode_get(tty);
     if (!inode)

@@ -137,7 +137,7 @@ void tty_wake_writers(struct tty *tty)
 
 void tty_flush_output(struct tty *tty)
 {
-    byte_queue_clear(&tty->output);
+    byte_queue_shorten(&tty->output, tty->far->buffer);
     tty_note_packet(tty, LINUX_TIOCPKT_FLUSHWRITE, 0);
     tty_wake_writers(tty);
 }

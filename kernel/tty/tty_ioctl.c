@@ -94,12 +94,11 @@ static bool usual_flow(const struct linux_termios2 *tio)
 static void note_mode_packet(struct tty *tty, const struct linux_termios2 *old,
                              const struct linux_termios2 *now)
 {
-    bool extproc = (old->c_lflag | now->c_lflag) & LINUX_EXTPROC;
-    if (usual_flow(old) == usual_flow(now) && !extproc)
-        return;
-    uint8_t flow = usual_flow(now) ? LINUX_TIOCPKT_DOSTOP : LINUX_TIOCPKT_NOSTOP;
-    tty_note_packet(tty, extproc ? flow | LINUX_TIOCPKT_IOCTL : flow,
-                    LINUX_TIOCPKT_DOSTOP | LINUX_TIOCPKT_NOSTOP);
+    if ((old->c_lflag | now->c_lflag) & LINUX_EXTPROC)
+        tty_note_packet(tty, LINUX_TIOCPKT_IOCTL, 0);
+    if (usual_flow(old) != usual_flow(now))
+        tty_note_packet(tty, usual_flow(now) ? LINUX_TIOCPKT_DOSTOP : LINUX_TIOCPKT_NOSTOP,
+                        LINUX_TIOCPKT_DOSTOP | LINUX_TIOCPKT_NOSTOP);
 }
 
 static uint32_t unless_locked(uint32_t locked, uint32_t old, uint32_t asked)
@@ -313,7 +312,7 @@ static int flow(struct tty *tty, struct task *task, uint64_t arg, bool near)
 // --- The rest ------------------------------------------------------------------------------------
 
 // As with the sysctl dev.tty.legacy_tiocsti off: only for CAP_SYS_ADMIN.
-static int inject(struct tty *tty, struct task *task, uint64_t arg)
+static int inject(struct tty *tty, struct task *task, uint64_t arg, bool near)
 {
     uint8_t c;
     if (!task_capable(task, LINUX_CAP_SYS_ADMIN))
@@ -322,8 +321,12 @@ static int inject(struct tty *tty, struct task *task, uint64_t arg)
         return -LINUX_EFAULT;
     struct tty_due due = {0};
     tty_lock(tty);
-    byte_queue_put(&tty->typed, &c, 1);
-    tty_take_typed(tty, &due);
+    if (near) {
+        byte_queue_put(&tty->typed, &c, 1);
+        tty_take_typed(tty, &due);
+    } else {
+        due.output = byte_queue_put(&tty->output, &c, 1); // what a master reads
+    }
     tty_unlock(tty, &due);
     return 0;
 }
@@ -363,7 +366,21 @@ static int discipline_ioctl(struct tty *tty, struct task *task, uint32_t cmd, ui
     return err ? err : number ? -LINUX_EINVAL : 0;
 }
 
-static int64_t other_ioctl(struct tty *tty, struct task *task, uint32_t cmd, uint64_t arg)
+// A flag that is kept and means nothing: there is no carrier to watch.
+static int set_carrier(struct tty *tty, struct task *task, uint64_t arg)
+{
+    int32_t on;
+    if (user_get(task, arg, &on))
+        return -LINUX_EFAULT;
+    tty_lock(tty);
+    struct linux_termios2 *tio = &tty->ldisc.termios;
+    tio->c_cflag = (tio->c_cflag & ~LINUX_CLOCAL) | (on ? LINUX_CLOCAL : 0);
+    lock_release(&tty->lock);
+    return 0;
+}
+
+static int64_t other_ioctl(struct tty *tty, struct task *task, uint32_t cmd, uint64_t arg,
+                           bool near)
 {
     switch (cmd) {
     case LINUX_TCSBRK: // no line to break; output is with the far end already
@@ -374,7 +391,7 @@ static int64_t other_ioctl(struct tty *tty, struct task *task, uint32_t cmd, uin
     case LINUX_TIOCOUTQ:
         return put_int(task, arg, 0);
     case LINUX_TIOCSTI:
-        return inject(tty, task, arg);
+        return inject(tty, task, arg, near);
     case LINUX_TIOCGDEV:
         return put_int(task, arg, (int32_t)vfs_makedev(LINUX_UNIX98_PTY_SLAVE_MAJOR, tty->index));
     case LINUX_TIOCVHANGUP:
@@ -382,8 +399,10 @@ static int64_t other_ioctl(struct tty *tty, struct task *task, uint32_t cmd, uin
             return -LINUX_EPERM;
         tty_hangup(tty);
         return 0;
-    case LINUX_TIOCGSOFTCAR: // CLOCAL: there is no carrier to watch
-        return put_int(task, arg, 0);
+    case LINUX_TIOCGSOFTCAR:
+        return put_int(task, arg, current_modes(tty).c_cflag & LINUX_CLOCAL ? 1 : 0);
+    case LINUX_TIOCSSOFTCAR:
+        return set_carrier(tty, task, arg);
     default:
         return -LINUX_ENOTTY;
     }
@@ -417,7 +436,7 @@ int64_t tty_common_ioctl(struct tty *tty, struct file *file, struct task *task, 
         return discipline_ioctl(tty, task, cmd, arg);
     default: {
         int64_t result = modes_ioctl(tty, task, cmd, arg);
-        return result == -LINUX_ENOTTY ? other_ioctl(tty, task, cmd, arg) : result;
+        return result == -LINUX_ENOTTY ? other_ioctl(tty, task, cmd, arg, near) : result;
     }
     }
 }

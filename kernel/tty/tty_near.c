@@ -41,10 +41,10 @@ int tty_near_open(struct tty *tty, struct file *file, struct task *task, bool no
     struct tty_file *f = file->private;
     bool admin = !task || task_capable(task, LINUX_CAP_SYS_ADMIN);
     tty_lock(tty);
-    if (tty->locked || !tty->far_open)
-        err = -LINUX_EIO;
-    else if (tty->exclusive && !admin)
+    if (tty->exclusive && !admin)
         err = -LINUX_EBUSY;
+    else if (tty->locked || !tty->far_open)
+        err = -LINUX_EIO;
     if (!err) {
         f->hangups = tty->hangups;
         tty->opens++;
@@ -298,10 +298,10 @@ static ssize_t near_write(struct file *file, struct iter *it, uint64_t *pos)
         tty_unlock(tty, &due);
         size_t n = it->ops->copy_in(it, bytes, want);
         tty_lock(tty);
-        size_t written = write_piece(file, it, bytes, n, &w, &due, &err);
-        total += written;
-        if (!err && n < want)
-            err = -LINUX_EFAULT;
+        if (n < want)
+            err = -LINUX_EFAULT; // nothing of this piece
+        else
+            total += write_piece(file, it, bytes, n, &w, &due, &err);
         if (!err && it->left && it->task && task_signal_pending(it->task))
             err = -ERESTARTSYS;
     }

@@ -23,6 +23,7 @@ struct tty_far {
     void (*input_room)(struct tty *tty);  // typed bytes are taken again (far_refused was set)
     void (*attention)(struct tty *tty);   // somebody waits for input or sets modes: told once
     void (*destroy)(struct tty *tty);     // the terminal is freed
+    size_t buffer; // output that is the far end's already, though not taken: no flush finds it
 };
 
 struct tty {

@@ -95,6 +95,7 @@ enum { LINUX_VDISABLE = 0 };
 #define LINUX_CREAD   0x0080u
 #define LINUX_PARENB  0x0100u
 #define LINUX_HUPCL   0x0400u
+#define LINUX_CLOCAL  04000u
 #define LINUX_CIBAUD  0x100f0000u
 enum { LINUX_IBSHIFT = 16 };
 

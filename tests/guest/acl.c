@@ -1,9 +1,11 @@
 // Access control lists: what is taken for one, whom they let in, what chmod and new objects make of
-// them; whiteouts; leases; file capabilities.  acl [DIR]: works in a directory of its own in DIR.
+// them; whiteouts; namespaces; file capabilities.  acl [DIR]: works in a directory of its own in
+// DIR.
 #include "probe.h"
 #include "work_dir.h"
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <sched.h>
 #include <stdint.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -211,7 +213,7 @@ static void inheritance(void)
     umask(022);
 }
 
-// --- Whiteouts, leases ---------------------------------------------------------------------------
+// --- Whiteouts -----------------------------------------------------------------------------------
 
 static void show_device(const char *name, const char *path)
 {
@@ -369,6 +371,52 @@ static void capabilities(void)
     show_call("... leaves", getxattr("copy", "security.capability", NULL, 0));
 }
 
+// A namespace has names of its own for the users of a list.
+static void write_file(const char *name, const char *text)
+{
+    int fd = open(name, O_WRONLY);
+    if (fd < 0 || write(fd, text, strlen(text)) < 0)
+        SHOW(name, "%s", strerrorname_np(errno));
+    close(fd);
+}
+
+static void in_namespace(void)
+{
+    int up[2], down[2];
+    char name[64];
+    pipe(up);
+    pipe(down);
+    make("mapped", 0644);
+    SET("mapped", ACCESS, {U, 6, NOBODY}, {USER, 6, 1005}, {USER, 4, 1500}, {G, 4, NOBODY},
+        {GROUP, 6, 2007}, {MASK, 6, NOBODY}, {O, 0, NOBODY});
+    pid_t child = fork();
+    if (child == 0) {
+        if (unshare(CLONE_NEWUSER)) {
+            SHOW("unshare", "%s", strerrorname_np(errno));
+            _exit(1);
+        }
+        tell(up[1]);
+        hear(down[0]);
+        show_list("inside", "mapped", ACCESS);
+        show_done("a user of it",
+                  SET("mapped", ACCESS, {U, 6, NOBODY}, {USER, 6, 7}, {G, 4, NOBODY}, {GROUP, 6, 8},
+                      {MASK, 6, NOBODY}, {O, 0, NOBODY}));
+        show_list("inside", "mapped", ACCESS);
+        show_done("no user of it", SET("mapped", ACCESS, {U, 6, NOBODY}, {USER, 6, 1005},
+                                       {G, 4, NOBODY}, {MASK, 6, NOBODY}, {O, 0, NOBODY}));
+        _exit(0);
+    }
+    hear(up[0]);
+    snprintf(name, sizeof name, "/proc/%d/uid_map", (int)child);
+    write_file(name, "0 0 1\n5 1005 10\n");
+    snprintf(name, sizeof name, "/proc/%d/gid_map", (int)child);
+    write_file(name, "0 0 1\n7 2007 10\n");
+    tell(down[1]);
+    show_end("in a namespace", child);
+    show_list("outside", "mapped", ACCESS);
+    unlink("mapped");
+}
+
 static void body(void)
 {
     closefrom(3);
@@ -381,6 +429,7 @@ static void body(void)
     modes();
     inheritance();
     whiteouts();
+    in_namespace();
     if (mkdir("drop", 0755) || chmod("drop", 0777))
         abort();
     as(1000, 1000, 1000, stranger);

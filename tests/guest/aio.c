@@ -210,7 +210,9 @@ static void ends(void)
     setup(8, &c);
     show_call("three and one that is nowhere", submit(c, 4, list));
     struct io_event *e = (struct io_event *)(page + 4096) - 2;
+    show_call("room for none", getevents(c, 1, 2, e + 2, &none));
     show_call("room for two", getevents(c, 1, 2, e, &none));
+    show_call("none was lost", getevents(c, 0, 2, e, &none));
     show_call("time nowhere", getevents(c, 0, 8, e, (void *)8));
     memcpy(page + 4096 - 16, (struct iocb *[2]){&a, &a}, 16);
     show_call("a list that ends", submit(c, 3, (struct iocb **)(page + 4096 - 16)));
@@ -228,6 +230,10 @@ static void ends(void)
     struct iovec v[1] = {{(char *)"abc", 3}}, into[1] = {{back, 8}};
     one("vector to a pipe", c, request(IOCB_CMD_PWRITEV, p[1], v, 1, 0));
     one("vector from a pipe", c, request(IOCB_CMD_PREADV, p[0], into, 1, 0));
+    one("vector nowhere", c, request(IOCB_CMD_PREADV, fd, (void *)8, 1, 0));
+    one("negative vector", c, request(IOCB_CMD_PREADV, fd, into, (size_t)-1, 0));
+    one("vector too long", c, request(IOCB_CMD_PWRITEV, fd, into, 1025, 0));
+    one("vector of nothing", c, request(IOCB_CMD_PWRITEV, fd, NULL, 0, 0));
     one("counter", c, request(IOCB_CMD_FSYNC, eventfd(0, 0), NULL, 0, 0));
     one("O_PATH", c, request(IOCB_CMD_PREAD, open("/", O_PATH), back, 1, 0));
     struct sigaction sa = {.sa_handler = on_alarm};

@@ -18,7 +18,7 @@
 #define SILENCE 0x1111222233334444ul
 
 static unsigned long global = MARK;
-static unsigned long *kept, *left_out, *shared;
+static unsigned long *kept, *left_out, *shared, *of_file, *of_file_shared, *program;
 static pthread_barrier_t started;
 
 static void limit(rlim_t n)
@@ -63,6 +63,16 @@ static void remember(void)
     shared = mmap(NULL, PAGES * 4096, prot, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     *kept = *left_out = *shared = MARK;
     madvise(left_out, PAGES * 4096, MADV_DONTDUMP);
+    int fd = open("mapped", O_CREAT | O_RDWR, 0600);
+    ftruncate(fd, PAGES * 4096);
+    unsigned long mark = MARK;
+    pwrite(fd, &mark, sizeof mark, 0);
+    of_file = mmap(NULL, PAGES * 4096, PROT_READ, MAP_PRIVATE, fd, 0);
+    of_file_shared = mmap(NULL, PAGES * 4096, prot, MAP_SHARED, fd, 0);
+    close(fd);
+    fd = open("/proc/self/exe", O_RDONLY); // its first page is kept for debuggers
+    program = mmap(NULL, PAGES * 4096, PROT_READ, MAP_PRIVATE, fd, 0);
+    close(fd);
     // A reservation that would fill any disk.
     mmap(NULL, 64ul << 30, prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 }
@@ -213,11 +223,49 @@ static void filtered(const char *filter)
         return;
     show_word("private memory", kept);
     show_word("shared memory", shared);
+    show_word("a file", of_file);
+    show_word("a file, shared", of_file_shared);
+    SHOW("an ELF header", "%d %d", word_at(program) != SILENCE, word_at(program + 512) != SILENCE);
     munmap(core, core_size);
     unlink("core");
 }
 
-// Linux has changed its mind about a file that is there already, and about a limit that cuts.
+// What has the name already goes first, whatever it is; only a directory stays in the way.
+static void replaced(void)
+{
+    struct stat st;
+    static const char *const kinds[] = {"a file", "a file of others", "a link", "a symlink",
+                                        "a pipe"};
+    for (int i = 0; i < 5; i++) {
+        int fd = open("other", O_CREAT | O_WRONLY | O_TRUNC, 0644);
+        write(fd, "text", 4);
+        close(fd);
+        if (i == 1)
+            chown("other", 1000, 1000);
+        if (i < 2)
+            rename("other", "core");
+        else if (i == 2)
+            link("other", "core");
+        else if (i == 3)
+            symlink("other", "core");
+        else
+            mkfifo("core", 0600);
+        IN_CHILD(kinds[i], limit(RLIM_INFINITY); abort());
+        int err = lstat("core", &st);
+        SHOW("... is now", "%d type %o links %d uid %u", err, st.st_mode, (int)st.st_nlink,
+             st.st_uid);
+        SHOW("... the other", "%ld", stat("other", &st) ? -1 : (long)st.st_size);
+        unlink("other");
+        unlink("core");
+    }
+    IN_CHILD("in a directory one may not write to", mkdir("closed", 0755); chdir("closed");
+             if (setuid(1000)) abort(); prctl(PR_SET_DUMPABLE, 1); limit(RLIM_INFINITY); abort());
+    show_call("nothing was made", unlink("closed/core"));
+    IN_CHILD("in one that is gone", chdir("closed"); rmdir("../closed"); limit(RLIM_INFINITY);
+             abort());
+}
+
+// Linux has changed its mind about a limit that cuts.
 static void refusals(void)
 {
     IN_CHILD("with a limit of 0", limit(0); abort());
@@ -249,6 +297,11 @@ static void body(void)
     contents();
     filtered("0x0\n");
     filtered("0x1\n");
+    filtered("0x4\n");
+    filtered("0x8\n");
+    filtered("0x11\n");
+    filtered("0x17\n");
+    replaced();
     refusals();
     leave_work_dir();
 }

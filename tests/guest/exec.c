@@ -228,6 +228,48 @@ static void inherited(void)
     SHOW("... status", "%s", status_text(status));
 }
 
+// So many strings of so many bytes, under a limit of the stack.
+static void many(const char *name, rlim_t stack, int count, size_t each)
+{
+    IN_CHILD(name, struct rlimit r = {stack, RLIM_INFINITY};
+             char **strings = calloc((size_t)count + 1, sizeof *strings); char *text = malloc(each);
+             memset(text, 'x', each - 1); text[each - 1] = 0;
+             for (int i = 0; i < count; i++) strings[i] = text;
+             char *envp[] = {"PROBE=count", NULL}; if (setrlimit(RLIMIT_STACK, &r)) abort();
+             show_call("...", execve(self, strings, envp)));
+}
+
+static void sizes(void)
+{
+    enum { KIB = 1024, MIB = 1024 * KIB };
+    many("no argument", 8 * MIB, 0, 1);
+    many("the longest argument", 8 * MIB, 1, 128 * KIB);
+    many("one too long", 8 * MIB, 1, 128 * KIB + 1);
+    many("little on a small stack", 256 * KIB, 2, 50 * KIB);
+    many("much on a small stack", 256 * KIB, 3, 60 * KIB);
+    many("a quarter of the stack", 4 * MIB, 7, 120 * KIB);
+    many("more than that", 4 * MIB, 9, 120 * KIB);
+    many("much without a limit", RLIM_INFINITY, 45, 120 * KIB);
+    many("too much without a limit", RLIM_INFINITY, 54, 120 * KIB);
+    char line[600];
+    memset(line, '/', sizeof line - 1);
+    line[0] = '#', line[1] = '!', line[sizeof line - 1] = 0;
+    exec_error("a script's line without an end", make_text("s3", line));
+    line[255] = '\n', line[256] = 0;
+    exec_error("one that just fits", make_text("s3", line));
+    line[254] = ' ';
+    exec_error("... with a blank last", make_text("s3", line));
+    exec_error("half a script", make_text("s3", "#"));
+    exec_error("an odd start", make_text("s3", "#x"));
+    char *none[] = {NULL};
+    chmod(dir, 0755);
+    symlink("text", "s4");
+    show_call("a link not to be followed",
+              syscall(SYS_execveat, AT_FDCWD, "s4", none, none, AT_SYMLINK_NOFOLLOW));
+    unlink("s4");
+    unlink("s3");
+}
+
 int main(int argc, char **argv, char **envp)
 {
     ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
@@ -238,12 +280,17 @@ int main(int argc, char **argv, char **envp)
         return show_self(argc, argv, envp);
     if (mode && !strcmp(mode, "state"))
         return show_state();
+    if (mode && !strcmp(mode, "count"))
+        return SHOW("... arguments", "%d", argc) < 0;
     snprintf(dir, sizeof dir, "/tmp/probe-exec-XXXXXX");
     if (!mkdtemp(dir))
         return 98;
     errors();
     programs();
     inherited();
+    if (chdir(dir))
+        return 97;
+    sizes();
     char command[160];
     snprintf(command, sizeof command, "%s", dir);
     static const char *const names[] = {"plain",   "empty",

@@ -117,6 +117,11 @@ static long wait_word(void)
 {
     return futex(&word, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
 }
+static long wait_nearly_forever(void)
+{
+    struct timespec t = {INT64_MAX, 0};
+    return futex(&word, FUTEX_WAIT_BITSET_PRIVATE, 0, &t, NULL, ~0u);
+}
 // Whatever its value is.
 static long wait_word2(void)
 {
@@ -139,6 +144,11 @@ static void refusals(void)
     show_call("WAKE realtime", futex(&word, FUTEX_WAKE | FUTEX_CLOCK_REALTIME, 1, NULL, NULL, 0));
     show_call("LOCK_PI realtime",
               futex(&word, FUTEX_LOCK_PI | FUTEX_CLOCK_REALTIME, 1, NULL, NULL, 0));
+    struct timespec past = {1, 0};
+    show_call("LOCK_PI2 realtime", futex(&word, 13 | FUTEX_CLOCK_REALTIME, 1, &past, NULL, 0));
+    show_call("... unlocked", futex(&word, FUTEX_UNLOCK_PI, 0, NULL, NULL, 0));
+    show_call("WAIT_REQUEUE_PI realtime",
+              futex(&word, FUTEX_WAIT_REQUEUE_PI | FUTEX_CLOCK_REALTIME, 0, &past, &word2, 0));
     show_call("FUTEX_FD", futex(&word, FUTEX_FD, 0, NULL, NULL, 0));
     show_call("WAKE_BITSET: no bits", futex(&word, FUTEX_WAKE_BITSET, 1, NULL, NULL, 0));
     static const struct {
@@ -279,6 +289,10 @@ static void crowds(void)
     show_call("WAKE 90 of many", futex(&word, FUTEX_WAKE_PRIVATE, 90, NULL, NULL, 0));
     show_call("WAKE all", futex(&word, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0));
     see_off("woken", CROWD);
+
+    gather(1, wait_nearly_forever);
+    show_call("one who waits nearly for ever", futex(&word, FUTEX_WAKE_PRIVATE, 9, NULL, NULL, 0));
+    see_off("woken", 1);
 
     gather(CROWD, wait_word);
     show_call("REQUEUE to the same word",

@@ -191,6 +191,61 @@ static void lock_limits(void)
     show_call("munlock may always", munlock(p, 8 * PAGE));
 }
 
+// --- Pieces --------------------------------------------------------------------------------------
+
+// How many mappings /proc/self/maps shows between two addresses.
+static int pieces(const char *p, size_t pages)
+{
+    unsigned long start, end;
+    char line[512];
+    int count = 0;
+    FILE *f = fopen("/proc/self/maps", "r");
+    while (f && fgets(line, sizeof line, f))
+        count += sscanf(line, "%lx-%lx", &start, &end) == 2 &&
+                 start < (uintptr_t)p + pages * PAGE && end > (uintptr_t)p;
+    if (f)
+        fclose(f);
+    return count;
+}
+
+static void joining(void)
+{
+    int fd = temp_file(16 * PAGE);
+    char *area = map(18, PROT_NONE, ANON), *p = area + PAGE;
+    char *kinds[] = {mmap(p, 4 * PAGE, RW, ANON | MAP_FIXED, -1, 0),
+                     mmap(p + 5 * PAGE, 4 * PAGE, RW, MAP_SHARED | MAP_FIXED, fd, 0),
+                     mmap(p + 10 * PAGE, 4 * PAGE, RW, MAP_PRIVATE | MAP_FIXED, fd, 4 * PAGE)};
+    static const char *const names[] = {"memory", "a file, shared", "a file, private"};
+    for (int i = 0; i < 3; i++) {
+        char *m = kinds[i];
+        SHOW(names[i], "%d", pieces(m, 4));
+        mprotect(m + PAGE, PAGE, PROT_READ);
+        SHOW("... a page protected", "%d", pieces(m, 4));
+        mprotect(m + 2 * PAGE, PAGE, PROT_READ);
+        SHOW("... and the next", "%d", pieces(m, 4));
+        mprotect(m, 4 * PAGE, RW);
+        SHOW("... and all as before", "%d", pieces(m, 4));
+        madvise(m + PAGE, PAGE, MADV_DONTFORK);
+        SHOW("... one not inherited", "%d", pieces(m, 4));
+        madvise(m + PAGE, PAGE, MADV_DOFORK);
+        SHOW("... inherited again", "%d", pieces(m, 4));
+        munmap(m + 2 * PAGE, PAGE);
+        SHOW("... a hole", "%d", pieces(m, 4));
+    }
+    mmap(kinds[0] + 2 * PAGE, PAGE, RW, ANON | MAP_FIXED, -1, 0);
+    SHOW("the hole filled", "%d", pieces(kinds[0], 4));
+    mmap(kinds[1] + 2 * PAGE, PAGE, RW, MAP_SHARED | MAP_FIXED, fd, 2 * PAGE);
+    SHOW("with the same part of the file", "%d", pieces(kinds[1], 4));
+    mmap(kinds[2] + 2 * PAGE, PAGE, RW, MAP_PRIVATE | MAP_FIXED, fd, 2 * PAGE);
+    SHOW("with another part", "%d", pieces(kinds[2], 4));
+    char *g = mmap(NULL, 2 * PAGE, RW, ANON | MAP_GROWSDOWN, -1, 0);
+    mprotect(g, PAGE, PROT_READ);
+    show_call("what grows, joined again", mprotect(g, PAGE, RW));
+    show_map("a second view next to the first",
+             mmap(kinds[1] + 4 * PAGE, PAGE, RW, MAP_SHARED | MAP_FIXED, fd, 4 * PAGE));
+    SHOW("... is one with it", "%d", pieces(kinds[1], 5));
+}
+
 // --- How many, how much --------------------------------------------------------------------------
 
 static void how_many(void)
@@ -204,6 +259,13 @@ static void how_many(void)
     SHOW("pieces are limited", "%s", made > most / 2 - 200 && made < most / 2 ? "yes" : "no");
     show_call("another", mprotect(p + (2 * made + 1) * PAGE, PAGE, PROT_READ));
     show_call("a hole in one", munmap(p + (2 * most - 8) * PAGE, PAGE));
+    char *room = p + (2 * most - 16) * PAGE;
+    show_map("a new one", mmap(NULL, PAGE, PROT_READ, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+    show_map("a moved one",
+             mremap(p + (2 * most - 4) * PAGE, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, room));
+    show_call("locked in the middle", mlock(room, PAGE));
+    show_call("advice for the middle", madvise(room, PAGE, MADV_DONTFORK));
+    SHOW("the heap", "%d", syscall(SYS_brk, (char *)sbrk(0) + PAGE * 64) == (long)sbrk(0));
     show_call("the whole of one", munmap(p + PAGE, PAGE));
     munmap(p, 2 * most * PAGE);
     show_map("afterwards", mmap(NULL, PAGE, RW, ANON, -1, 0));
@@ -235,6 +297,10 @@ static void too_much(void)
     show_call("grows down", mprotect(g + 2 * PAGE, PAGE, PROT_READ | PROT_GROWSDOWN));
     SHOW("... all below has it", "%d", syscall(SYS_getrandom, g, 1, 0) == -1 && errno == EFAULT);
     SHOW("... above not", "%ld", syscall(SYS_getrandom, g + 3 * PAGE, 1, 0));
+    show_call("more than there is memory, made writable",
+              mprotect(mmap(NULL, 1ul << 44, PROT_READ, ANON, -1, 0), 1ul << 44, RW));
+    show_call("grows down, above all there is",
+              mprotect(TOP - PAGE * 16, PAGE, PROT_READ | PROT_GROWSDOWN));
     limit(RLIMIT_DATA, 32 << 20);
     char *ro = mmap(NULL, 64 << 20, PROT_READ, ANON, -1, 0);
     show_call("RLIMIT_DATA and what becomes writable", mprotect(ro, 64 << 20, RW));
@@ -492,6 +558,72 @@ static void rearranging(void)
     SHOW("... twice", "%c", shared[PAGE]);
 }
 
+// --- Stacks --------------------------------------------------------------------------------------
+
+// One page that grows down, `below` pages above a mapping with these rights, or above nothing.
+static volatile char *stack_above(int below, int prot)
+{
+    char *p = map(1200, PROT_NONE, ANON), *g = p + 1000 * PAGE;
+    mmap(g, PAGE, RW, ANON | MAP_GROWSDOWN | MAP_FIXED, -1, 0);
+    munmap(p, 1000 * PAGE);
+    if (below)
+        mmap(g - (below + 1) * PAGE, PAGE, prot, ANON | MAP_FIXED, -1, 0);
+    return g;
+}
+
+static void stacks(void)
+{
+    volatile char *g = stack_above(0, 0);
+    IN_CHILD("down a page", g[-1] = 1);
+    IN_CHILD("down many at once", g[-900 * PAGE] = 1);
+    g = stack_above(300, RW);
+    IN_CHILD("near to another mapping", g[-40 * PAGE] = 1);
+    IN_CHILD("too near", g[-46 * PAGE] = 1);
+    g = stack_above(300, PROT_NONE);
+    IN_CHILD("near to one without rights", g[-299 * PAGE] = 1);
+    IN_CHILD("beyond the limit", {
+        limit(RLIMIT_STACK, 16 * PAGE);
+        g[-17 * PAGE] = 1;
+    });
+    IN_CHILD("up to the limit", {
+        limit(RLIMIT_STACK, 16 * PAGE);
+        g[-15 * PAGE] = 1;
+    });
+    IN_CHILD("more than memory may be", {
+        limit(RLIMIT_AS, (rlim_t)status_kb("VmSize:") * 1024 + 4 * PAGE);
+        g[-100 * PAGE] = 1;
+    });
+    SHOW("by a call", "%zd", read(open("/dev/zero", O_RDONLY), (char *)(uintptr_t)g - 100, 50));
+}
+
+// What may be written by force, through /proc/self/mem.
+static void forced(void)
+{
+    int mem = open("/proc/self/mem", O_RDWR), fd = temp_file(PAGE),
+        ro = open("/proc/self/exe", O_RDONLY);
+    struct {
+        const char *name;
+        char *p;
+    } at[] = {
+        {"private", map(1, RW, ANON)},
+        {"private read-only", map(1, PROT_READ, ANON)},
+        {"private without rights", map(1, PROT_NONE, ANON)},
+        {"shared", mmap(NULL, PAGE, RW, MAP_SHARED, fd, 0)},
+        {"shared read-only", mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, 0)},
+        {"private of a file", mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE, ro, 0)},
+        {"shared of a read-only file", mmap(NULL, PAGE, PROT_READ, MAP_SHARED, ro, 0)},
+        {"nothing", TOP},
+    };
+    char c = 0;
+    for (size_t i = 0; i < sizeof at / sizeof *at; i++) {
+        SHOW(at[i].name, "%s", "by force");
+        show_call("... read", pread(mem, &c, 1, (off_t)(uintptr_t)at[i].p));
+        show_call("... write", pwrite(mem, "w", 1, (off_t)(uintptr_t)at[i].p));
+        show_call("... read again", pread(mem, &c, 1, (off_t)(uintptr_t)at[i].p));
+        SHOW("... is", "%d", c == 'w');
+    }
+}
+
 // --- Memory that is a file -----------------------------------------------------------------------
 
 static void memory_files(void)
@@ -552,12 +684,15 @@ int main(void)
     run_as_child(locking);
     run_as_child(locking_all);
     run_as_child(lock_limits);
+    run_as_child(joining);
     run_as_child(how_many);
     run_as_child(too_much);
     run_as_child(advice);
     run_as_child(sync_and_residence);
     run_as_child(moving);
     run_as_child(rearranging);
+    run_as_child(stacks);
+    run_as_child(forced);
     run_as_child(memory_files);
     return 0;
 }

@@ -3,6 +3,7 @@
 #include "probe.h"
 #include <fcntl.h>
 #include <sched.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -171,6 +172,14 @@ static void by_text(void)
     close(fd);
     show_call("changed: read-only", mount(NULL, "/tmp/a", NULL, MS_REMOUNT | MS_RDONLY, ""));
     show_call("... write", open("/tmp/a/f", O_WRONLY));
+    umount("/tmp/a");
+    mount("x", "/tmp/a", "tmpfs", MS_NOEXEC, "");
+    fd = open("/tmp/a/f", O_CREAT | O_RDWR, 0700);
+    ftruncate(fd, 4096);
+    void *p = mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0);
+    show_call("code where there is none", p == MAP_FAILED ? -1 : 0);
+    p = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, fd, 0);
+    show_call("... made of data", mprotect(p, 4096, PROT_READ | PROT_EXEC));
     show_call("changed: nothing mounted", mount(NULL, "/tmp", NULL, MS_REMOUNT | MS_BIND, ""));
 }
 

@@ -254,8 +254,8 @@ static void memory(void)
             mmap(p, size, 3, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0));
     REFUSED("mprotect of the middle", syscall(SYS_mprotect, p + 8192, 4096, 1),
             mprotect(p, size, 3));
-    REFUSED("madvise of the middle", syscall(SYS_madvise, p + 8192, 4096, MADV_DONTFORK),
-            madvise(p, size, MADV_DOFORK));
+    REFUSED_OR(EAGAIN, "madvise of the middle", syscall(SYS_madvise, p + 8192, 4096, MADV_DONTFORK),
+               madvise(p, size, MADV_DOFORK));
     REFUSED("MADV_POPULATE_WRITE", syscall(SYS_madvise, p, size, 23), madvise(p, size, 4));
     REFUSED("mlock of the middle", syscall(SYS_mlock, p + 8192, 4096), munlock(p, size));
     REFUSED("munmap of the middle", syscall(SYS_munmap, p + 8192, 4096),

@@ -100,7 +100,7 @@ static void others(void)
 // --- Quotas --------------------------------------------------------------------------------------
 
 enum { Q_SYNC = 0x800001, Q_ON, Q_OFF, Q_FORMAT, Q_INFO, Q_SET_INFO, Q_GET, Q_SET };
-enum { XQ_ON = 0x5801, XQ_OFF, XQ_GET, XQ_SET, XQ_STAT, XQ_REMOVE };
+enum { QUOTACTL_FD = 443, XQ_ON = 0x5801, XQ_OFF, XQ_GET, XQ_SET, XQ_STAT, XQ_REMOVE };
 
 static long quota(unsigned command, const char *special)
 {
@@ -125,6 +125,18 @@ static void quotas(void)
         show_call("... of all", quota(commands[i], NULL));
         show_call("... of a file", quota(commands[i], "/proc/self/stat"));
     }
+    int fd = open("/dev/shm", O_RDONLY);
+    static const unsigned more[] = {Q_SYNC, Q_ON,  Q_OFF,  Q_FORMAT, Q_INFO, Q_SET_INFO,
+                                    Q_GET,  Q_SET, XQ_GET, XQ_STAT,  0x5800, 0x580a};
+    for (size_t i = 0; i < sizeof more / sizeof *more; i++) {
+        char what[48];
+        char buf[256];
+        snprintf(what, sizeof what, "command %x by descriptor", more[i]);
+        show_call(what, syscall(QUOTACTL_FD, fd, more[i] << 8, 0, buf));
+    }
+    show_call("no descriptor", syscall(QUOTACTL_FD, 999, Q_GET << 8, 0, NULL));
+    show_call("no kind of owner by descriptor", syscall(QUOTACTL_FD, fd, Q_GET << 8 | 7, 0, NULL));
+    close(fd);
     show_call("no kind of owner", syscall(SYS_quotactl, Q_GET << 8 | 7, "/", 0, NULL));
     unlink(name);
     rmdir(dir);

@@ -389,7 +389,8 @@ static void positions(void)
     int ro = open("file", O_RDONLY), dir = open(".", O_RDONLY), path = open("file", O_PATH);
     char buf[64] = {0}, *end = before_a_hole();
     struct iovec iov[3] = {{buf, 4}, {NULL, 0}, {buf + 4, 4}}, bad = {BAD, 4}, neg = {buf, -1ul};
-    struct iovec half[2] = {{buf, 0x7ffffff0}, {buf, 0x7ffffff0}};
+    static char low[8]; // far from the end of the address space, unlike the stack
+    struct iovec half[2] = {{low, 0x7ffffff0}, {low, 0x7ffffff0}};
     pipe(p);
     write(fd, "0123456789", 10);
     show_call("count of the kernel's", read(fd, buf, (size_t)-1));

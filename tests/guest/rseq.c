@@ -200,6 +200,63 @@ static void bad_sections(void)
     BAD("pointer of the kernel", area.cs = 0xffff000000000000ul);
     BAD("pointer into nothing", area.cs = 64);
     BAD("none", area.cs = 0);
+    BAD("abort in the kernel", s.abort = 0xffff000000000000ul);
+    BAD("abort into nothing", s.abort = 0x10000000);
+}
+
+// The section is everything up to a word on the stack.
+static uint64_t abort_at;
+
+static void on_segv(int sig, siginfo_t *info, void *context)
+{
+    (void)sig, (void)context;
+    _exit((uint64_t)(uintptr_t)info->si_addr == abort_at ? 7 : 8);
+}
+
+static void around(int section_flags, uint32_t area_flags)
+{
+    static struct section s;
+    static char stack[65536];
+    uint32_t word[2] = {SIGNATURE, 0};
+    stack_t alt = {.ss_sp = stack, .ss_size = sizeof stack};
+    struct sigaction sa = {.sa_sigaction = on_segv, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+    forget_libc();
+    rseq(&area, 32, 0, SIGNATURE);
+    sigaltstack(&alt, NULL);
+    sigaction(SIGSEGV, &sa, NULL);
+    signal(SIGUSR1, on_signal);
+    abort_at = (uintptr_t)&word[1];
+    s = (struct section){.flags = (uint32_t)section_flags,
+                         .start = 0x1000,
+                         .length = (uintptr_t)word - 0x1000,
+                         .abort = abort_at};
+    area.flags = area_flags;
+    area.cs = (uintptr_t)&s;
+    raise(SIGUSR1);
+    _exit(9);
+}
+
+static void lost_area(int prot)
+{
+    char *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    forget_libc();
+    rseq(p, 32, 0, SIGNATURE);
+    mprotect(p, 4096, prot);
+    for (int i = 0; i < 3; i++) {
+        signal(SIGUSR1, on_signal);
+        raise(SIGUSR1);
+        sleep_ms(1);
+    }
+    show_call("unregister", rseq(p, 32, 1, SIGNATURE));
+}
+
+static void lost(void)
+{
+    IN_CHILD("a section around all", around(0, 0));
+    IN_CHILD("... with flags", around(1, 0));
+    IN_CHILD("... with flags of the area", around(0, 1));
+    IN_CHILD("an area that is gone", lost_area(PROT_NONE));
+    IN_CHILD("an area that cannot be written", lost_area(PROT_READ));
 }
 
 // --- Per-processor counters ----------------------------------------------------------------------
@@ -410,6 +467,7 @@ int main(void)
     run_as_child(by_signal);
     run_as_child(by_preemption);
     run_as_child(bad_sections);
+    run_as_child(lost);
     run_as_child(counters);
     run_as_child(affinity);
     run_as_child(barrier_calls);

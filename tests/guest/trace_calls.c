@@ -245,7 +245,7 @@ static void restarts(void)
         _exit(0);
     }
     ptrace(PTRACE_SEIZE, pid, 0, PTRACE_O_TRACESYSGOOD);
-    sleep_ms(20);
+    trace_until_asleep(pid);
     ptrace(PTRACE_INTERRUPT, pid, 0, 0);
     trace_wait("interrupted", pid);
     ptrace(PTRACE_SYSCALL, pid, 0, 0);

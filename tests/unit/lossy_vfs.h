@@ -35,7 +35,8 @@ struct lossy {
     sqlite3_io_methods methods;
     struct lossy_file *files;
     unsigned seed;
-    long writes_left; // the power fails instead of the write after so many; < 0: never
+    long writes_left;   // the power fails instead of the write after so many; < 0: never
+    void (*also)(void); // when it fails; may be NULL
 };
 
 static inline struct lossy *lossy_of(void)
@@ -101,15 +102,22 @@ static inline void lossy_fail(struct lossy *l)
             if (kept == 1 || rand_r(&l->seed) % 2)
                 lossy_apply(l, f, w);
     }
+    if (l->also)
+        l->also();
     _exit(0);
+}
+
+static inline void lossy_tick(struct lossy *l)
+{
+    if (l->writes_left >= 0 && l->writes_left-- == 0)
+        lossy_fail(l);
 }
 
 static inline void lossy_note(struct lossy_file *f, sqlite3_int64 at, const void *data, int len)
 {
     struct lossy *l = lossy_of();
     struct lossy_write *w = lossy_alloc(sizeof *w + (size_t)len);
-    if (l->writes_left >= 0 && l->writes_left-- == 0)
-        lossy_fail(l);
+    lossy_tick(l);
     *w = (struct lossy_write){.at = at, .len = len};
     if (len)
         memcpy(w->data, data, (size_t)len);

@@ -118,6 +118,14 @@ int __wrap_host_stat(int dirfd, const char *name, struct host_stat *out)
     return odd_stat(out, __real_host_stat(dirfd, name, out));
 }
 
+int __real_host_stat_born(int dirfd, const char *name, int64_t btime, struct host_stat *out);
+int __wrap_host_stat_born(int dirfd, const char *name, int64_t btime, struct host_stat *out);
+int __wrap_host_stat_born(int dirfd, const char *name, int64_t btime, struct host_stat *out)
+{
+    NAMED(dirfd, name);
+    return odd_stat(out, __real_host_stat_born(dirfd, name, btime, out));
+}
+
 int __real_host_fstat(int fd, struct host_stat *out);
 int __wrap_host_fstat(int fd, struct host_stat *out);
 int __wrap_host_fstat(int fd, struct host_stat *out)

@@ -328,6 +328,11 @@ static bool touches_absent(struct task *task, uaddr_t addr, size_t n)
     return absent && addr < absent + 4096 && addr + n > absent;
 }
 
+size_t user_read_partial(struct task *task, uaddr_t addr, void *buf, size_t n)
+{
+    return user_read(task, addr, buf, n) ? 0 : n;
+}
+
 bool user_is_range(uaddr_t addr, uint64_t n)
 {
     (void)addr, (void)n;

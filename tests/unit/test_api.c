@@ -7,6 +7,7 @@
 #include <ish/ish.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -495,6 +496,151 @@ static void test_hangup(void)
     free(s);
 }
 
+static size_t no_output(void *context, const void *bytes, size_t count)
+{
+    (void)context, (void)bytes;
+    return count;
+}
+
+static bool starts(ish_kernel *kernel, ish_spawn spawn)
+{
+    ish_process *process;
+    int status;
+    if (ish_process_start(kernel, &spawn, &process))
+        return false;
+    (void)!ish_process_wait(process, &status);
+    ish_process_release(process);
+    return true;
+}
+
+static const char *const args_argv[] = {"guest", "args", NULL}, *const pause_argv[] = {
+                                                                    "guest", "pause", NULL};
+static const char *const no_strings[] = {NULL};
+
+static ish_spawn good_spawn(void)
+{
+    return (ish_spawn){.size = sizeof(ish_spawn),
+                       .path = "/bin/guest",
+                       .argv = args_argv,
+                       .envp = no_strings,
+                       .descriptors = {ISH_FD_CLOSED, ISH_FD_CLOSED, ISH_FD_CLOSED}};
+}
+
+static void test_bad_kernels(void)
+{
+    char name[80], small[4] = "";
+    memset(name, 'n', sizeof name - 1);
+    name[sizeof name - 1] = '\0';
+    ish_kernel_config config = {
+        .size = sizeof config, .root_kind = ISH_ROOT_HOST, .root_path = root, .hostname = name};
+    ish_kernel *kernel = NULL;
+    CHECK(&t, ish_kernel_create(&config, &kernel) == -EINVAL, "a host name of 79 bytes is refused");
+    config.hostname = "";
+    CHECK(&t, ish_kernel_create(&config, &kernel) == -EINVAL, "so is an empty one");
+    config.hostname = NULL;
+    config.why = small;
+    config.root_path = NULL;
+    CHECK(&t, ish_kernel_create(&config, &kernel) == -EINVAL && !*small,
+          "no root; nothing is said where there is no room");
+    config.root_path = root;
+    config.root_kind = (ish_root_kind)9;
+    config.why_size = sizeof small;
+    CHECK(&t, ish_kernel_create(&config, &kernel) == -EINVAL && !strcmp(small, "no "),
+          "a root of no kind; as much is said as there is room for");
+    config.root_kind = ISH_ROOT_HOST;
+    config.cpu_count = 100000;
+    CHECK(&t, !ish_kernel_create(&config, &kernel), "more processors than there can be are fewer");
+    ish_kernel_destroy(kernel);
+    config.size = offsetof(ish_kernel_config, memory_limit);
+    if (!CHECK(&t, !ish_kernel_create(&config, &kernel), "an older, shorter struct will do"))
+        return;
+    CHECK(&t, ish_kernel_find_directory(kernel, "bin") == -EINVAL, "a directory begins with /");
+    CHECK(&t,
+          ish_kernel_find_directory(kernel, "/bin") == 0 &&
+              ish_kernel_find_directory(kernel, "/bin/guest") == -ENOTDIR,
+          "and is one");
+    ish_kernel_statistics statistics = {.size = 2};
+    CHECK(&t, ish_kernel_get_statistics(kernel, &statistics) == -EINVAL, "numbers need room");
+    statistics.size = sizeof statistics.size;
+    CHECK(&t, !ish_kernel_get_statistics(kernel, &statistics) && !statistics.memory_limit,
+          "and only as much is filled");
+    ish_kernel_destroy(kernel);
+}
+
+static void test_bad_programs(void)
+{
+    ish_kernel *kernel = new_kernel();
+    const ish_spawn good = good_spawn();
+    ish_spawn bad = good;
+    bad.size = 3;
+    CHECK(&t, !starts(kernel, bad), "a program needs a struct with a size");
+    bad = good, bad.path = NULL;
+    CHECK(&t, !starts(kernel, bad), "... a path");
+    bad = good, bad.argv = NULL;
+    CHECK(&t, !starts(kernel, bad), "... arguments");
+    bad = good, bad.argv = no_strings;
+    CHECK(&t, !starts(kernel, bad), "... at least one");
+    bad = good, bad.envp = NULL;
+    CHECK(&t, !starts(kernel, bad), "... an environment");
+    bad = good, bad.cwd = "/no/such";
+    CHECK(&t, !starts(kernel, bad), "... a directory that exists");
+    char *deep = malloc(5000);
+    memset(deep, '/', 4999);
+    deep[4999] = '\0';
+    bad = good, bad.path = deep;
+    CHECK(&t, !starts(kernel, bad), "... a path of less than 4096 bytes");
+    free(deep);
+    bad = good, bad.path = "guest";
+    CHECK(&t, starts(kernel, bad), "a program is found along the usual path");
+    ish_kernel_destroy(kernel);
+}
+
+static void test_bad_terminals(void)
+{
+    ish_kernel *kernel = new_kernel(), *other = new_kernel();
+    ish_spawn bad = good_spawn();
+    ish_terminal_config screen = {.size = 1, .output = no_output};
+    ish_terminal *terminal = NULL;
+    CHECK(&t, ish_terminal_create(other, &screen, &terminal) == -EINVAL, "a terminal needs a size");
+    screen = (ish_terminal_config){.size = sizeof screen};
+    CHECK(&t, ish_terminal_create(other, &screen, &terminal) == -EINVAL, "and a screen");
+    screen.output = no_output;
+    CHECK(&t, !ish_terminal_create(other, &screen, &terminal), "with both it is one");
+    bad.terminal = terminal;
+    CHECK(&t, kernel && !starts(kernel, bad), "it serves no other kernel");
+    ish_terminal_release(terminal);
+    ish_terminal_release(NULL);
+    ish_kernel_destroy(kernel);
+    ish_kernel_destroy(other);
+}
+
+static void test_bad_signals(void)
+{
+    ish_kernel *kernel = new_kernel();
+    ish_spawn spawn = good_spawn();
+    spawn.argv = pause_argv;
+    ish_process *process;
+    int status;
+    if (!CHECK(&t, !ish_process_start(kernel, &spawn, &process), "a program that waits"))
+        return;
+    CHECK(&t,
+          ish_process_signal(process, 0) == -EINVAL && ish_process_signal(process, 65) == -EINVAL &&
+              ish_process_signal_group(process, 0) == -EINVAL &&
+              ish_process_signal_group(process, 65) == -EINVAL,
+          "signals are from 1 to 64");
+    CHECK(&t,
+          !ish_process_signal_group(process, SIGKILL) && !ish_process_wait(process, &status) &&
+              WTERMSIG(status) == SIGKILL,
+          "one ends the group");
+    ish_kernel_destroy(kernel);
+    CHECK(&t,
+          ish_process_signal(process, SIGTERM) == -ESRCH &&
+              ish_process_signal_group(process, SIGTERM) == -ESRCH,
+          "nobody is there when the kernel is gone");
+    ish_process_release(process);
+    ish_process_release(NULL);
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 2)
@@ -504,6 +650,10 @@ int main(int argc, char **argv)
     put_program(argv[1]);
     test_words();
     test_refusals();
+    test_bad_kernels();
+    test_bad_programs();
+    test_bad_terminals();
+    test_bad_signals();
     test_run();
     test_start_failures();
     test_two_kernels();

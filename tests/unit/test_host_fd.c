@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static struct tap t;
@@ -160,6 +161,57 @@ static void test_file(void)
     close(keep);
 }
 
+static void test_big_file(void)
+{
+    enum { SIZE = 50000 };
+    static char data[SIZE], got[SIZE];
+    char name[] = "/tmp/ish-host-fd-XXXXXX";
+    int fd = mkstemp(name);
+    for (size_t i = 0; i < SIZE; i++)
+        data[i] = (char)(i * 7 >> 2);
+    ISH_ASSERT(chmod(name, 0640) == 0);
+    int reader = open(name, O_RDONLY);
+    unlink(name);
+    int guest = give(fd), back = give(reader);
+    CHECK(&t, sys_write(task, guest, at(data), SIZE) == SIZE, "a long write");
+    CHECK(&t, sys_read(task, back, at(got), SIZE) == SIZE && !memcmp(data, got, SIZE),
+          "a long read gives all of it");
+    CHECK(&t, sys_read(task, back, at(got), 1) == 0, "and then the end");
+    CHECK(&t, sys_pwrite64(task, guest, at("xyz"), 3, 20000) == 3, "pwrite");
+    CHECK(&t, sys_pread64(task, back, at(got), 3, 20000) == 3 && !memcmp(got, "xyz", 3), "pread");
+    CHECK(&t, sys_pread64(task, back, 8, 3, 20000) == -LINUX_EFAULT, "pread to a bad address");
+    CHECK(&t, sys_pwrite64(task, guest, 8, 3, 0) == -LINUX_EFAULT, "pwrite from one");
+    CHECK(&t, sys_lseek(task, back, -1, LINUX_SEEK_SET) == -LINUX_EINVAL, "lseek before the start");
+    CHECK(&t, sys_fchmod(task, guest, 0777) == -LINUX_EPERM, "its rights are the host's");
+    struct linux_pollfd pfd = {back, LINUX_POLLIN | LINUX_POLLOUT, 0};
+    CHECK(&t, sys_ppoll(task, at(&pfd), 1, 0, 0, 8) == 1 && pfd.revents == pfd.events,
+          "a file is always ready");
+    int32_t n = -1;
+    CHECK(&t, sys_ioctl(task, back, 0x5401, at(&n)) == -LINUX_ENOTTY, "and no terminal");
+    CHECK(&t, sys_fsync(task, guest) == 0, "fsync");
+    sys_close(task, guest);
+    sys_close(task, back);
+}
+
+// What a pipe's other end does not take at once, with a guest that does not wait.
+static void test_nonblocking_out(void)
+{
+    static char big[200000];
+    int p[2];
+    ISH_ASSERT(!pipe(p));
+    int fd = give(p[1]);
+    struct linux_pollfd pfd = {fd, LINUX_POLLOUT, 0};
+    CHECK(&t, sys_ppoll(task, at(&pfd), 1, 0, 0, 8) == 1 && pfd.revents == LINUX_POLLOUT,
+          "an empty pipe can be written");
+    sys_fcntl(task, fd, LINUX_F_SETFL, LINUX_O_NONBLOCK);
+    int64_t first = sys_write(task, fd, at(big), sizeof big);
+    CHECK(&t, first > 0 && first < (int64_t)sizeof big, "a part goes");
+    CHECK(&t, sys_write(task, fd, at(big), sizeof big) == -LINUX_EAGAIN, "then none");
+    CHECK(&t, sys_write(task, fd, 8, 5) == -LINUX_EFAULT, "nothing comes from a bad address");
+    close(p[0]);
+    sys_close(task, fd);
+}
+
 static void test_others(void)
 {
     char buf[16] = {1};
@@ -189,6 +241,8 @@ int main(void)
     test_pipe_out();
     test_poll();
     test_file();
+    test_big_file();
+    test_nonblocking_out();
     test_others();
     stub_task_destroy(task);
     stub_kernel_destroy(kernel);
