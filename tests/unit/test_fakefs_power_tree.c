@@ -18,7 +18,7 @@
 #include <sys/wait.h>
 
 enum {
-    ROUNDS_DEFAULT = 60,
+    ROUNDS_DEFAULT = 25,
     TICKS_MAX = 1200,
     OBJECTS = 4096,
     TOPS = 3,       // directories that stay
