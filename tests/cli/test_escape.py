@@ -25,6 +25,18 @@ MARK = "canary, alive"
 ALL_EVENTS = 0xfff
 
 
+def whole_calls(lines):
+    """strace's lines, with those put together that another thread's call came between."""
+    begun = {}
+    for line in lines:
+        thread = line.split(" ", 1)[0]
+        resumed = re.match(r"\d+ +<\.\.\. \w+ resumed>(.*)", line)
+        if line.endswith(" <unfinished ...>\n"):
+            begun[thread] = line[:-len(" <unfinished ...>\n")]
+        else:
+            yield begun.pop(thread, "") + resumed.group(1) + "\n" if resumed else line
+
+
 class Trace:
     """What the host's kernel saw happen to some files and directories."""
 
@@ -161,7 +173,7 @@ class Guests(Case):
                        before=("strace", "-f", "-s", "8192", "-e", "trace=file", "-o", log))
         seen = 0
         with open(log) as lines:
-            for line in lines:
+            for line in whole_calls(lines):
                 call = re.match(r"(?:\d+ +)?(\w+)\((.*)", line)
                 if not call or call.group(1) in ("execve", "getcwd"):
                     continue
