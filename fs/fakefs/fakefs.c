@@ -397,9 +397,8 @@ static void fakefs_removed(struct host_node *node)
         return;
     // Nobody waits: a row without an object harms nothing, and whoever gets the number next makes
     // sure it is gone. But it is not for what has the name next, should the root be copied.
-    const struct db_hint nowhere = {NULL, 0, 0};
     bool kept = departed_add(fakefs_of(node->fs), node->ino, recorded);
-    if (kept ? store_put_hint(store, node->ino, &nowhere, &seq)
+    if (kept ? store_drop_hint(store, node->ino, recorded)
              : store_delete(store, node->ino, recorded, &seq))
         log_printf(node->fs->log, LOG_FS, "the row of a removed object stays");
 }

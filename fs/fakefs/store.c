@@ -276,16 +276,41 @@ int store_put_hint(struct store *s, uint64_t ino, const struct db_hint *hint, ui
     return 0;
 }
 
+// Changes nobody waits for do not pile up.
+static int bound_queue(struct store *s, uint64_t seq)
+{
+    enum { QUEUE_MAX = 1024 };
+    return seq && seq % QUEUE_MAX == 0 ? store_commit(s, seq) : 0;
+}
+
+int store_drop_hint(struct store *s, uint64_t ino, uint64_t version)
+{
+    struct store_shard *shard = store_shard_of(s, ino);
+    struct store_chunk *c;
+    struct store_row *r = NULL;
+    struct store_op *op;
+    uint64_t seq = 0;
+    int err = begin_op(s, OP_PUT_HINT, ino, &op);
+    if (err)
+        return err;
+    lock_acquire(&shard->lock);
+    err = find_row(s, shard, ino, &c, &r);
+    if (!err && r && r->present && r->version == version) {
+        seq = store_queue(s, op);
+        op = NULL;
+    }
+    lock_release(&shard->lock);
+    store_op_free(op);
+    return err ? err : bound_queue(s, seq);
+}
+
 int store_delete(struct store *s, uint64_t ino, uint64_t version, uint64_t *seq)
 {
-    enum { QUEUE_MAX = 1024 }; // deletions nobody waits for do not pile up beyond this
     struct store_op *op;
     int err = begin_op(s, OP_DELETE, ino, &op);
     if (!err)
         err = remove_row(s, op, version, seq);
-    if (!err && *seq && *seq % QUEUE_MAX == 0)
-        err = store_commit(s, *seq);
-    return err;
+    return err ? err : bound_queue(s, *seq);
 }
 
 int store_quarantine(struct store *s, uint64_t ino, uint64_t version, uint64_t *seq)

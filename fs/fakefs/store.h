@@ -33,6 +33,8 @@ NODISCARD int store_put(struct store *s, const struct db_row *row, const struct 
                         uint64_t *seq); // *seq is the row's version, too
 NODISCARD int store_put_hint(struct store *s, uint64_t ino, const struct db_hint *hint,
                              uint64_t *seq);
+// The row, if it has this version still, is for no path any more; nobody waits for that.
+NODISCARD int store_drop_hint(struct store *s, uint64_t ino, uint64_t version);
 // Removes the row if it has this version still (0: whatever it is). *seq is 0 when there is
 // nothing to wait for.
 NODISCARD int store_delete(struct store *s, uint64_t ino, uint64_t version, uint64_t *seq);

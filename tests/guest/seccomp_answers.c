@@ -82,16 +82,15 @@ static void answers(void)
              syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program);
              show_call("...", prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT));
              show_call("... mode", prctl(PR_GET_SECCOMP)));
-    IN_CHILD("a log of errors",
-             const struct sock_filter some[] = {ST_(BPF_LD | BPF_W | BPF_ABS, 0),
-                                                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getpriority,
-                                                         0, 1),
-                                                ST_(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | 3),
-                                                ST_(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
-             struct sock_fprog p = {4, (struct sock_filter *)some};
-             prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); show_call(
-                 "...", syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_LOG, &p));
-             show_call("... gives", syscall(SYS_getpriority, 100, 7)));
+    IN_CHILD(
+        "a log of errors",
+        struct sock_filter some[] = {ST_(BPF_LD | BPF_W | BPF_ABS, 0),
+                                     BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getpriority, 0, 1),
+                                     ST_(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | 3),
+                                     ST_(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+        struct sock_fprog p = {4, some}; prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); show_call(
+            "...", syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_LOG, &p));
+        show_call("... gives", syscall(SYS_getpriority, 100, 7)));
 }
 
 static void all(void)

@@ -245,8 +245,9 @@ static bool make_root(const char *program, const char *fakefsify)
         return false;
     root.kind = fakefsify ? ISH_ROOT_FAKEFS : ISH_ROOT_HOST;
     snprintf(root.path, sizeof root.path, "%s/%s", place, fakefsify ? "fakefs" : "root");
-    snprintf(command, sizeof command, "tar -C %s/root -cf %s/tar . && %s %s/tar %s 2>/dev/null",
-             place, place, fakefsify, place, root.path);
+    if (fakefsify)
+        snprintf(command, sizeof command, "tar -C %s/root -cf %s/tar . && %s %s/tar %s 2>/dev/null",
+                 place, place, fakefsify, place, root.path);
     return !fakefsify || system(command) == 0;
 }
 
