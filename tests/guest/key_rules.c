@@ -82,34 +82,34 @@ static void owners(void)
 {
     ctl(JOIN, 0, 0, 0, 0);
     long id = key("mine", "x", SESSION);
-    show_call("chown to oneself", ctl(CHOWN, id, 1000, -1, 0));
+    show_call("chown to oneself", ctl(CHOWN, id, 4322, -1, 0));
     show_call("... to another", ctl(CHOWN, id, 2000, -1, 0));
-    show_call("... of the group", ctl(CHOWN, id, -1, 1000, 0));
+    show_call("... of the group", ctl(CHOWN, id, -1, 4322, 0));
     show_call("... to another group", ctl(CHOWN, id, -1, 77, 0));
     show_call("... of nothing", ctl(CHOWN, id, -1, -1, 0));
     show_call("... of no key", ctl(CHOWN, 0x7ffffff0, 5, 5, 0));
     show_call("... without the right",
               (ctl(SETPERM, id, RIGHTS(ALL & ~SET, ALL & ~SET, 0, 0), 0, 0),
-               ctl(CHOWN, id, 1000, -1, 0)));
+               ctl(CHOWN, id, 4322, -1, 0)));
     show_call("setperm without the right", ctl(SETPERM, id, RIGHTS(ALL, ALL, 0, 0), 0, 0));
     show_call("setperm of more than there is", ctl(SETPERM, id, 0x40000000, 0, 0));
     show_call("timeout without the right", ctl(SET_TIMEOUT, id, 100, 0, 0));
     show_call("invalidate", ctl(INVALIDATE, id, 0, 0, 0));
 }
 
-// Root's key for user 1000 and group 50, in different hands.
+// Root's key for user 4322 and group 50, in different hands.
 static void people(void)
 {
     long session = ctl(JOIN, 0, 0, 0, 0), id = key("shared", "text", SESSION);
     (void)session;
     char text[16];
-    show_call("root gives it away", ctl(CHOWN, id, 1000, 50, 0));
+    show_call("root gives it away", ctl(CHOWN, id, 4322, 50, 0));
     show_call("... with rights", ctl(SETPERM, id, RIGHTS(VIEW, ALL, VIEW | READ_IT, VIEW), 0, 0));
     static const struct {
         const char *name;
         uid_t uid;
         gid_t gid;
-    } rows[] = {{"owner", 1000, 7}, {"group", 2000, 50}, {"others", 2000, 7}};
+    } rows[] = {{"owner", 4322, 7}, {"group", 2000, 50}, {"others", 2000, 7}};
     for (int i = 0; i < 3; i++) {
         SHOW("for", "%s", rows[i].name);
         IN_CHILD("... end", become(rows[i].uid, rows[i].gid);
@@ -257,7 +257,7 @@ static void sessions(void)
     sched_yield();
     show_id("the parent's now: its own", find(SESSION, "of the parent"));
     show_id("... the child's", find(SESSION, "of the child"));
-    IN_CHILD("another user's session", become(1000, 1000); ctl(JOIN, 0, 0, 0, 0);
+    IN_CHILD("another user's session", become(4322, 4322); ctl(JOIN, 0, 0, 0, 0);
              show_call("... for its parent", ctl(TO_PARENT, 0, 0, 0, 0)));
     IN_CHILD("another effective group", if (setresgid(-1, 7, -1)) abort(); ctl(JOIN, 0, 0, 0, 0);
              show_call("... for its parent", ctl(TO_PARENT, 0, 0, 0, 0)));
@@ -273,7 +273,7 @@ static void sessions(void)
              show_id("...", ctl(JOIN, (long)"known", 0, 0, 0));
              show_id("... is not one without the right", find(SESSION, "in known")));
     ctl(SETPERM, SESSION, RIGHTS(ALL, ALL, 0, FIND), 0, 0);
-    IN_CHILD("joined by another user", become(1000, 1000);
+    IN_CHILD("joined by another user", become(4322, 4322);
              show_id("...", ctl(JOIN, (long)"known", 0, 0, 0));
              show_id("... what is there", find(SESSION, "in known")));
     show_id("a name with a dot", ctl(JOIN, (long)".x", 0, 0, 0));
@@ -285,7 +285,7 @@ static void sessions(void)
              show_id("... named", ctl(JOIN, (long)"known", 0, 0, 0));
              show_call("... chown to nobody here", ctl(CHOWN, PROCESS, 12345, -1, 0)));
     IN_CHILD("a thread's ring follows its user", ctl(GET_ID, THREAD, 1, 0, 0);
-             key("of the thread", "x", THREAD); become(1000, 1000);
+             key("of the thread", "x", THREAD); become(4322, 4322);
              show_id("...", find(THREAD, "of the thread"));
              show_id("... takes more", key("more", "x", THREAD)));
 }
@@ -293,7 +293,7 @@ static void sessions(void)
 static void all(void)
 {
     IN_CHILD("quotas", become(4321, 4321); quotas());
-    IN_CHILD("owners", become(1000, 1000); owners());
+    IN_CHILD("owners", become(4322, 4322); owners());
     IN_CHILD("people", people());
     IN_CHILD("searches", searches());
     IN_CHILD("rings", rings());
