@@ -1,45 +1,18 @@
 // Keys between users: what each right of a key and of the keyrings on the way to it permits,
 // quotas, sessions given to a parent, keyrings in keyrings, and what /proc/keys shows of all this.
-#include "probe.h"
+#include "key_util.h"
 #include <grp.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 
-enum { GET_ID, JOIN, UPDATE, REVOKE, CHOWN, SETPERM, DESCRIBE, CLEAR, LINK, UNLINK, SEARCH, READ };
-enum { INSTANTIATE = 12, NEGATE, SET_REQKEY, SET_TIMEOUT, ASSUME, SECURITY, TO_PARENT, REJECT };
-enum { INVALIDATE = 21, RESTRICT = 29, MOVE, CAPABILITIES };
-enum { THREAD = -1, PROCESS = -2, SESSION = -3, USER = -4, USER_SESSION = -5, REQUESTOR = -8 };
+enum { REQUESTOR = -8 };
 enum { VIEW = 1, KREAD = 2, WRITE = 4, KSEARCH = 8, KLINK = 16, SETATTR = 32, ALL = 63 };
 #define POS(p) ((long)(p) << 24)
 #define USR(p) ((long)(p) << 16)
 #define GRP(p) ((long)(p) << 8)
 #define OTH(p) ((long)(p))
 
-static long add(const char *type, const char *desc, const void *payload, size_t n, long ring)
-{
-    return syscall(SYS_add_key, type, desc, payload, n, (int)ring);
-}
-static long key(const char *desc, const char *payload, long ring)
-{
-    return add("user", desc, payload, strlen(payload), ring);
-}
-static long ring(const char *desc, long in)
-{
-    return add("keyring", desc, NULL, 0, in);
-}
-static long ctl(int op, long a, long b, long c, long d)
-{
-    return syscall(SYS_keyctl, op, a, b, c, d);
-}
-static void show_id(const char *name, long id)
-{
-    if (id < 0)
-        SHOW(name, "%s", strerrorname_np(errno));
-    else
-        SHOW(name, "%s", id > 0 ? "a key" : "none");
-}
 static long find(long in, const char *desc, long to)
 {
     return ctl(SEARCH, in, (long)"user", (long)desc, to);

@@ -1,46 +1,18 @@
 // Rules of keys that take several people: quotas, owners, groups, searches among keys that may not
 // be found, keyrings that are full, deep or closed, sessions given to a parent.
-#include "probe.h"
+#include "key_util.h"
 #include <grp.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdint.h>
-#include <sys/syscall.h>
 
-enum { GET_ID, JOIN, UPDATE, REVOKE, CHOWN, SETPERM, DESCRIBE, CLEAR, LINK, UNLINK, SEARCH, READ };
-enum { SET_REQKEY = 14, SET_TIMEOUT, SECURITY = 17, TO_PARENT, INVALIDATE = 21 };
-enum { RESTRICT = 29, MOVE, CAPABILITIES };
-enum { THREAD = -1, PROCESS = -2, SESSION = -3, USER = -4, USER_SESSION = -5 };
 enum { MOVE_EXCL = 1, ALL = 0x3f, VIEW = 1, READ_IT = 2, WRITE = 4, FIND = 8, TAKE = 16, SET = 32 };
 #define RIGHTS(pos, usr, grp, oth)                                                                 \
     ((unsigned)(pos) << 24 | (unsigned)(usr) << 16 | (unsigned)(grp) << 8 | (unsigned)(oth))
 
-static long add(const char *type, const char *desc, const char *payload, size_t n, long ring)
-{
-    return syscall(SYS_add_key, type, desc, payload, n, (int)ring);
-}
-static long key(const char *desc, const char *payload, long ring)
-{
-    return add("user", desc, payload, strlen(payload), ring);
-}
-static long ring(const char *desc, long in)
-{
-    return add("keyring", desc, NULL, 0, in);
-}
-static long ctl(int op, long a, long b, long c, long d)
-{
-    return syscall(SYS_keyctl, op, a, b, c, d);
-}
 static long find(long in, const char *desc)
 {
     return ctl(SEARCH, in, (long)"user", (long)desc, 0);
-}
-static void show_id(const char *name, long id)
-{
-    if (id < 0)
-        SHOW(name, "%s", strerrorname_np(errno));
-    else
-        SHOW(name, "%s", id > 0 ? "a key" : "none");
 }
 static void become(uid_t uid, gid_t gid)
 {

@@ -1,41 +1,11 @@
 // Keys: add_key, request_key, keyctl. Runs as user 0, in user and session keyrings of its own.
-#include "probe.h"
+#include "key_util.h"
 #include <ctype.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <pthread.h>
 #include <stdint.h>
-#include <sys/syscall.h>
 
-enum { GET_ID, JOIN, UPDATE, REVOKE, CHOWN, SETPERM, DESCRIBE, CLEAR, LINK, UNLINK, SEARCH, READ };
-enum { INSTANTIATE = 12, NEGATE, SET_REQKEY, SET_TIMEOUT, ASSUME, SECURITY, TO_PARENT, REJECT };
-enum { INVALIDATE = 21, RESTRICT = 29, MOVE, CAPABILITIES };
-enum { THREAD = -1, PROCESS = -2, SESSION = -3, USER = -4, USER_SESSION = -5, GROUP = -6 };
-
-static long add(const char *type, const char *desc, const char *payload, size_t n, int ring)
-{
-    return syscall(SYS_add_key, type, desc, payload, n, ring);
-}
-static long key(const char *desc, const char *payload, int ring)
-{
-    return add("user", desc, payload, strlen(payload), ring);
-}
-static long ring(const char *desc, int in)
-{
-    return add("keyring", desc, NULL, 0, in);
-}
-static long ctl(int op, long a, long b, long c, long d)
-{
-    return syscall(SYS_keyctl, op, a, b, c, d);
-}
-// Numbers of keys are nobody's business.
-static void show_id(const char *name, long id)
-{
-    if (id < 0)
-        SHOW(name, "%s", strerrorname_np(errno));
-    else
-        SHOW(name, "%s", id > 0 ? "a key" : "none");
-}
 static void show_contents(const char *name, long id)
 {
     char text[64] = "";
