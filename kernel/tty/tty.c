@@ -137,7 +137,10 @@ void tty_wake_writers(struct tty *tty)
 
 void tty_flush_output(struct tty *tty)
 {
-    byte_queue_shorten(&tty->output, tty->far->buffer);
+    if (tty->far->buffer)
+        byte_queue_shorten(&tty->output, tty->far->buffer);
+    else
+        byte_queue_clear(&tty->output); // who is handing bytes over sees it by the tail
     tty_note_packet(tty, LINUX_TIOCPKT_FLUSHWRITE, 0);
     tty_wake_writers(tty);
 }

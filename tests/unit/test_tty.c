@@ -118,8 +118,10 @@ struct far {
     unsigned attention, ready, closed;
     bool inside; // a callback is running
     bool overlap;
+    bool interrupt; // ^C is typed while the next output is taken
 };
 static struct far far;
+static void type(const char *text);
 
 static size_t far_output(void *context, const void *bytes, size_t n)
 {
@@ -133,8 +135,12 @@ static size_t far_output(void *context, const void *bytes, size_t n)
     far.len += n;
     far.room -= n;
     far.inside = false;
+    bool interrupt = far.interrupt;
+    far.interrupt = false;
     cond_broadcast(&far.changed);
     lock_release(&far.lock);
+    if (interrupt)
+        type("\003");
     return n;
 }
 
@@ -343,6 +349,11 @@ static void test_drop_on_interrupt(void)
     far_allow(tty, SIZE_MAX);
     tty_backend_drain(tty);
     CHECK(&t, far_is("^C"), "^C drops output the far end has not taken");
+    far_reset(SIZE_MAX);
+    far.interrupt = true;
+    sys_write(task, 0, at("taken"), 5);
+    tty_backend_drain(tty);
+    CHECK(&t, far_is("taken^C"), "^C while output is taken drops no more than there is");
     struct linux_winsize big = {50, 100, 0, 0};
     CHECK(&t, !tty_set_controlling(tty, leader), "a session leader takes the terminal");
     atomic_store(&group_signals, 0);
