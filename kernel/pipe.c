@@ -199,6 +199,14 @@ static int ring_grow(struct pipe *p, uint32_t need) REQUIRES(p->lock)
     return 0;
 }
 
+// In two pieces when that passes the ring's start.
+static void ring_copy(struct pipe *p, uint32_t at, const void *buf, size_t n) REQUIRES(p->lock)
+{
+    size_t first = p->room - at < n ? p->room - at : n;
+    memcpy(p->ring + at, buf, first);
+    memcpy(p->ring, (const uint8_t *)buf + first, n - first);
+}
+
 static int ring_put(struct pipe *p, const void *buf, size_t n, bool packet) REQUIRES(p->lock)
 {
     uint32_t used = load(&p->used);
@@ -207,10 +215,7 @@ static int ring_put(struct pipe *p, const void *buf, size_t n, bool packet) REQU
         err = segments_add(p, (uint32_t)n, packet, false);
     if (err)
         return err;
-    uint32_t at = (p->head + used) & (p->room - 1);
-    size_t first = p->room - at < n ? p->room - at : n;
-    memcpy(p->ring + at, buf, first);
-    memcpy(p->ring, (const uint8_t *)buf + first, n - first);
+    ring_copy(p, (p->head + used) & (p->room - 1), buf, n);
     store(&p->used, used + (uint32_t)n);
     return 0;
 }
@@ -279,12 +284,8 @@ static int put_back(struct pipe *p, const void *buf, size_t n, bool packet) REQU
         err = segments_add(p, (uint32_t)n, packet, true);
     if (err)
         return err;
-    // Backwards from the head, in two pieces when that passes the ring's start.
-    uint32_t at = (p->head - (uint32_t)n) & (p->room - 1);
-    size_t first = p->room - at < n ? p->room - at : n;
-    memcpy(p->ring + at, buf, first);
-    memcpy(p->ring, (const uint8_t *)buf + first, n - first);
-    p->head = at;
+    p->head = (p->head - (uint32_t)n) & (p->room - 1);
+    ring_copy(p, p->head, buf, n);
     store(&p->used, used + (uint32_t)n);
     return 0;
 }
