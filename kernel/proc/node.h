@@ -115,6 +115,8 @@ int proc_show_cmdline(struct proc_text *t, struct task *task, struct task *reade
 int proc_show_environ(struct proc_text *t, struct task *task, struct task *reader);
 int proc_show_auxv(struct proc_text *t, struct task *task, struct task *reader);
 extern const struct file_ops proc_mem_file_ops, proc_pagemap_file_ops;
+// For files without an end to seek from.
+int64_t proc_seek(struct file *file, int64_t offset, unsigned whence);
 // kernel/proc/pid_status.c
 int proc_show_stat(struct proc_text *t, struct task *task, struct task *reader);
 int proc_show_status(struct proc_text *t, struct task *task, struct task *reader);

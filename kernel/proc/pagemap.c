@@ -51,16 +51,4 @@ static ssize_t pagemap_read(struct file *file, struct iter *it, uint64_t *pos)
     return done ? done : err;
 }
 
-static int64_t pagemap_seek(struct file *file, int64_t offset, unsigned whence)
-{
-    if (whence == LINUX_SEEK_CUR)
-        offset += (int64_t)file->pos;
-    else if (whence != LINUX_SEEK_SET)
-        return -LINUX_EINVAL;
-    if (offset < 0)
-        return -LINUX_EINVAL;
-    file->pos = (uint64_t)offset;
-    return offset;
-}
-
-const struct file_ops proc_pagemap_file_ops = {.read = pagemap_read, .seek = pagemap_seek};
+const struct file_ops proc_pagemap_file_ops = {.read = pagemap_read, .seek = proc_seek};

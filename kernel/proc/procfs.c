@@ -392,7 +392,7 @@ static ssize_t proc_text_write(struct file *file, struct iter *it, uint64_t *pos
     return (ssize_t)n;
 }
 
-static int64_t proc_text_seek(struct file *file, int64_t offset, unsigned whence)
+int64_t proc_seek(struct file *file, int64_t offset, unsigned whence)
 {
     if (whence == LINUX_SEEK_CUR)
         offset += (int64_t)file->pos;
@@ -415,7 +415,7 @@ static void proc_text_release(struct file *file)
 static const struct file_ops proc_text_file_ops = {
     .read = proc_text_read,
     .write = proc_text_write,
-    .seek = proc_text_seek,
+    .seek = proc_seek,
     .release = proc_text_release,
 };
 
