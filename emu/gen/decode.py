@@ -9,7 +9,9 @@ class Tree:
     def __init__(self, rows):
         self.rows = rows
         self.index = {r.name: i + 1 for i, r in enumerate(rows)}
-        self.nodes = [0]      # words; offset 0 means "nothing matches"
+        # Words; a node is how far to shift (5 bits) and what to mask, then a reference for each
+        # value. Offset 0 means "nothing matches".
+        self.nodes = [0]
         self.leaves = [0]     # zero-terminated lists of row numbers; list 0 is empty
         self.leaf_at = {}
         self.node_at = {}
@@ -33,7 +35,7 @@ class Tree:
         key = (shift, width, tuple(entries))
         if key not in self.node_at:
             self.node_at[key] = len(self.nodes)
-            self.nodes += [shift | width << 8] + entries
+            self.nodes += [shift | (1 << width) - 1 << 5] + entries
         return self.node_at[key] << 1
 
     def choose(self, rows, done):
@@ -101,7 +103,7 @@ def emit(table):
         f"    uint32_t ref = {tree.root};",
         "    while (!(ref & 1)) {",
         "        const uint32_t *node = &tree[ref >> 1];",
-        "        ref = node[1 + (word >> (node[0] & 0xff) & ((1u << (node[0] >> 8)) - 1))];",
+        "        ref = node[1 + (word >> (node[0] & 31) & node[0] >> 5)];",
         "    }",
         "    for (const uint16_t *leaf = &leaves[ref >> 1]; *leaf; leaf++) {",
         "        if ((word & pattern[*leaf].mask) == pattern[*leaf].value &&",
