@@ -1,42 +1,48 @@
-"""Emits the decoder: a tree of small tables over groups of bits, then an exact check of the row."""
+"""Emits the decoder: a table by the top bits, where these leave a choice a tree of small tables over
+groups of bits, and where that too does an exact check of the rows left."""
 
 from gen.table import PRAGMA, names_in
 
-MAX_WIDTH = 8
+FIRST = 21     # bits 31:FIRST of a word lead to its entry of the first table
+MAX_WIDTH = 8  # of the others
+
+# A reference is a row's number, or 0 when no row is left, or of a kind that bits 6:5 tell:
+MORE = 1 << 31
+NODE = MORE | 0 << 5   # 4:0 how far to shift, 15:8 what to mask, 30:16 where its entries begin
+MAYBE = MORE | 1 << 5  # 30:8 this row if the whole of its pattern and its condition hold
+LIST = MORE | 2 << 5   # 30:8 where in `leaves` the rows begin that still may match
 
 
 class Tree:
     def __init__(self, rows):
-        self.rows = rows
         self.index = {r.name: i + 1 for i, r in enumerate(rows)}
-        # Words; a node is how far to shift (5 bits) and what to mask, then a reference for each
-        # value. Offset 0 means "nothing matches".
-        self.nodes = [0]
-        self.leaves = [0]     # zero-terminated lists of row numbers; list 0 is empty
+        self.entries = []     # references: a node has one for each value of its bits
+        self.leaves = []      # zero-terminated lists of row numbers
         self.leaf_at = {}
         self.node_at = {}
-        self.root = self.build(list(rows), 0)
+        self.first = self.step(list(rows), 0, FIRST, 32 - FIRST)
 
     def build(self, rows, done):
-        """Returns a reference: even = node offset << 1, odd = leaf list offset << 1 | 1."""
+        """Returns the reference of what decides among `rows` once the bits `done` are known."""
         if not rows:
-            return 1
-        best = None
-        if len(rows) > 1:
-            best = self.choose(rows, done)
+            return 0
+        if len(rows) == 1 and not rows[0].valid and not rows[0].mask & ~done:
+            return self.index[rows[0].name]
+        best = self.choose(rows, done) if len(rows) > 1 else None
         if best is None:
             return self.leaf(rows)
         shift, width = best
-        bits = ((1 << width) - 1) << shift
-        entries = []
-        for n in range(1 << width):
-            sub = [r for r in rows if not (r.value ^ n << shift) & r.mask & bits]
-            entries.append(self.build(sub, done | bits))
+        entries = self.step(rows, done, shift, width)
         key = (shift, width, tuple(entries))
         if key not in self.node_at:
-            self.node_at[key] = len(self.nodes)
-            self.nodes += [shift | (1 << width) - 1 << 5] + entries
-        return self.node_at[key] << 1
+            self.node_at[key] = len(self.entries)
+            self.entries += entries
+        return NODE | shift | (1 << width) - 1 << 8 | self.node_at[key] << 16
+
+    def step(self, rows, done, shift, width):
+        bits = ((1 << width) - 1) << shift
+        return [self.build([r for r in rows if not (r.value ^ n << shift) & r.mask & bits],
+                           done | bits) for n in range(1 << width)]
 
     def choose(self, rows, done):
         best, best_score = None, len(rows) - 0.01
@@ -52,11 +58,13 @@ class Tree:
         return best
 
     def leaf(self, rows):
+        if len(rows) == 1:
+            return MAYBE | self.index[rows[0].name] << 8
         key = tuple(self.index[r.name] for r in rows)
         if key not in self.leaf_at:
             self.leaf_at[key] = len(self.leaves)
             self.leaves += list(key) + [0]
-        return self.leaf_at[key] << 1 | 1
+        return LIST | self.leaf_at[key] << 8
 
 
 def fields_c(row, names, indent):
@@ -90,27 +98,37 @@ def array(decl, values, per_line=12, fmt="{}"):
 def emit(table):
     rows = table.rows
     tree = Tree(rows)
-    assert max(tree.nodes) < 0x10000 * 2 and len(tree.leaves) < 0x8000
-    out = ["// Generated from a64.tbl: the decoder.", PRAGMA, '#include "emu/a64.h"', ""]
-    out += array("static const uint32_t tree[]", tree.nodes)
+    assert len(tree.entries) < 0x8000
+    out = ["// Generated from a64.tbl: the decoder.", PRAGMA, '#include "emu/a64.h"',
+           '#include "platform/base/compiler.h"', ""]
+    out += array("static const uint32_t first[]", tree.first)
+    out += array("static const uint32_t tree[]", tree.entries)
     out += array("static const uint16_t leaves[]", tree.leaves)
     out += array("static const struct { uint32_t mask, value; } pattern[]",
                  ["{0, 1}"] + [f"{{{r.mask:#x}, {r.value:#x}}}" for r in rows], 4)
     out += predicate("a64_row_valid", rows, "valid", "true")
     out += predicate("a64_row_unpredictable", rows, "unpred", "false")
     out += [
+        "static NOINLINE enum a64_row match(enum a64_row row, uint32_t word)", "{",
+        "    if ((word & pattern[row].mask) != pattern[row].value)",
+        "        return A64_UNALLOCATED;",
+        "    return a64_row_valid(row, word) ? row : A64_UNALLOCATED;", "}", "",
+        "static NOINLINE enum a64_row first_match(const uint16_t *leaf, uint32_t word)", "{",
+        "    enum a64_row found = A64_UNALLOCATED;",
+        "    for (; *leaf && found == A64_UNALLOCATED; leaf++)",
+        "        found = match((enum a64_row)*leaf, word);",
+        "    return found;", "}", "",
         "enum a64_row a64_decode(uint32_t word)", "{",
-        f"    uint32_t ref = {tree.root};",
-        "    while (!(ref & 1)) {",
-        "        const uint32_t *node = &tree[ref >> 1];",
-        "        ref = node[1 + (word >> (node[0] & 31) & node[0] >> 5)];",
+        f"    uint32_t ref = first[word >> {FIRST}];",
+        f"    while (ref & {MORE:#x}) {{",
+        f"        const uint32_t where = ref & {MORE - 1:#x}, kind = ref & {MORE | 0x60:#x};",
+        f"        if (kind == {MAYBE:#x})",
+        "            return match((enum a64_row)(where >> 8), word);",
+        f"        if (kind == {LIST:#x})",
+        "            return first_match(&leaves[where >> 8], word);",
+        "        ref = tree[(where >> 16) + (word >> (ref & 31) & ref >> 8 & 0xff)];",
         "    }",
-        "    for (const uint16_t *leaf = &leaves[ref >> 1]; *leaf; leaf++) {",
-        "        if ((word & pattern[*leaf].mask) == pattern[*leaf].value &&",
-        "            a64_row_valid((enum a64_row)*leaf, word))",
-        "            return (enum a64_row)*leaf;",
-        "    }",
-        "    return A64_UNALLOCATED;", "}", "",
+        "    return (enum a64_row)ref;", "}", "",
         "void a64_row_pattern(enum a64_row row, uint32_t *mask, uint32_t *value)", "{",
         "    *mask = pattern[row].mask;", "    *value = pattern[row].value;", "}", ""]
     # What tests and tools want to know about rows.
@@ -121,8 +139,6 @@ def emit(table):
         starts.append(len(fields))
     out += array("static const struct a64_field fields[]", fields or ['{"", 0, 0}'], 3)
     out += array("static const uint16_t field_start[]", starts)
-    facts = sorted({f for r in rows for f in r.facts})
-    _ = facts
     info = ['{"unallocated", "", NULL, 0}']
     for r in rows:
         bits = " | ".join(f"A64_IS_{f.upper()}" for f in sorted(r.facts)) or "0"
