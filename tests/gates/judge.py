@@ -143,7 +143,7 @@ def difference(row, run, other, name):
     if run.status != other.status:
         return "exit status %d, but %d under %s" % (run.status, other.status, name)
     if run.stdout != other.stdout:
-        return "output differs from %s's" % name
+        return "output differs from %s's: %s" % (name, first_difference(other.stdout, run.stdout))
     return ""
 
 
