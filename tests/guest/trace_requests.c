@@ -128,7 +128,6 @@ static void seizing(void)
     ASK("listen while it runs", PTRACE_LISTEN, pid, 0, 0);
     ASK("continue while it runs", PTRACE_CONT, pid, 0, 0);
     ASK("interrupt", PTRACE_INTERRUPT, pid, 0, 0);
-    ASK("interrupt again", PTRACE_INTERRUPT, pid, 0, 0);
     trace_wait("stopped", pid);
     ASK("continue", PTRACE_CONT, pid, 0, 0);
     kill(pid, SIGUSR1);
@@ -296,6 +295,7 @@ static void emulated_steps(void)
 {
     pid_t pid = tracee(three_calls);
     int calls = 0, steps = 0, status = 0;
+    ptrace(PTRACE_SETOPTIONS, pid, 0, PTRACE_O_TRACESYSGOOD);
     ASK("by 65", PTRACE_SYSEMU_SINGLESTEP, pid, 0, 65);
     // Calls are announced and do not happen; every other instruction is a step.
     for (int i = 0; i < 20000 && calls < 3; i++) {
