@@ -1,4 +1,5 @@
 // PI futexes: owners that end, waiters that are moved to a lock, and mixtures that are refused.
+#include "asleep.h"
 #include "probe.h"
 #include <linux/futex.h>
 #include <pthread.h>
@@ -63,18 +64,9 @@ static void *wait_and_move(void *arg)
 // Until the thread sleeps in the kernel, or has come back.
 static void settle(struct waiter *w)
 {
-    char path[64], line[256], state = 0;
     while (!w->tid)
         sleep_ms(1);
-    snprintf(path, sizeof path, "/proc/self/task/%d/stat", w->tid);
-    do {
-        sleep_ms(2);
-        FILE *f = fopen(path, "r");
-        if (f && fgets(line, sizeof line, f))
-            state = strrchr(line, ')')[2];
-        if (f)
-            fclose(f);
-    } while (state != 'S' && !w->done);
+    task_until_asleep(w->tid);
 }
 
 static void start(struct waiter *w, int n)
