@@ -688,6 +688,17 @@ static int pipe_set_async(struct file *file, struct task *task, int fd, bool on)
 }
 
 static const struct file_ops pipe_file_ops = {
+    .traits = FILE_NOWAIT,
+    .read = pipe_read,
+    .write = pipe_write,
+    .poll = pipe_poll,
+    .ioctl = pipe_ioctl,
+    .set_async = pipe_set_async,
+    .release = pipe_release,
+};
+
+// With a name: the same, but for what Linux takes of it.
+static const struct file_ops fifo_file_ops = {
     .read = pipe_read,
     .write = pipe_write,
     .poll = pipe_poll,
@@ -698,7 +709,7 @@ static const struct file_ops pipe_file_ops = {
 
 struct pipe *pipe_of(const struct file *file)
 {
-    return file->ops == &pipe_file_ops ? file->private : NULL;
+    return file->ops == &pipe_file_ops || file->ops == &fifo_file_ops ? file->private : NULL;
 }
 
 int64_t pipe_get_size(struct file *file)
@@ -808,7 +819,7 @@ int pipe_open_fifo(struct inode *inode, struct file *file, const struct vfs_call
         end_closed(p, reads, writes);
         return err;
     }
-    file->ops = &pipe_file_ops;
+    file->ops = &fifo_file_ops;
     file->private = p;
     return 0;
 }
@@ -817,7 +828,13 @@ static struct file *open_end(struct kernel *kernel, struct inode *inode, const s
                              uint32_t flags, const char *name)
 {
     struct file *file;
-    return vfs_open_inode(kernel->vfs, inode, flags, cred, name, &file) ? NULL : file;
+    // O_DIRECT makes packets of what pipe(2) made, and is no flag to open a fifo with.
+    uint32_t packets = flags & LINUX_O_DIRECT;
+    if (vfs_open_inode(kernel->vfs, inode, flags & ~packets, cred, name, &file))
+        return NULL;
+    file->ops = &pipe_file_ops;
+    file_change_flags(file, packets, 0);
+    return file;
 }
 
 int pipe_create(struct kernel *kernel, const struct cred *cred, uint32_t flags,
