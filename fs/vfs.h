@@ -507,7 +507,19 @@ struct dir_sink {
                  uint8_t d_type, uint64_t next_pos);
 };
 
+// What a kind of file takes beyond plain reads and writes; Linux refuses the rest by an errno.
+enum file_traits {
+    FILE_SPLICE_READ = 1 << 0,  // splice(2), sendfile(2): data may come from it
+    FILE_SPLICE_WRITE = 1 << 1, // ... may go to it
+    FILE_SPLICE = FILE_SPLICE_READ | FILE_SPLICE_WRITE,
+    FILE_NOWAIT_READ = 1 << 2, // RWF_NOWAIT
+    FILE_NOWAIT_WRITE = 1 << 3,
+    FILE_NOWAIT = FILE_NOWAIT_READ | FILE_NOWAIT_WRITE,
+    FILE_DIRECT = 1 << 4, // O_DIRECT, which leaves it to the host what is cached
+};
+
 struct file_ops {
+    unsigned traits; // FILE_*
     // `pos` is the file position to use and advance; for streams it is ignored. Blocking reads wait
     // through it->task (kernel/wait.h) and honour it->nonblock.
     ssize_t (*read)(struct file *file, struct iter *it, uint64_t *pos);

@@ -125,28 +125,24 @@ static int64_t copy_range(struct task *task, struct file_pair *p, uint64_t *in_p
     return done ? done : n;
 }
 
-// What can be read without a program's buffer: files, devices and sockets.
-static bool can_splice(const struct file *file)
-{
-    return file->inode && file->inode->type != LINUX_S_IFDIR;
-}
-
 static int64_t splice_to_pipe(struct task *task, struct file *in, uint64_t *pos, struct pipe *to,
                               uint64_t len, bool nonblock);
 
 static int64_t send(struct task *task, struct file_pair *p, bool own, uint64_t *pos, uint64_t count)
 {
-    uint32_t type = p->in->inode ? p->in->inode->type : 0;
     struct pipe *to = pipe_of(p->out);
     if (!own && !has_positions(p->in))
         return -LINUX_ESPIPE;
     if ((int64_t)count < 0 || (!own && !is_range(*pos, count)))
         return -LINUX_EINVAL;
     count = file_rw_clamp(count);
-    if (to && !pipe_of(p->in) && can_splice(p->in))
+    if (pipe_of(p->in) || !(p->in->ops->traits & FILE_SPLICE_READ))
+        return -LINUX_EINVAL;
+    if (to)
         return splice_to_pipe(task, p->in, own ? NULL : pos, to, count,
                               file_flags(p->out) & LINUX_O_NONBLOCK);
-    if (file_flags(p->out) & LINUX_O_APPEND || type != LINUX_S_IFREG)
+    if (file_flags(p->out) & LINUX_O_APPEND || !has_positions(p->in) ||
+        !(p->out->ops->traits & FILE_SPLICE_WRITE))
         return -LINUX_EINVAL;
     if (!own)
         return copy_range(task, p, pos, NULL, count);
@@ -374,7 +370,9 @@ static int check_splice_file(const struct file *file, const struct offset_arg *a
 {
     if (at->addr && (!has_positions(file) || !is_range(at->value, len)))
         return -LINUX_EINVAL;
-    return !can_splice(file) || (output && file_flags(file) & LINUX_O_APPEND) ? -LINUX_EINVAL : 0;
+    if (output && file_flags(file) & LINUX_O_APPEND)
+        return -LINUX_EINVAL;
+    return file->ops->traits & (output ? FILE_SPLICE_WRITE : FILE_SPLICE_READ) ? 0 : -LINUX_EINVAL;
 }
 
 static int64_t splice_files(struct task *task, struct file_pair *p, struct offset_arg *from,

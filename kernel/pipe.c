@@ -696,6 +696,17 @@ static int pipe_set_async(struct file *file, struct task *task, int fd, bool on)
 }
 
 const struct file_ops pipe_file_ops = {
+    .traits = FILE_NOWAIT,
+    .read = pipe_read,
+    .write = pipe_write,
+    .poll = pipe_poll,
+    .ioctl = pipe_ioctl,
+    .set_async = pipe_set_async,
+    .release = pipe_release,
+};
+
+// With a name: the same, but for what Linux takes of it.
+const struct file_ops fifo_file_ops = {
     .read = pipe_read,
     .write = pipe_write,
     .poll = pipe_poll,
@@ -706,7 +717,7 @@ const struct file_ops pipe_file_ops = {
 
 struct pipe *pipe_of(const struct file *file)
 {
-    return file->ops == &pipe_file_ops ? file->private : NULL;
+    return file->ops == &pipe_file_ops || file->ops == &fifo_file_ops ? file->private : NULL;
 }
 
 int64_t pipe_get_size(struct file *file)

@@ -52,6 +52,6 @@ struct pipe *pipe_new(struct kernel *kernel);
 void pipe_free(void *attached);
 // An end goes: its count drops, and whoever waits for it on the other side looks again.
 void pipe_end_closed(struct pipe *p, bool reads, bool writes);
-extern const struct file_ops pipe_file_ops;
+extern const struct file_ops pipe_file_ops, fifo_file_ops;
 
 #endif

@@ -79,7 +79,7 @@ int pipe_open_fifo(struct inode *inode, struct file *file, const struct vfs_call
         pipe_end_closed(p, reads, writes);
         return err;
     }
-    file->ops = &pipe_file_ops;
+    file->ops = &fifo_file_ops;
     file->private = p;
     return 0;
 }
@@ -88,7 +88,13 @@ static struct file *open_end(struct kernel *kernel, struct inode *inode, const s
                              uint32_t flags, const char *name)
 {
     struct file *file;
-    return vfs_open_inode(kernel->vfs, inode, flags, cred, name, &file) ? NULL : file;
+    // O_DIRECT makes packets of what pipe(2) made, and is no flag to open a fifo with.
+    uint32_t packets = flags & LINUX_O_DIRECT;
+    if (vfs_open_inode(kernel->vfs, inode, flags & ~packets, cred, name, &file))
+        return NULL;
+    file->ops = &pipe_file_ops;
+    file_change_flags(file, packets, 0);
+    return file;
 }
 
 int pipe_create(struct kernel *kernel, const struct cred *cred, uint32_t flags,

@@ -42,6 +42,7 @@ struct proc_entry {
     const char *name;
     uint32_t mode;     // type and permissions
     bool settings;     // everything below is a setting
+    bool splices;      // of a task's files: splice(2) may read it, as it may all others
     bool needs_access; // only for those who may inspect the task (ptrace's rule)
 
     // Text files: one of the two. `task` is the one the node stands for; `reader` may be NULL.

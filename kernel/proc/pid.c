@@ -375,8 +375,14 @@ static bool next_thread(const struct proc_node *dir, int64_t *key, char name[PRO
          .mode = LINUX_S_IFREG | 0600,                                                             \
          .needs_access = true,                                                                     \
          .file_ops = &proc_mem_file_ops},                                                          \
-        PROC_TASK_FILE("mountinfo", 0444, proc_show_mountinfo),                                    \
-        PROC_TASK_FILE("mounts", 0444, proc_show_mounts),                                          \
+        {.name = "mountinfo",                                                                      \
+         .mode = LINUX_S_IFREG | 0444,                                                             \
+         .splices = true,                                                                          \
+         .show_task = proc_show_mountinfo},                                                        \
+        {.name = "mounts",                                                                         \
+         .mode = LINUX_S_IFREG | 0444,                                                             \
+         .splices = true,                                                                          \
+         .show_task = proc_show_mounts},                                                           \
         PROC_DIR("net", 0555, proc_net_children),                                                  \
         {.name = "ns",                                                                             \
          .mode = LINUX_S_IFDIR | 0511,                                                             \

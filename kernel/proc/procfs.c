@@ -56,7 +56,7 @@ static int check_access(const struct proc_node *node, const struct cred *who, co
 
 static const struct inode_ops proc_dir_ops, proc_link_ops, proc_magic_ops, proc_file_inode_ops;
 static const struct inode_ops setting_dir_ops, setting_file_ops;
-static const struct file_ops proc_dir_file_ops, proc_text_file_ops;
+static const struct file_ops proc_dir_file_ops, proc_text_file_ops, proc_spliced_file_ops;
 
 // One number for one object as long as the table and the object last.
 static uint64_t node_ino(const struct proc_node *node)
@@ -88,7 +88,9 @@ static struct inode *make_inode(struct super *super, const struct proc_node *nod
     if (type == LINUX_S_IFDIR)
         inode->file_ops = &proc_dir_file_ops;
     else if (type == LINUX_S_IFREG)
-        inode->file_ops = e->file_ops ? e->file_ops : &proc_text_file_ops;
+        inode->file_ops = e->file_ops                ? e->file_ops
+                          : !node->tid || e->splices ? &proc_spliced_file_ops
+                                                     : &proc_text_file_ops;
     return inode;
 }
 
@@ -413,6 +415,14 @@ static void proc_text_release(struct file *file)
 }
 
 static const struct file_ops proc_text_file_ops = {
+    .read = proc_text_read,
+    .write = proc_text_write,
+    .seek = proc_seek,
+    .release = proc_text_release,
+};
+
+static const struct file_ops proc_spliced_file_ops = {
+    .traits = FILE_SPLICE,
     .read = proc_text_read,
     .write = proc_text_write,
     .seek = proc_seek,

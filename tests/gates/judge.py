@@ -111,7 +111,7 @@ def fault(row, run):
     if run.status != row.status:
         return "exit status %d instead of %d" % (run.status, row.status)
     if row.equals is not None and run.stdout.removesuffix("\n") != row.equals:
-        return "output is not the one expected"
+        return "output is not the one expected: " + first_difference(row.equals, run.stdout)
     if row.expect and not row.expect.search(run.stdout):
         return "output does not match"
     if row.host is not None and run.stdout != run.host:

@@ -266,6 +266,71 @@ static void *take_and_end(void *arg)
     return NULL;
 }
 
+static word gate;
+
+static void *take_and_wait(void *arg)
+{
+    lock_pi(arg);
+    gate = 1;
+    while (gate != 2)
+        sleep_ms(1);
+    return NULL;
+}
+
+// An owner ends whose word was overwritten while somebody waited for it.
+static void overwritten(const char *name, uint32_t with)
+{
+    struct waiter w;
+    pthread_t t;
+    word at = 0;
+    gate = 0;
+    pthread_create(&t, NULL, take_and_wait, (void *)&at);
+    while (gate != 1)
+        sleep_ms(1);
+    start(&w, &at, FUTEX_LOCK_PI_PRIVATE, 0);
+    at = with;
+    gate = 2;
+    pthread_join(t, NULL);
+    pthread_join(w.thread, NULL);
+    SHOW(name, "%s", w.error ? strerrorname_np(w.error) : "got it");
+    show_word("word", at);
+}
+
+static void *wait_to_move(void *arg)
+{
+    struct waiter *w = arg;
+    w->tid = (int)self();
+    w->error =
+        futex(w->at, FUTEX_WAIT_REQUEUE_PI_PRIVATE, 0, NULL, (void *)&locks[0], 0) ? errno : 0;
+    return NULL;
+}
+
+// Waiters are not moved to a lock whose owner has ended: nobody would hand it on.
+static void moved_to_ended(void)
+{
+    struct waiter w = {0};
+    pthread_t t;
+    word cond = 0;
+    locks[0] = 0;
+    pthread_create(&t, NULL, take_and_end, (void *)&locks[0]);
+    pthread_join(t, NULL);
+    while (syscall(SYS_tgkill, getpid(), locks[0] & FUTEX_TID_MASK, 0) == 0)
+        sleep_ms(1);
+    w.at = &cond;
+    pthread_create(&w.thread, NULL, wait_to_move, &w);
+    while (!w.tid)
+        sleep_ms(1);
+    task_until_asleep(w.tid);
+    show_call("requeue to an ended owner's",
+              futex(&cond, FUTEX_CMP_REQUEUE_PI_PRIVATE, 1, (void *)1, (void *)&locks[0], 0));
+    show_word("word", locks[0]);
+    locks[0] = 0;
+    show_call("requeue to a free one",
+              futex(&cond, FUTEX_CMP_REQUEUE_PI_PRIVATE, 1, (void *)1, (void *)&locks[0], 0));
+    pthread_join(w.thread, NULL);
+    SHOW("its waiter", "%s", w.error ? strerrorname_np(w.error) : "got it");
+}
+
 static void owners(void)
 {
     struct waiter w;
@@ -277,6 +342,9 @@ static void owners(void)
         sleep_ms(1);
     show_call("of an ended thread", lock_pi(&at));
     show_word("word", at);
+    overwritten("overwritten as free", 0);
+    overwritten("overwritten as nobody's", 0x3ffffff0);
+    moved_to_ended();
     word *shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     int ready[2], go[2];
     pipe(ready);
