@@ -222,14 +222,15 @@ int proc_show_cmdline(struct proc_text *t, struct task *task, struct task *reade
     struct mm_layout layout;
     mm_layout_get(mm, &layout);
     append_memory(t, mm, layout.arg_start, layout.arg_end);
-    // A program that overwrote its arguments with one longer title, without the final NUL: the
-    // title goes on in the environment.
+    // A program that wrote a title over its arguments, without the final NUL: up to a page of it is
+    // shown, and it may go on in the environment.
     if (t->len > 0 && t->buf[t->len - 1] != '\0') {
+        uint64_t from = layout.arg_start, to = layout.arg_end;
+        if (layout.env_start == to && layout.env_end > to)
+            to = layout.env_end;
+        t->len = 0;
+        append_memory(t, mm, from, to - from < FRAME_SIZE ? to : from + FRAME_SIZE);
         size_t end = strnlen(t->buf, t->len);
-        if (end == t->len) {
-            append_memory(t, mm, layout.env_start, layout.env_end);
-            end = strnlen(t->buf, t->len);
-        }
         t->len = end < t->len ? end + 1 : end;
     }
     mm_put(mm);
