@@ -341,13 +341,13 @@ static int answer_one(struct netlink_sock *n, const struct linux_nlmsghdr *reque
     const uint16_t dump = LINUX_NLM_F_ROOT | LINUX_NLM_F_MATCH;
     a->request = request;
     a->open = NULL;
+    a->ended = 0;
     a->multi = (request->flags & dump) == dump;
     int err = n->base.protocol == LINUX_NETLINK_ROUTE ? netlink_route_answer(request, strict, a)
                                                       : -LINUX_EOPNOTSUPP;
     if (a->multi && !err) {
-        const int32_t nothing = 0;
         a->open = NULL; // the end comes by itself
-        netlink_message_begin(a, LINUX_NLMSG_DONE, &nothing, sizeof nothing);
+        netlink_message_begin(a, LINUX_NLMSG_DONE, &a->ended, sizeof a->ended);
         netlink_message_end(a);
     } else if (err || request->flags & LINUX_NLM_F_ACK) {
         a->open = NULL;
@@ -394,6 +394,8 @@ static int check_send(struct netlink_sock *n, struct message *m)
     struct linux_sockaddr_nl to = {.pid = 0};
     if (m->flags & LINUX_MSG_OOB)
         return -LINUX_EOPNOTSUPP;
+    if (!m->it->left)
+        return -LINUX_ENODATA;
     int err = m->addr.len ? check_address(&m->addr, &to) : 0;
     if (err)
         return err;

@@ -22,6 +22,7 @@ struct netlink_answer {
     const struct linux_nlmsghdr *request;
     uint32_t port; // of the asker
     bool multi;    // the messages are parts of a dump
+    int32_t ended; // what the end of a dump says: 0, or why there was nothing
     bool failed;
     struct netlink_datagram *open; // the last one, with a message that is not finished
     uint32_t message_at;

@@ -110,7 +110,7 @@ static int get_addresses(const struct linux_nlmsghdr *request, const struct host
         memcpy(&want, request + 1, 1); // the family alone, as old programs send
     want.family = known_family(want.family);
     if (strict && want.index && !host_network_find(net, want.index))
-        return -LINUX_ENODEV;
+        a->ended = -LINUX_ENODEV;
     for (size_t f = 0; f < ARRAY_LEN(families); f++)
         for (size_t i = 0; i < net->address_count; i++) {
             const struct host_address *at = &net->addresses[i];

@@ -63,7 +63,7 @@ static void texts(void)
     TRACED("chdir(0x*) = -1 EFAULT (*)", syscall(SYS_chdir, page_end - 100));
     memset(page_end - 300, 'z', 300);
     snprintf(expected, sizeof expected, "chdir(\"%.256s\"...) = -1 EFAULT (*)",
-             memset(big, 'z', sizeof big - 1));
+             (char *)memset(big, 'z', sizeof big - 1));
     TRACED(expected, syscall(SYS_chdir, page_end - 300));
     char *many[20] = {"a0", "a1", "a2", "a3", "a4", "a5", "a6", "a7",
                       "a8", "a9", "b0", "b1", "b2", "b3", NULL};
@@ -317,6 +317,49 @@ static void sockets(void)
            syscall(SYS_socketpair, AF_UNIX, SOCK_STREAM, 0, v));
 }
 
+// What a pointer leads to is shown as the pointer when nothing is there.
+static void nowhere(void)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0), ep = epoll_create1(0);
+    TRACED("gettimeofday(0x8, NULL) = -1 EFAULT (*)", syscall(SYS_gettimeofday, bad, NULL));
+    TRACED("clock_gettime(CLOCK_REALTIME, 0x8) = -1 EFAULT (*)",
+           syscall(SYS_clock_gettime, CLOCK_REALTIME, bad));
+    TRACED("setitimer(ITIMER_REAL, 0x8, NULL) = -1 EFAULT (*)",
+           syscall(SYS_setitimer, ITIMER_REAL, bad, NULL));
+    TRACED("timer_settime(0, 0, 0x8, NULL) = -1 EFAULT (*)",
+           syscall(SYS_timer_settime, 0, 0, bad, NULL));
+    TRACED("timer_create(CLOCK_REALTIME, 0x8, *) = -1 EFAULT (*)",
+           syscall(SYS_timer_create, CLOCK_REALTIME, bad, page));
+    TRACED("utimensat(AT_FDCWD, \"/\", *0x8*, 0) = -1 EFAULT (*)",
+           syscall(SYS_utimensat, AT_FDCWD, "/", bad, 0));
+    TRACED("rt_sigaction(SIGUSR1, 0x8, NULL, 8) = -1 EFAULT (*)",
+           syscall(SYS_rt_sigaction, SIGUSR1, bad, NULL, 8));
+    TRACED("rt_sigprocmask(SIG_BLOCK, 0x8, NULL, 8) = -1 EFAULT (*)",
+           syscall(SYS_rt_sigprocmask, SIG_BLOCK, bad, NULL, 8));
+    TRACED("rt_sigqueueinfo(*, SIGUSR1, 0x8) = -1 EFAULT (*)",
+           syscall(SYS_rt_sigqueueinfo, getpid(), SIGUSR1, bad));
+    TRACED("sigaltstack(0x8, NULL) = -1 EFAULT (*)", syscall(SYS_sigaltstack, bad, NULL));
+    TRACED("prlimit64(0, RLIMIT_CORE, 0x8, NULL) = -1 EFAULT (*)",
+           syscall(SYS_prlimit64, 0, RLIMIT_CORE, bad, NULL));
+    TRACED("getrusage(*, 0x8) = -1 EFAULT (*)", syscall(SYS_getrusage, 0, bad));
+    TRACED("uname(0x8) = -1 EFAULT (*)", syscall(SYS_uname, bad));
+    TRACED("sched_setparam(0, 0x8) = -1 EFAULT (*)", syscall(SYS_sched_setparam, 0, bad));
+    TRACED("newfstatat(AT_FDCWD, \"/\", 0x8, 0) = -1 EFAULT (*)",
+           syscall(SYS_newfstatat, AT_FDCWD, "/", bad, 0));
+    TRACED("statx(AT_FDCWD, \"/\", 0, *, 0x8) = -1 EFAULT (*)",
+           syscall(SYS_statx, AT_FDCWD, "/", 0, STATX_BASIC_STATS, bad));
+    TRACED("openat2(AT_FDCWD, \"/none\", 0x8, 24) = -1 EFAULT (*)",
+           syscall(SYS_openat2, AT_FDCWD, "/none", bad, (size_t)24));
+    TRACED("writev(*, *0x8*, 1) = -1 EFAULT (*)", syscall(SYS_writev, fd, bad, 1));
+    TRACED("ppoll(*0x8*, 1, NULL, NULL, 8) = -1 EFAULT (*)",
+           syscall(SYS_ppoll, bad, 1, NULL, NULL, 8));
+    TRACED("epoll_ctl(*, EPOLL_CTL_ADD, *, 0x8) = -1 EFAULT (*)",
+           syscall(SYS_epoll_ctl, ep, EPOLL_CTL_ADD, fd, bad));
+    TRACED("sendmsg(*, 0x8, 0) = -1 EFAULT (*)", syscall(SYS_sendmsg, fd, bad, 0));
+    TRACED("socketpair(AF_UNIX, *, 0, 0x8) = -1 EFAULT (*)",
+           syscall(SYS_socketpair, AF_UNIX, SOCK_STREAM, 0, bad));
+}
+
 int main(void)
 {
     page = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -331,6 +374,7 @@ int main(void)
     files();
     processes();
     sockets();
+    nowhere();
     fflush(stdout);
     syscall(SYS_exit_group, 3);
 }
