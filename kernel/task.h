@@ -141,11 +141,12 @@ struct task {
     int8_t request_keyring;                       // where keys go that were asked for; self
     uint32_t memory_policy;                       // kernel/numa.c
     int32_t nice;
-    int32_t sched_policy, sched_priority;            // of any thread: guarded by tasklist
-    int32_t ioprio;                                  // the same
-    uint64_t start_ns, start_boot_ns;                // monotonic, boottime; immutable
-    uint64_t timer_slack_ns, default_timer_slack_ns; // the default: what it was born with
-    uint32_t syscall_count;                          // see usage_sampled()
+    int32_t sched_policy, sched_priority; // of any thread: guarded by tasklist
+    int32_t ioprio;                       // the same
+    uint64_t start_ns, start_boot_ns;     // monotonic, boottime; immutable
+    _Atomic uint64_t timer_slack_ns;
+    uint64_t default_timer_slack_ns; // what it was born with
+    uint32_t syscall_count;          // see usage_sampled()
 
     // CPU time. The host thread's clock counts all of it; system time is the share estimated from
     // timed system calls. `cpu_clock` is valid while cpu_running (guarded by lock).
