@@ -258,7 +258,8 @@ static ssize_t append_all(struct pipe *to, struct task *task, const uint8_t *buf
 {
     size_t done = 0;
     while (done < n) {
-        ssize_t put = pipe_append(to, buf + done, n - done);
+        struct pipe_part rest = {(uint32_t)(n - done), false};
+        ssize_t put = pipe_append(to, buf + done, rest, 0);
         // Room was there before the bytes were fetched; another writer took it.
         if (put == 0)
             put = pipe_wait_writable(to, task, false) < 0 ? -LINUX_EAGAIN : 0;
@@ -292,44 +293,75 @@ static int64_t splice_to_pipe(struct task *task, struct file *in, uint64_t *pos,
     return got;
 }
 
+// Of the `n` bytes that were taken out as `parts` all but `passed` go back.
+static int unread_rest(struct pipe *from, const uint8_t *buf, size_t n, size_t passed,
+                       const struct pipe_parts *parts)
+{
+    int err = 0;
+    for (unsigned i = parts->count; !err && i-- > 0 && n > passed;) {
+        struct pipe_part part = parts->part[i];
+        if (part.len > n - passed)
+            part.len = (uint32_t)(n - passed);
+        n -= part.len;
+        err = pipe_unread(from, buf + n, part);
+    }
+    return err;
+}
+
 static int64_t splice_from_pipe(struct task *task, struct pipe *from, struct file *out,
                                 uint64_t *pos, uint64_t len, bool nonblock, uint8_t *buf)
 {
     ssize_t ready = pipe_wait_readable(from, task, nonblock);
     if (ready <= 0)
         return ready;
-    size_t n = pipe_take(from, buf, chunk_of(len));
-    size_t written = 0;
+    struct pipe_parts parts; // a file gets no packets, but bytes
+    size_t n = pipe_take(from, buf, chunk_of(len), SIZE_MAX, &parts), written = 0;
     ssize_t put = 1;
     while (written < n && put > 0) {
         put = write_buffer(task, out, buf + written, n - written, pos, nonblock);
         written += put > 0 ? (size_t)put : 0;
     }
-    int err = written < n ? pipe_unread(from, buf + written, n - written) : 0;
+    int err = unread_rest(from, buf, n, written, &parts);
     return err ? err : written ? (ssize_t)written : put;
+}
+
+// Passes on what fits. 0: another writer took the room.
+static ssize_t append_parts(struct pipe *to, const uint8_t *buf, const struct pipe_parts *parts)
+{
+    size_t done = 0;
+    ssize_t put = 0;
+    for (unsigned i = 0; i < parts->count; i++) {
+        bool last = i + 1 == parts->count;
+        put = pipe_append(to, buf + done, parts->part[i], last ? parts->tail : 0);
+        if (put <= 0)
+            break;
+        done += (size_t)put;
+        if ((size_t)put < parts->part[i].len)
+            break;
+    }
+    return done ? (ssize_t)done : put;
 }
 
 static int64_t splice_pipes(struct task *task, struct pipe *from, struct pipe *to, uint64_t len,
                             bool nonblock, bool consume, uint8_t *buf)
 {
-    ssize_t ready = pipe_wait_readable(from, task, nonblock);
-    if (ready <= 0)
-        return ready;
-    ssize_t room = pipe_wait_writable(to, task, nonblock);
-    if (room < 0)
-        return room;
-    size_t n = chunk_of(len) < (size_t)room ? chunk_of(len) : (size_t)room;
-    if (!consume)
-        return append_all(to, task, buf, pipe_peek(from, buf, n));
-    n = pipe_take(from, buf, n);
-    ssize_t put = append_all(to, task, buf, n);
-    size_t moved = put > 0 ? (size_t)put : 0;
-    if (moved < n) {
-        int err = pipe_unread(from, buf + moved, n - moved);
+    ssize_t put = 0;
+    while (!put) {
+        ssize_t ready = pipe_wait_readable(from, task, nonblock);
+        if (ready <= 0)
+            return ready;
+        ssize_t room = pipe_wait_writable(to, task, nonblock);
+        if (room < 0)
+            return room;
+        struct pipe_parts parts;
+        size_t n = consume ? pipe_take(from, buf, chunk_of(len), (size_t)room, &parts)
+                           : pipe_peek(from, buf, chunk_of(len), (size_t)room, &parts);
+        put = n ? append_parts(to, buf, &parts) : 0;
+        int err = consume ? unread_rest(from, buf, n, put > 0 ? (size_t)put : 0, &parts) : 0;
         if (err)
             return err;
     }
-    return put;
+    return put == -LINUX_EPIPE ? file_broken_pipe(task) : put;
 }
 
 // What splice refuses of a file that is not a pipe.

@@ -140,6 +140,9 @@ static int set_common(struct socket *s, struct task *task, int32_t name, const v
     memcpy(&n, value, sizeof n);
     bool *flag = flag_of(s, name);
     if (flag) {
+        // One kind of time stamp at a time; turning off either turns off both.
+        if (flag == &s->timestamp || flag == &s->timestamp_ns)
+            s->timestamp = s->timestamp_ns = false;
         *flag = n != 0;
         return 0;
     }
