@@ -34,9 +34,8 @@ struct pipe {
     struct lock lock; // rank socket
     uint8_t *ring;    // NULL until the first write
     uint32_t room;    // bytes allocated, a power of two
-    uint32_t capacity;
     uint32_t head;
-    _Atomic uint32_t used, padding;
+    _Atomic uint32_t capacity, used, padding;
     struct list segments; // struct segment, in the order of the bytes; empty: no packets
     _Atomic uint32_t readers, writers;
     // How often an end was opened: a fifo's open waits for the other count to move.
@@ -70,7 +69,7 @@ static struct pipe *pipe_new(struct kernel *kernel)
     if (!p)
         return NULL;
     lock_init(&p->lock, LOCK_RANK_SOCKET);
-    p->capacity = PIPE_DEFAULT_SIZE;
+    atomic_init(&p->capacity, PIPE_DEFAULT_SIZE);
     wait_queue_init(&p->readable);
     wait_queue_init(&p->writable);
     p->kernel = kernel;
@@ -223,7 +222,8 @@ static int ring_put(struct pipe *p, const void *buf, size_t n, bool packet) REQU
 static uint32_t free_bytes(const struct pipe *p)
 {
     uint32_t used = load(&p->used) + load(&p->padding);
-    return used < p->capacity ? p->capacity - used : 0;
+    uint32_t capacity = load(&p->capacity);
+    return used < capacity ? capacity - used : 0;
 }
 
 static void wake_readers(struct pipe *p)
@@ -706,10 +706,7 @@ int64_t pipe_get_size(struct file *file)
     struct pipe *p = pipe_of(file);
     if (!p)
         return -LINUX_EBADF;
-    lock_acquire(&p->lock);
-    int64_t size = p->capacity;
-    lock_release(&p->lock);
-    return size;
+    return load(&p->capacity);
 }
 
 int64_t pipe_set_size(struct task *task, struct file *file, uint32_t size)
@@ -724,13 +721,13 @@ int64_t pipe_set_size(struct task *task, struct file *file, uint32_t size)
         capacity *= 2;
     lock_acquire(&p->lock);
     int64_t result = capacity;
-    if (capacity > p->capacity && capacity > PIPE_MAX_SIZE &&
+    if (capacity > load(&p->capacity) && capacity > PIPE_MAX_SIZE &&
         !task_capable(task, LINUX_CAP_SYS_RESOURCE))
         result = -LINUX_EPERM;
     else if (load(&p->used) + load(&p->padding) > capacity)
         result = -LINUX_EBUSY;
     else
-        p->capacity = capacity;
+        store(&p->capacity, capacity);
     lock_release(&p->lock);
     if (result > 0)
         wait_queue_wake(&p->writable, WRITABLE, false);
