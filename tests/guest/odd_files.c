@@ -313,10 +313,10 @@ static void names_in_proc(void)
     int proc = open("/proc", O_RDONLY | O_DIRECTORY), own = openat(proc, "self", O_DIRECTORY);
     char thread[32];
     snprintf(thread, sizeof thread, "task/%d", (int)getpid());
-    show_call("rename a process", renameat(proc, "1", proc, "version"));
+    show_call("rename a process", renameat(proc, "1", proc, "sys"));
     show_call("rename itself", renameat(proc, "self", proc, "other"));
     show_call("rename over itself", renameat(proc, "version", proc, "self"));
-    show_call("rename a thread", renameat(own, thread, own, "status"));
+    show_call("rename a thread", renameat(own, thread, own, "fd"));
     show_call("rename a descriptor", renameat(own, "fd/0", own, "fd/1"));
     show_call("exchange", renameat2(own, "status", own, "fd", RENAME_EXCHANGE));
     show_call("white out", renameat2(own, "status", own, "stat", 4));
