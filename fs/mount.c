@@ -558,9 +558,10 @@ void vfs_each_mount(struct mnt_ns *ns, const struct path *root,
     struct mount_snapshot *all;
     size_t count = snapshot_mounts(ns->vfs, ns, &all);
     char *text = malloc(3 * (size_t)LINUX_PATH_MAX);
+    char *point = text, *subtree = text ? text + LINUX_PATH_MAX : NULL;
+    char *options = text ? subtree + LINUX_PATH_MAX : NULL;
     for (size_t i = 0; i < count; i++) {
         const struct mount *m = all[i].mount;
-        char *point = text, *subtree = text + LINUX_PATH_MAX, *options = subtree + LINUX_PATH_MAX;
         if (text && path_name(&all[i].at, root, point, LINUX_PATH_MAX) > 0 &&
             dentry_name(ns->vfs, m->root, subtree, LINUX_PATH_MAX) > 0) {
             *options = 0;

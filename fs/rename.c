@@ -13,6 +13,7 @@ struct renaming {
     struct dentry *source, *target; // referenced; target may be negative
     struct inode *whiteout;         // referenced; NULL: none
     unsigned flags;
+    bool locks; // the directories are locked
     struct landlock_move move;
 };
 
@@ -20,10 +21,15 @@ struct renaming {
 // not related go by address. Renames across directories are one at a time, so nothing else decides.
 // Where names change behind our back, a directory may have several entries, and what they say of
 // who is above whom may be out of date: there, whoever locks two directories is the only one.
+// Directories in which nothing can be renamed are not locked: looking a name up in one of the
+// kernel's own may need locks that come before theirs.
 static void lock_dirs(struct renaming *r) NO_TSA
 {
     struct dentry *a = r->from.cur.dentry, *b = r->to.cur.dentry;
     bool one = a->inode == b->inode;
+    r->locks = a->inode->ops->rename || b->inode->ops->rename;
+    if (!r->locks)
+        return;
     if (!one || a->super->flags & SUPER_NO_DCACHE)
         lock_acquire(&a->super->rename_lock);
     if (one) {
@@ -41,6 +47,8 @@ static void unlock_dirs(struct renaming *r) NO_TSA
 {
     struct dentry *a = r->from.cur.dentry, *b = r->to.cur.dentry;
     bool one = a->inode == b->inode;
+    if (!r->locks)
+        return;
     lock_release(&a->inode->lock);
     if (!one)
         lock_release(&b->inode->lock);
@@ -51,11 +59,11 @@ static void unlock_dirs(struct renaming *r) NO_TSA
 static int find_entries(struct renaming *r)
 {
     int err =
-        dir_lookup(r->c, r->from.cur.dentry, r->from.last, r->from.last_len, true, &r->source);
+        dir_lookup(r->c, r->from.cur.dentry, r->from.last, r->from.last_len, r->locks, &r->source);
     if (!err && !r->source->inode)
         err = -LINUX_ENOENT;
     if (!err)
-        err = dir_lookup(r->c, r->to.cur.dentry, r->to.last, r->to.last_len, true, &r->target);
+        err = dir_lookup(r->c, r->to.cur.dentry, r->to.last, r->to.last_len, r->locks, &r->target);
     if (!err && !r->target->inode && r->to.cur.dentry->super->flags & SUPER_FIXED_NAMES)
         err = -LINUX_ENOENT; // a name that cannot be
     if (!err && r->flags & LINUX_RENAME_NOREPLACE && r->target->inode)
@@ -110,6 +118,8 @@ static int check_permissions(const struct renaming *r)
             err = perm_may_delete(r->c, &r->to.cur, r->target,
                                   exchange ? is_dir(r->target) : is_dir(r->source));
     }
+    if (!err && !r->from.cur.dentry->inode->ops->rename)
+        err = -LINUX_EPERM;
     // A directory that changes its parent changes its "..".
     if (!err && across && is_dir(r->source))
         err = inode_permission(r->c, r->source->inode, LINUX_W_OK);
@@ -125,8 +135,6 @@ static int check_permissions(const struct renaming *r)
 static int call_rename(struct renaming *r)
 {
     struct dentry *old_dir = r->from.cur.dentry, *new_dir = r->to.cur.dentry;
-    if (!old_dir->inode->ops->rename)
-        return -LINUX_EPERM;
     struct vfs_rename_args args = {
         .old_dir = old_dir->inode,
         .new_dir = new_dir->inode,

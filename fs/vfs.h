@@ -506,6 +506,9 @@ struct dir_sink {
     bool (*emit)(struct dir_sink *sink, const char *name, size_t name_len, uint64_t ino,
                  uint8_t d_type, uint64_t next_pos);
 };
+// The usual check, for a permission op that adds to it. mask: LINUX_R_OK|W_OK|X_OK.
+NODISCARD int inode_permission_usual(const struct vfs_caller *c, struct inode *inode,
+                                     unsigned mask);
 
 // What a kind of file takes beyond plain reads and writes; Linux refuses the rest by an errno.
 enum file_traits {

@@ -217,7 +217,7 @@ static int64_t band_of(int reason)
 static bool has_own_codes(int signo)
 {
     return signo == LINUX_SIGCHLD || signo == LINUX_SIGSYS ||
-           (signo < LINUX_SIGRTMIN && signal_in(SIGNAL_SYNCHRONOUS, signo));
+           (signo && signo < LINUX_SIGRTMIN && signal_in(SIGNAL_SYNCHRONOUS, signo));
 }
 
 struct sending {

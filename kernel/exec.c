@@ -387,7 +387,8 @@ int exec_install(struct task *task, struct exec_image *image)
     signal_altstack_reset(task);
     task->fault_address = task->fault_esr = 0;
     rseq_clear(task);
-    task->robust_list = task->clear_child_tid = 0;
+    task->clear_child_tid = 0;
+    atomic_store_explicit(&task->robust_list, 0, memory_order_relaxed);
     task_comm_set(task, image->comm);
     mark_execed(task, image->secure);
     lock_acquire(&p->lock);

@@ -280,7 +280,7 @@ int64_t sys_set_robust_list(struct task *task, uaddr_t head, uint64_t len)
 {
     if (len != sizeof(struct linux_robust_list_head))
         return -LINUX_EINVAL;
-    task->robust_list = head;
+    atomic_store_explicit(&task->robust_list, head, memory_order_relaxed);
     return 0;
 }
 
@@ -289,7 +289,8 @@ int64_t sys_get_robust_list(struct task *task, int32_t pid, uaddr_t head, uaddr_
     struct task *target = pid ? task_find(task->kernel, pid_arg(task, pid)) : task_get(task);
     if (!target)
         return -LINUX_ESRCH;
-    uint64_t value = target->robust_list, size = sizeof(struct linux_robust_list_head);
+    uint64_t value = atomic_load_explicit(&target->robust_list, memory_order_relaxed);
+    uint64_t size = sizeof(struct linux_robust_list_head);
     bool may = task_may_trace(task, target);
     task_put(target);
     if (!may)
@@ -431,8 +432,7 @@ static void pass_on_pi_locks(struct task *task)
 static void walk_robust_list(struct task *task)
 {
     struct linux_robust_list_head head;
-    uaddr_t list = task->robust_list;
-    task->robust_list = 0;
+    uaddr_t list = atomic_exchange_explicit(&task->robust_list, 0, memory_order_relaxed);
     if (!list || user_get(task, list, &head))
         return;
     const uint64_t pi_bit = 1;

@@ -33,7 +33,7 @@ struct pipe *pipe_new(struct kernel *kernel)
     if (!p)
         return NULL;
     lock_init(&p->lock, LOCK_RANK_SOCKET);
-    p->capacity = PIPE_DEFAULT_SIZE;
+    atomic_init(&p->capacity, PIPE_DEFAULT_SIZE);
     wait_queue_init(&p->readable);
     wait_queue_init(&p->writable);
     p->kernel = kernel;
@@ -201,7 +201,8 @@ static int ring_put(struct pipe *p, const void *buf, size_t n, enum piece kind) 
 static uint32_t free_bytes(const struct pipe *p)
 {
     uint32_t used = pipe_load(&p->used) + pipe_load(&p->padding);
-    return used < p->capacity ? p->capacity - used : 0;
+    uint32_t capacity = pipe_load(&p->capacity);
+    return used < capacity ? capacity - used : 0;
 }
 
 static void wake_readers(struct pipe *p)
@@ -725,10 +726,7 @@ int64_t pipe_get_size(struct file *file)
     struct pipe *p = pipe_of(file);
     if (!p)
         return -LINUX_EBADF;
-    lock_acquire(&p->lock);
-    int64_t size = p->capacity;
-    lock_release(&p->lock);
-    return size;
+    return pipe_load(&p->capacity);
 }
 
 int64_t pipe_set_size(struct task *task, struct file *file, uint32_t size)
@@ -743,13 +741,13 @@ int64_t pipe_set_size(struct task *task, struct file *file, uint32_t size)
         capacity *= 2;
     lock_acquire(&p->lock);
     int64_t result = capacity;
-    if (capacity > p->capacity && capacity > PIPE_MAX_SIZE &&
+    if (capacity > pipe_load(&p->capacity) && capacity > PIPE_MAX_SIZE &&
         !task_capable(task, LINUX_CAP_SYS_RESOURCE))
         result = -LINUX_EPERM;
     else if (pipe_load(&p->used) + pipe_load(&p->padding) > capacity)
         result = -LINUX_EBUSY;
     else
-        p->capacity = capacity;
+        pipe_store(&p->capacity, capacity);
     lock_release(&p->lock);
     if (result > 0)
         wait_queue_wake(&p->writable, WRITABLE, false);

@@ -9,8 +9,8 @@
 #include "platform/lock.h"
 #include <stdatomic.h>
 
-// Unread bytes are ring[head], ring[head + 1] ... modulo room. `used`, `readers` and `writers`
-// change under the lock; they are atomic so that a call can see at once that it has nothing to do.
+// Unread bytes are ring[head], ring[head + 1] ... modulo room. What is atomic
+// changes under the lock; a call can see without it that it has nothing to do.
 //
 // A write to an end with O_DIRECT makes packets: a read takes one and forgets what did not fit.
 // While there are packets, `segments` says what the bytes in the ring belong to. A packet counts as
@@ -22,9 +22,8 @@ struct pipe {
     struct lock lock; // rank socket
     uint8_t *ring;    // NULL until the first write
     uint32_t room;    // bytes allocated, a power of two
-    uint32_t capacity;
     uint32_t head;
-    _Atomic uint32_t used, padding;
+    _Atomic uint32_t capacity, used, padding;
     struct list segments; // struct segment, in the order of the bytes; empty: no packets
     uint32_t tail;        // bytes of the last page as it was written, if a write may go on in it
     _Atomic uint32_t readers, writers;

@@ -125,8 +125,9 @@ struct task {
     uint64_t altstack_sp, altstack_size;
     uint32_t altstack_flags;
     uint64_t fault_address, fault_esr; // of the last fault, for signal frames
-    uaddr_t set_child_tid, clear_child_tid, robust_list;
-    uaddr_t rseq; // registered struct, or 0
+    uaddr_t set_child_tid, clear_child_tid;
+    _Atomic uaddr_t robust_list; // read by others
+    uaddr_t rseq;                // registered struct, or 0
     uint32_t rseq_signature;
     int32_t syscall_nr;  // in a system call that may be restarted: its number, else -1
     uint64_t syscall_x0; // x0 at entry, for restarts
@@ -135,18 +136,18 @@ struct task {
     bool exiting;                             // leave the main loop with exit_status
     bool no_memory; // a page for a copy to or from the guest could not be had: ends the process
     struct trace_line *trace; // strace line under construction, or NULL
-    uint32_t personality;
+    _Atomic uint32_t personality;
     struct vfork_done *vfork_done;                // told when we exec or exit
     int32_t mce_policy;                           // PR_MCE_KILL_*; memory does not fail here
     struct key *thread_keyring, *session_keyring; // kernel/keys.c, under its lock; NULL: none yet
     int8_t request_keyring;                       // where keys go that were asked for; self
     uint32_t memory_policy;                       // kernel/numa.c
-    int32_t nice;
-    int32_t sched_policy, sched_priority;            // of any thread: guarded by tasklist
-    int32_t ioprio;                                  // the same
-    uint64_t start_ns, start_boot_ns;                // monotonic, boottime; immutable
-    uint64_t timer_slack_ns, default_timer_slack_ns; // the default: what it was born with
-    uint32_t syscall_count;                          // see usage_sampled()
+    // Of any thread: changed under tasklist, read by others without.
+    _Atomic int32_t nice, sched_policy, sched_priority, ioprio;
+    uint64_t start_ns, start_boot_ns; // monotonic, boottime; immutable
+    _Atomic uint64_t timer_slack_ns;
+    uint64_t default_timer_slack_ns; // what it was born with
+    uint32_t syscall_count;          // see usage_sampled()
 
     // CPU time. The host thread's clock counts all of it; system time is the share estimated from
     // timed system calls. `cpu_clock` is valid while cpu_running (guarded by lock).

@@ -212,6 +212,17 @@ ssize_t host_pwrite(int fd, const void *buf, size_t n, uint64_t offset)
     return (ssize_t)done;
 }
 
+int host_write_all(int fd, const void *buf, size_t n)
+{
+    for (size_t done = 0; done < n;) {
+        ssize_t put = NO_EINTR(write(fd, (const char *)buf + done, n - done));
+        if (put < 0)
+            return errno_to_linux(errno);
+        done += (size_t)put;
+    }
+    return 0;
+}
+
 int64_t host_seek_data(int fd, uint64_t offset, unsigned whence)
 {
     off_t at = lseek(fd, (off_t)offset, whence == LINUX_SEEK_DATA ? SEEK_DATA : SEEK_HOLE);

@@ -75,6 +75,8 @@ NODISCARD int host_statfs(int fd, struct host_statfs *out);
 // Short counts only at end of file, or when the disk is full after some bytes.
 ssize_t host_pread(int fd, void *buf, size_t n, uint64_t offset);
 ssize_t host_pwrite(int fd, const void *buf, size_t n, uint64_t offset);
+// All of it, at the position of what `fd` is, pipes too. 0 or an error.
+NODISCARD int host_write_all(int fd, const void *buf, size_t n);
 // whence: LINUX_SEEK_DATA or LINUX_SEEK_HOLE. -LINUX_ENXIO past the end.
 int64_t host_seek_data(int fd, uint64_t offset, unsigned whence);
 

@@ -5,6 +5,7 @@
 #include "platform/abi/fs.h"
 #include "platform/abi/linux_errno.h"
 #include "platform/host_errno.h"
+#include "platform/host_file.h"
 #include <archive.h>
 #include <archive_entry.h>
 #include <stdarg.h>
@@ -22,6 +23,8 @@ struct export
     struct sparse_map linked; // first name of each object with several, by inode number
     uint64_t bytes;
     char *block; // BLOCK_SIZE bytes
+    int tar_fd;
+    bool dropped; // nothing more is written
 };
 
 static int fail(struct export *ex, int err, const char *fmt, ...) PRINTF_LIKE(3, 4);
@@ -310,7 +313,26 @@ static int put_tree(struct export *ex)
 
 // --- The whole -----------------------------------------------------------------------------------
 
-static int open_archive(struct export *ex, int tar_fd, enum archive_compression compression)
+static la_ssize_t put_bytes(struct archive *tar, void *ctx, const void *bytes, size_t n)
+{
+    struct export *ex = ctx;
+    int err = ex->dropped ? 0 : host_write_all(ex->tar_fd, bytes, n);
+    if (!err)
+        return (la_ssize_t)n;
+    archive_set_error(tar, -err, "%s", errno_text(-err));
+    return -1;
+}
+
+// Ends an archive that is not whole. libarchive frees what it opened when it is closed only, failed
+// or not; what it would still write then must not make this look like an archive.
+static void give_up(struct export *ex)
+{
+    archive_write_fail(ex->tar);
+    ex->dropped = true;
+    archive_write_close(ex->tar);
+}
+
+static int open_archive(struct export *ex, enum archive_compression compression)
 {
     ex->tar = archive_write_new();
     ex->block = malloc(BLOCK_SIZE);
@@ -331,7 +353,7 @@ static int open_archive(struct export *ex, int tar_fd, enum archive_compression 
     if (rc == ARCHIVE_OK) // no padding beyond the format's own, on pipes either
         rc = archive_write_set_bytes_in_last_block(ex->tar, 1);
     if (rc == ARCHIVE_OK)
-        rc = archive_write_open_fd(ex->tar, tar_fd);
+        rc = archive_write_open(ex->tar, ex, NULL, put_bytes, NULL);
     return rc == ARCHIVE_OK ? 0 : fail_archive(ex);
 }
 
@@ -349,20 +371,20 @@ static void free_links(struct sparse_map *linked)
 int archive_export(struct archive_job *job, const char *root, int tar_fd,
                    enum archive_compression compression)
 {
-    struct export ex = {.job = job};
+    struct export ex = {.job = job, .tar_fd = tar_fd};
     char why[FAKEFS_WHY_MAX];
     job->why[0] = 0;
     int err = machine_start(&ex.m, root, why);
     if (err)
         return fail(&ex, err, "%s", why);
-    err = open_archive(&ex, tar_fd, compression);
+    err = open_archive(&ex, compression);
     if (!err)
         err = put_tree(&ex);
     if (!err && archive_write_close(ex.tar) != ARCHIVE_OK)
         err = fail_archive(&ex);
     if (ex.tar) {
         if (err)
-            archive_write_fail(ex.tar);
+            give_up(&ex);
         archive_write_free(ex.tar);
     }
     free_links(&ex.linked);

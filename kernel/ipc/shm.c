@@ -404,11 +404,11 @@ static int64_t segment_stat(struct task *task, int32_t id, int32_t cmd, uaddr_t 
     return err ? err : result;
 }
 
-static int lock_pages(struct task *task, struct ipc_object *o, bool on)
+// The lock is held. `room`: the caller's limits allow its user to do this to a segment of its own.
+static int lock_pages(struct task *task, struct ipc_object *o, bool on, bool room)
 {
     const struct cred *c = task->cred;
     bool owner = c->euid == o->uid || c->euid == o->cuid;
-    bool room = !on || task_rlimit(task, LINUX_RLIMIT_MEMLOCK);
     if (!task_capable_own(task, LINUX_CAP_IPC_LOCK) && !(owner && room))
         return -LINUX_EPERM;
     // Nothing of ours is ever written to a swap space: it is locked as it is.
@@ -420,8 +420,6 @@ static int lock_pages(struct task *task, struct ipc_object *o, bool on)
 static int segment_change(struct task *task, struct ipc_object *o, int32_t cmd,
                           const struct linux_shmid_ds *ds)
 {
-    if (cmd == LINUX_SHM_LOCK || cmd == LINUX_SHM_UNLOCK)
-        return lock_pages(task, o, cmd == LINUX_SHM_LOCK);
     int err = ipc_control(task, o);
     if (err)
         return err;
@@ -465,9 +463,16 @@ int64_t sys_shmctl(struct task *task, int32_t id, int32_t cmd, uaddr_t buf)
     int err = cmd == LINUX_IPC_SET ? user_get(task, buf, &ds) : 0;
     if (err)
         return err;
+    bool locks = cmd == LINUX_SHM_LOCK, unlocks = cmd == LINUX_SHM_UNLOCK;
+    bool room = !locks || task_rlimit(task, LINUX_RLIMIT_MEMLOCK);
     lock_acquire(&ipc->lock);
     struct ipc_object *o = ipc_find(&ipc->segments, id);
-    err = o ? segment_change(task, o, cmd, &ds) : -LINUX_EINVAL;
+    if (!o)
+        err = -LINUX_EINVAL;
+    else if (locks || unlocks)
+        err = lock_pages(task, o, locks, room);
+    else
+        err = segment_change(task, o, cmd, &ds);
     lock_release(&ipc->lock);
     segments_bury(ipc);
     return err;

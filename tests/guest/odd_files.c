@@ -307,6 +307,25 @@ static void names(void)
     show_call("O_DIRECT of a pipe's end", open("/proc/self/fd/none", O_RDONLY));
 }
 
+// Names in /proc: looking one up there asks the kernel, which must not hold a directory meanwhile.
+static void names_in_proc(void)
+{
+    int proc = open("/proc", O_RDONLY | O_DIRECTORY), own = openat(proc, "self", O_DIRECTORY);
+    char thread[32];
+    snprintf(thread, sizeof thread, "task/%d", (int)getpid());
+    show_call("rename a process", renameat(proc, "1", proc, "sys"));
+    show_call("rename itself", renameat(proc, "self", proc, "other"));
+    show_call("rename over itself", renameat(proc, "version", proc, "self"));
+    show_call("rename a thread", renameat(own, thread, own, "fd"));
+    show_call("rename a descriptor", renameat(own, "fd/0", own, "fd/1"));
+    show_call("exchange", renameat2(own, "status", own, "fd", RENAME_EXCHANGE));
+    show_call("white out", renameat2(own, "status", own, "stat", 4));
+    show_call("onto what is there", renameat2(own, "status", own, "stat", RENAME_NOREPLACE));
+    show_call("to a file of a disk", renameat(own, "status", AT_FDCWD, "file"));
+    close(own);
+    close(proc);
+}
+
 // --- Watching ------------------------------------------------------------------------------------
 
 static void watching(void)
@@ -369,6 +388,7 @@ static void body(void)
     changing();
     attributes();
     names();
+    names_in_proc();
     watching();
     closefrom(3);
     leave_work_dir();

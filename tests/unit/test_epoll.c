@@ -130,12 +130,14 @@ static void check_errors(struct tap *t, struct task *task)
 // The room for events crosses into a page that is not there yet.
 static void check_absent_page(struct tap *t, struct task *task)
 {
-    static _Alignas(4096) char pages[2][4096];
-    struct linux_epoll_event *e = (struct linux_epoll_event *)(void *)(pages[1] - sizeof *e - 8);
+    enum { PAGE = 4096 };
+    static _Alignas(PAGE) char pages[2 * PAGE];
+    struct linux_epoll_event *e =
+        (struct linux_epoll_event *)(void *)(pages + PAGE - sizeof *e - 8);
     int64_t ep = sys_epoll_create1(task, 0);
     for (uint64_t i = 0; i < 3; i++)
         ctl(task, ep, ADD, sys_eventfd2(task, 1, 0), IN, i);
-    stub_drop_page(task, pages[1]);
+    stub_drop_page(task, pages + PAGE);
     int64_t n = sys_epoll_pwait(task, (int32_t)ep, at(e), 5, 0, 0, 8);
     uint64_t seen = 0;
     for (int64_t i = 0; i < n && i < 5; i++)
