@@ -90,7 +90,7 @@ static void chosen(void)
 // One that may not be told a signal of its child's choice any more: it is another program.
 static void after_exec(const char *which)
 {
-    pid_t pid = (pid_t)atoi(which);
+    pid_t pid = (pid_t)strtol(which, NULL, 10);
     kill(pid, SIGCONT);
     until_dead(pid);
     show_pending("... told", pid);

@@ -113,7 +113,7 @@ static void narrowed(int strict)
         char name[8];
     } named = {{0}, {.rta_len = 7, .rta_type = IFLA_IFNAME}, "lo"};
     ask("by name", RTM_GETLINK, 0, &named, sizeof named.m + 8);
-    strcpy(named.name, "zz");
+    memcpy(named.name, "zz", 3);
     ask("by another name", RTM_GETLINK, 0, &named, sizeof named.m + 8);
     ask("no type at all", 0x3ff, 0, &l, sizeof l);
     ask("an acknowledged no-op", NLMSG_NOOP, NLM_F_ACK, &l, 0);

@@ -173,7 +173,7 @@ static void body(void)
 int main(int argc, char **argv)
 {
     if (argc > 1) {
-        titled(atoi(argv[1]), argv);
+        titled((int)strtol(argv[1], NULL, 10), argv);
         return 0;
     }
     return run_as_child(body);
