@@ -110,14 +110,22 @@ static int random_async(struct file *file, struct task *task, int fd, bool on)
     return 0;
 }
 
-static const struct file_ops null_ops = {
-    .read = read_nothing, .write = write_anything, .seek = seek_nowhere};
-static const struct file_ops zero_ops = {
-    .read = read_zeros, .write = write_anything, .seek = seek_nowhere, .get_page = zero_page};
+static const struct file_ops null_ops = {.traits = FILE_SPLICE_WRITE | FILE_NOWAIT,
+                                         .read = read_nothing,
+                                         .write = write_anything,
+                                         .seek = seek_nowhere};
+static const struct file_ops zero_ops = {.traits = FILE_SPLICE | FILE_NOWAIT,
+                                         .read = read_zeros,
+                                         .write = write_anything,
+                                         .seek = seek_nowhere,
+                                         .get_page = zero_page};
 static const struct file_ops full_ops = {
-    .read = read_zeros, .write = write_full, .seek = seek_nowhere};
-static const struct file_ops random_ops = {
-    .read = read_random, .write = write_anything, .seek = seek_nowhere, .set_async = random_async};
+    .traits = FILE_SPLICE_READ, .read = read_zeros, .write = write_full, .seek = seek_nowhere};
+static const struct file_ops random_ops = {.traits = FILE_SPLICE | FILE_NOWAIT,
+                                           .read = read_random,
+                                           .write = write_anything,
+                                           .seek = seek_nowhere,
+                                           .set_async = random_async};
 
 enum {
     MEM_MAJOR = 1,

@@ -127,11 +127,13 @@ int open_resolved(const struct vfs_caller *c, const struct path *p, unsigned fla
             err = vfs_break_leases(c, inode, flags);
         if (!err)
             err = call_open(c, file);
-        file->notifies = !err && seen && !p->dentry->anonymous;
-        notify_file(file, LINUX_IN_OPEN);
         if (err)
             file->ops = &path_file_ops; // nothing to release
-        else if (flags & LINUX_O_TRUNC && LINUX_S_ISREG(inode->type) && !created)
+        else if (flags & LINUX_O_DIRECT && !(file->ops->traits & FILE_DIRECT))
+            err = -LINUX_EINVAL;
+        file->notifies = !err && seen && !p->dentry->anonymous;
+        notify_file(file, LINUX_IN_OPEN);
+        if (!err && flags & LINUX_O_TRUNC && LINUX_S_ISREG(inode->type) && !created)
             err = file_truncate_open(file);
     }
     if (err) {

@@ -45,8 +45,12 @@ static int allow(struct inode *inode, const struct cred *cred, const struct perm
 
 int inode_permission(const struct vfs_caller *c, struct inode *inode, unsigned mask)
 {
-    if (inode->ops->permission)
-        return inode->ops->permission(inode, c, mask);
+    return inode->ops->permission ? inode->ops->permission(inode, c, mask)
+                                  : inode_permission_usual(c, inode, mask);
+}
+
+int inode_permission_usual(const struct vfs_caller *c, struct inode *inode, unsigned mask)
+{
     const struct cred *cred = c->cred;
     bool is_dir = LINUX_S_ISDIR(inode->type);
     if (cred_capable(cred, LINUX_CAP_DAC_OVERRIDE) && (is_dir || !(mask & LINUX_X_OK)))

@@ -311,6 +311,7 @@ void tmpfs_free_pages(struct tmpfs_node *node)
 }
 
 const struct file_ops tmpfs_file_ops = {
+    .traits = FILE_SPLICE,
     .read = tmpfs_read,
     .write = tmpfs_write,
     .seek = tmpfs_seek,

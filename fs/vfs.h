@@ -506,8 +506,23 @@ struct dir_sink {
     bool (*emit)(struct dir_sink *sink, const char *name, size_t name_len, uint64_t ino,
                  uint8_t d_type, uint64_t next_pos);
 };
+// The usual check, for a permission op that adds to it. mask: LINUX_R_OK|W_OK|X_OK.
+NODISCARD int inode_permission_usual(const struct vfs_caller *c, struct inode *inode,
+                                     unsigned mask);
+
+// What a kind of file takes beyond plain reads and writes; Linux refuses the rest by an errno.
+enum file_traits {
+    FILE_SPLICE_READ = 1 << 0,  // splice(2), sendfile(2): data may come from it
+    FILE_SPLICE_WRITE = 1 << 1, // ... may go to it
+    FILE_SPLICE = FILE_SPLICE_READ | FILE_SPLICE_WRITE,
+    FILE_NOWAIT_READ = 1 << 2, // RWF_NOWAIT
+    FILE_NOWAIT_WRITE = 1 << 3,
+    FILE_NOWAIT = FILE_NOWAIT_READ | FILE_NOWAIT_WRITE,
+    FILE_DIRECT = 1 << 4, // O_DIRECT, which leaves it to the host what is cached
+};
 
 struct file_ops {
+    unsigned traits; // FILE_*
     // `pos` is the file position to use and advance; for streams it is ignored. Blocking reads wait
     // through it->task (kernel/wait.h) and honour it->nonblock.
     ssize_t (*read)(struct file *file, struct iter *it, uint64_t *pos);

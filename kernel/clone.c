@@ -204,6 +204,8 @@ static void copy_fields(struct task *parent, struct task *child, const struct cl
     child->exit_signal = flags & LINUX_CLONE_THREAD   ? -1
                          : flags & LINUX_CLONE_PARENT ? parent->process->leader->exit_signal
                                                       : rq->exit_signal;
+    child->parent_execs =
+        flags & LINUX_CLONE_PARENT ? parent->process->leader->parent_execs : parent->process->execs;
     child->set_child_tid = flags & LINUX_CLONE_CHILD_SETTID ? rq->child_tid : 0;
     child->clear_child_tid = flags & LINUX_CLONE_CHILD_CLEARTID ? rq->child_tid : 0;
     child->start_ns = clock_monotonic_ns();

@@ -127,6 +127,7 @@ static void eventfd_release(struct file *file)
 }
 
 static const struct file_ops eventfd_ops = {
+    .traits = FILE_NOWAIT_READ,
     .read = eventfd_read,
     .write = eventfd_write,
     .seek = eventfd_seek,

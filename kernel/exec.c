@@ -364,6 +364,7 @@ static void mark_execed(struct task *task, bool secure)
     struct process *p = task->process;
     lock_acquire(&task->kernel->tasklist);
     p->execed = true;
+    p->execs++;
     task->exit_signal = LINUX_SIGCHLD;
     if (secure)
         task->pdeath_signal = 0;

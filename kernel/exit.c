@@ -59,6 +59,7 @@ static struct siginfo child_info(struct task *task, int32_t code, int32_t status
     struct siginfo info = {
         .signo = LINUX_SIGCHLD,
         .code = code,
+        .of_child = true,
         .pid = task->pid,
         .uid = cred->uid,
         .status = status,
@@ -93,20 +94,21 @@ int32_t task_final_status(struct task *task)
 {
     struct process *p = task->process;
     lock_acquire(&p->lock);
-    int32_t status = p->group_exit || p->leader == task ? p->exit_status : task->exit_status;
+    bool whole = p->leader == task && atomic_load_explicit(&p->exited, memory_order_relaxed);
+    int32_t status = p->group_exit || whole ? p->exit_status : task->exit_status;
     lock_release(&p->lock);
     return status;
 }
 
-// Sends the exit signal. True when the parent said it does not wait.
-static bool send_exit_signal(struct task *task, struct process *parent, int32_t signo)
+// Sends the exit signal to the parent, or to a tracer. True when the parent said it does not wait.
+static bool send_exit_signal(struct task *task, struct process *parent, int32_t signo, bool tracer)
 {
     int32_t code, value;
     decode_status(task_final_status(task), &code, &value);
     struct siginfo info = child_info(task, code, value);
     bool unwanted = false;
     lock_acquire(&parent->lock);
-    if (signo == LINUX_SIGCHLD) {
+    if (signo == LINUX_SIGCHLD && !tracer) {
         struct linux_sigaction action = signal_action(parent, LINUX_SIGCHLD);
         unwanted = action.handler == LINUX_SIG_IGN || action.flags & LINUX_SA_NOCLDWAIT;
         if (action.handler == LINUX_SIG_IGN)
@@ -131,7 +133,7 @@ static bool reaper_ends(const struct task *parent)
 static void tell_tracer_of_end(struct task *task, int32_t signo)
 {
     struct process *tracer = task->ptrace.tracer->process;
-    (void)send_exit_signal(task, tracer, signo);
+    (void)send_exit_signal(task, tracer, signo, true);
     wait_queue_wake(&tracer->child_wait, 0, false);
 }
 
@@ -139,10 +141,6 @@ void process_ended(struct process *p, struct list *released)
 {
     struct task *leader = p->leader;
     struct task *parent = leader->parent;
-    lock_acquire(&p->lock);
-    if (!p->group_exit)
-        p->exit_status = leader->exit_status;
-    lock_release(&p->lock);
     atomic_store_explicit(&p->exited, true, memory_order_release);
     wait_queue_wake(&p->exit_wait, LINUX_POLLIN | LINUX_POLLRDNORM, false);
     if (leader->ptrace.tracer) { // who waits first; the parent is told when that is done
@@ -152,7 +150,10 @@ void process_ended(struct process *p, struct list *released)
     bool unwanted =
         !parent || p->kernel->init_ending || p->kernel->shutting_down || reaper_ends(parent);
     if (parent) {
-        unwanted |= send_exit_signal(leader, parent->process, leader->exit_signal);
+        // A signal of the child's choice is not for another program.
+        bool same = leader->parent_execs == parent->process->execs;
+        unwanted |= send_exit_signal(leader, parent->process,
+                                     same ? leader->exit_signal : LINUX_SIGCHLD, false);
         wait_queue_wake(&parent->process->child_wait, 0, false);
     }
     if (unwanted)
@@ -419,6 +420,8 @@ static bool begin_exit(struct task *task)
     lock_acquire(&p->lock);
     task->exit_begun = true;
     p->dead = last;
+    if (last && !p->group_exit)
+        p->exit_status = task->exit_status;
     bool stopped = signal_stop_participate(task);
     if (!p->group_exit)
         signal_retarget(task, ~task->blocked);
@@ -590,6 +593,7 @@ static void take_over_leader(struct task *task, struct list *released)
     lock_release(&p->lock);
     lock_release(&pgrp->lock);
     task->exit_signal = old->exit_signal;
+    task->parent_execs = old->parent_execs;
     task->pdeath_signal = old->pdeath_signal;
     task->parent = old->parent;
     task->real_parent = old->real_parent;

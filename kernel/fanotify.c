@@ -28,8 +28,8 @@ enum {
     INIT_NAME = 0x800,
     INIT_TARGET_FID = 0x1000,
     INIT_FIDS = INIT_FID | INIT_DIR_FID | INIT_NAME | INIT_TARGET_FID,
-    INIT_HAD =
-        INIT_CLOEXEC | INIT_NONBLOCK | INIT_UNLIMITED_QUEUE | INIT_UNLIMITED_MARKS | INIT_TID,
+    INIT_HAD = INIT_CLOEXEC | INIT_NONBLOCK | INIT_CLASS | INIT_UNLIMITED_QUEUE |
+               INIT_UNLIMITED_MARKS | INIT_TID,
 
     MARK_ADD = 1,
     MARK_REMOVE = 2,
@@ -394,8 +394,10 @@ static int check_init(struct task *task, uint32_t flags, uint32_t event_flags)
         INIT_CLASS | INIT_UNLIMITED_QUEUE | INIT_UNLIMITED_MARKS | INIT_TID | INIT_PIDFD;
     if (!task_capable(task, LINUX_CAP_SYS_ADMIN) && (flags & admin || !(flags & INIT_FIDS)))
         return -LINUX_EPERM;
-    if (flags & ~(uint32_t)INIT_HAD || event_flags & ~event_known ||
-        (event_flags & LINUX_O_ACCMODE) == LINUX_O_ACCMODE)
+    // Classes say who is told first, and who may be asked for permission: nobody is asked here, as
+    // in a Linux made without that.
+    if (flags & ~(uint32_t)INIT_HAD || (flags & INIT_CLASS) == INIT_CLASS ||
+        event_flags & ~event_known || (event_flags & LINUX_O_ACCMODE) == LINUX_O_ACCMODE)
         return -LINUX_EINVAL;
     return 0;
 }

@@ -173,6 +173,10 @@ static int set_file_flags(struct task *task, struct file *file, int32_t fd, uint
             !cred_capable_over(task->cred, st.uid, st.gid, LINUX_CAP_FOWNER))
             return -LINUX_EPERM;
     }
+    // Of pipes it makes packets.
+    if (flags & LINUX_O_DIRECT && !(file->ops->traits & FILE_DIRECT) &&
+        !(file->inode && file->inode->type == LINUX_S_IFIFO))
+        return -LINUX_EINVAL;
     int err = async_set(task, file, fd, flags & LINUX_FASYNC);
     if (err)
         return err;

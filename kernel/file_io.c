@@ -1,6 +1,5 @@
 // read, write and their relatives.
 #include "kernel/file_io.h"
-#include "kernel/eventfd.h"
 #include "kernel/file.h"
 #include "kernel/syscall_handlers.h"
 #include "kernel/task.h"
@@ -97,18 +96,33 @@ int64_t sys_pwrite64(struct task *task, int32_t fd, uaddr_t buf, uint64_t count,
     return write_from(task, fd, buf, count, &pos);
 }
 
+// What the kind of file says of LINUX_RWF_* flags.
+static int check_flags(const struct file *file, uint32_t rwf, bool write, uint64_t count)
+{
+    bool dir = file->inode && file->inode->type == LINUX_S_IFDIR;
+    if (write ? !file_is_writable(file) : !file_is_readable(file))
+        return -LINUX_EBADF;
+    if (!dir && (write ? !file->ops->write : !file->ops->read))
+        return -LINUX_EINVAL;
+    if (!count)
+        return 0;
+    bool nowait = file->ops->traits & (write ? FILE_NOWAIT_WRITE : FILE_NOWAIT_READ);
+    // Objects Linux cannot transfer in vectors know one flag.
+    uint32_t known = file->inode || nowait ? FILE_RWF_KNOWN : (uint32_t)LINUX_RWF_HIPRI;
+    if (!nowait)
+        known &= ~(uint32_t)LINUX_RWF_NOWAIT;
+    return rwf & ~known ? -LINUX_EOPNOTSUPP : 0;
+}
+
 // A transfer with LINUX_RWF_* flags. `pos` NULL: the file's own position.
 static int64_t transfer(struct task *task, struct file *file, struct iter *it, uint64_t *pos,
                         uint32_t rwf, bool write)
 {
     set_rules(it, file);
     if (UNLIKELY(rwf)) {
-        if (!it->left)
-            return 0;
-        // Objects Linux cannot transfer in vectors know one flag.
-        bool vectors = file->inode || (!write && file_is_eventfd(file));
-        if (rwf & ~(vectors ? FILE_RWF_KNOWN : (uint32_t)LINUX_RWF_HIPRI))
-            return -LINUX_EOPNOTSUPP;
+        int err = check_flags(file, rwf, write, it->left);
+        if (err || !it->left)
+            return err;
         it->nonblock |= (rwf & LINUX_RWF_NOWAIT) != 0;
         it->append = rwf & LINUX_RWF_APPEND;
     }

@@ -125,28 +125,24 @@ static int64_t copy_range(struct task *task, struct file_pair *p, uint64_t *in_p
     return done ? done : n;
 }
 
-// What can be read without a program's buffer: files, devices and sockets.
-static bool can_splice(const struct file *file)
-{
-    return file->inode && file->inode->type != LINUX_S_IFDIR;
-}
-
 static int64_t splice_to_pipe(struct task *task, struct file *in, uint64_t *pos, struct pipe *to,
                               uint64_t len, bool nonblock);
 
 static int64_t send(struct task *task, struct file_pair *p, bool own, uint64_t *pos, uint64_t count)
 {
-    uint32_t type = p->in->inode ? p->in->inode->type : 0;
     struct pipe *to = pipe_of(p->out);
     if (!own && !has_positions(p->in))
         return -LINUX_ESPIPE;
     if ((int64_t)count < 0 || (!own && !is_range(*pos, count)))
         return -LINUX_EINVAL;
     count = file_rw_clamp(count);
-    if (to && !pipe_of(p->in) && can_splice(p->in))
+    if (pipe_of(p->in) || !(p->in->ops->traits & FILE_SPLICE_READ))
+        return -LINUX_EINVAL;
+    if (to)
         return splice_to_pipe(task, p->in, own ? NULL : pos, to, count,
                               file_flags(p->out) & LINUX_O_NONBLOCK);
-    if (file_flags(p->out) & LINUX_O_APPEND || type != LINUX_S_IFREG)
+    if (file_flags(p->out) & LINUX_O_APPEND || !has_positions(p->in) ||
+        !(p->out->ops->traits & FILE_SPLICE_WRITE))
         return -LINUX_EINVAL;
     if (!own)
         return copy_range(task, p, pos, NULL, count);
@@ -262,7 +258,8 @@ static ssize_t append_all(struct pipe *to, struct task *task, const uint8_t *buf
 {
     size_t done = 0;
     while (done < n) {
-        ssize_t put = pipe_append(to, buf + done, n - done);
+        struct pipe_part rest = {(uint32_t)(n - done), false};
+        ssize_t put = pipe_append(to, buf + done, rest, 0);
         // Room was there before the bytes were fetched; another writer took it.
         if (put == 0)
             put = pipe_wait_writable(to, task, false) < 0 ? -LINUX_EAGAIN : 0;
@@ -296,44 +293,75 @@ static int64_t splice_to_pipe(struct task *task, struct file *in, uint64_t *pos,
     return got;
 }
 
+// Of the `n` bytes that were taken out as `parts` all but `passed` go back.
+static int unread_rest(struct pipe *from, const uint8_t *buf, size_t n, size_t passed,
+                       const struct pipe_parts *parts)
+{
+    int err = 0;
+    for (unsigned i = parts->count; !err && i-- > 0 && n > passed;) {
+        struct pipe_part part = parts->part[i];
+        if (part.len > n - passed)
+            part.len = (uint32_t)(n - passed);
+        n -= part.len;
+        err = pipe_unread(from, buf + n, part);
+    }
+    return err;
+}
+
 static int64_t splice_from_pipe(struct task *task, struct pipe *from, struct file *out,
                                 uint64_t *pos, uint64_t len, bool nonblock, uint8_t *buf)
 {
     ssize_t ready = pipe_wait_readable(from, task, nonblock);
     if (ready <= 0)
         return ready;
-    size_t n = pipe_take(from, buf, chunk_of(len));
-    size_t written = 0;
+    struct pipe_parts parts; // a file gets no packets, but bytes
+    size_t n = pipe_take(from, buf, chunk_of(len), SIZE_MAX, &parts), written = 0;
     ssize_t put = 1;
     while (written < n && put > 0) {
         put = write_buffer(task, out, buf + written, n - written, pos, nonblock);
         written += put > 0 ? (size_t)put : 0;
     }
-    int err = written < n ? pipe_unread(from, buf + written, n - written) : 0;
+    int err = unread_rest(from, buf, n, written, &parts);
     return err ? err : written ? (ssize_t)written : put;
+}
+
+// Passes on what fits. 0: another writer took the room.
+static ssize_t append_parts(struct pipe *to, const uint8_t *buf, const struct pipe_parts *parts)
+{
+    size_t done = 0;
+    ssize_t put = 0;
+    for (unsigned i = 0; i < parts->count; i++) {
+        bool last = i + 1 == parts->count;
+        put = pipe_append(to, buf + done, parts->part[i], last ? parts->tail : 0);
+        if (put <= 0)
+            break;
+        done += (size_t)put;
+        if ((size_t)put < parts->part[i].len)
+            break;
+    }
+    return done ? (ssize_t)done : put;
 }
 
 static int64_t splice_pipes(struct task *task, struct pipe *from, struct pipe *to, uint64_t len,
                             bool nonblock, bool consume, uint8_t *buf)
 {
-    ssize_t ready = pipe_wait_readable(from, task, nonblock);
-    if (ready <= 0)
-        return ready;
-    ssize_t room = pipe_wait_writable(to, task, nonblock);
-    if (room < 0)
-        return room;
-    size_t n = chunk_of(len) < (size_t)room ? chunk_of(len) : (size_t)room;
-    if (!consume)
-        return append_all(to, task, buf, pipe_peek(from, buf, n));
-    n = pipe_take(from, buf, n);
-    ssize_t put = append_all(to, task, buf, n);
-    size_t moved = put > 0 ? (size_t)put : 0;
-    if (moved < n) {
-        int err = pipe_unread(from, buf + moved, n - moved);
+    ssize_t put = 0;
+    while (!put) {
+        ssize_t ready = pipe_wait_readable(from, task, nonblock);
+        if (ready <= 0)
+            return ready;
+        ssize_t room = pipe_wait_writable(to, task, nonblock);
+        if (room < 0)
+            return room;
+        struct pipe_parts parts;
+        size_t n = consume ? pipe_take(from, buf, chunk_of(len), (size_t)room, &parts)
+                           : pipe_peek(from, buf, chunk_of(len), (size_t)room, &parts);
+        put = n ? append_parts(to, buf, &parts) : 0;
+        int err = consume ? unread_rest(from, buf, n, put > 0 ? (size_t)put : 0, &parts) : 0;
         if (err)
             return err;
     }
-    return put;
+    return put == -LINUX_EPIPE ? file_broken_pipe(task) : put;
 }
 
 // What splice refuses of a file that is not a pipe.
@@ -342,7 +370,9 @@ static int check_splice_file(const struct file *file, const struct offset_arg *a
 {
     if (at->addr && (!has_positions(file) || !is_range(at->value, len)))
         return -LINUX_EINVAL;
-    return !can_splice(file) || (output && file_flags(file) & LINUX_O_APPEND) ? -LINUX_EINVAL : 0;
+    if (output && file_flags(file) & LINUX_O_APPEND)
+        return -LINUX_EINVAL;
+    return file->ops->traits & (output ? FILE_SPLICE_WRITE : FILE_SPLICE_READ) ? 0 : -LINUX_EINVAL;
 }
 
 static int64_t splice_files(struct task *task, struct file_pair *p, struct offset_arg *from,

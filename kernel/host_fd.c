@@ -206,6 +206,7 @@ static int host_fd_fsync(struct file *file, bool data_only)
 }
 
 static const struct file_ops stream_ops = {
+    .traits = FILE_SPLICE | FILE_NOWAIT,
     .read = host_fd_read,
     .write = host_fd_write,
     .poll = host_fd_poll,
@@ -213,6 +214,7 @@ static const struct file_ops stream_ops = {
     .set_async = host_fd_set_async,
 };
 static const struct file_ops seekable_ops = {
+    .traits = FILE_SPLICE | FILE_NOWAIT_READ | FILE_DIRECT,
     .read = host_fd_read,
     .write = host_fd_write,
     .seek = host_fd_seek,

@@ -1,8 +1,8 @@
-#include "kernel/pipe.h"
 #include "kernel/anon.h"
 #include "kernel/async.h"
 #include "kernel/file.h"
 #include "kernel/kernel.h"
+#include "kernel/pipe_internal.h"
 #include "kernel/syscall_handlers.h"
 #include "kernel/task.h"
 #include "kernel/wait.h"
@@ -21,49 +21,13 @@ enum {
     WRITABLE = LINUX_POLLOUT | LINUX_POLLWRNORM,
 };
 
-// Unread bytes are ring[head], ring[head + 1] ... modulo room. `used`, `readers` and `writers`
-// change under the lock; they are atomic so that a call can see at once that it has nothing to do.
-//
-// A write to an end with O_DIRECT makes packets: a read takes one and forgets what did not fit.
-// While there are packets, `segments` says what the bytes in the ring belong to. A packet counts as
-// a page against the capacity: `padding` is what it lacks of one.
-//
-// Guest memory is never touched under the lock: a transfer pins a page, or copies through a buffer,
-// before it takes it.
-struct pipe {
-    struct lock lock; // rank socket
-    uint8_t *ring;    // NULL until the first write
-    uint32_t room;    // bytes allocated, a power of two
-    uint32_t head;
-    _Atomic uint32_t capacity, used, padding;
-    struct list segments; // struct segment, in the order of the bytes; empty: no packets
-    _Atomic uint32_t readers, writers;
-    // How often an end was opened: a fifo's open waits for the other count to move.
-    _Atomic uint32_t reader_opens, writer_opens;
-    struct wait_queue readable; // data, or the last writer went
-    struct wait_queue writable; // room, or the last reader went
-    // O_ASYNC. As on Linux every read and every write tells, whether it was waited for or not.
-    struct kernel *kernel;
-    struct async_list readers_told, writers_told;
-};
-
 struct segment {
     struct list node;
     uint32_t len;
     bool packet;
 };
 
-static uint32_t load(const _Atomic uint32_t *word)
-{
-    return atomic_load_explicit(word, memory_order_acquire);
-}
-
-static void store(_Atomic uint32_t *word, uint32_t value)
-{
-    atomic_store_explicit(word, value, memory_order_release);
-}
-
-static struct pipe *pipe_new(struct kernel *kernel)
+struct pipe *pipe_new(struct kernel *kernel)
 {
     struct pipe *p = calloc(1, sizeof *p);
     if (!p)
@@ -89,10 +53,10 @@ static void segments_free(struct pipe *p)
 {
     while (!list_empty(&p->segments))
         segment_free(list_first(&p->segments, struct segment, node));
-    store(&p->padding, 0);
+    pipe_store(&p->padding, 0);
 }
 
-static void pipe_free(void *attached)
+void pipe_free(void *attached)
 {
     struct pipe *p = attached;
     if (!p)
@@ -117,7 +81,7 @@ static void ring_copy_out(const struct pipe *p, uint32_t from, void *buf, size_t
 static void change_padding(struct pipe *p, const struct segment *s, int32_t by)
 {
     if (s->packet)
-        store(&p->padding, load(&p->padding) + (uint32_t)by);
+        pipe_store(&p->padding, pipe_load(&p->padding) + (uint32_t)by);
 }
 
 // `n` bytes leave the segments at the front. Without packets none are kept.
@@ -142,11 +106,11 @@ static int segments_add(struct pipe *p, uint32_t n, bool packet, bool front) REQ
 {
     if (!packet && list_empty(&p->segments))
         return 0;
-    if (list_empty(&p->segments) && load(&p->used)) {
+    if (list_empty(&p->segments) && pipe_load(&p->used)) {
         struct segment *before = malloc(sizeof *before);
         if (!before)
             return -LINUX_ENOMEM;
-        *before = (struct segment){.len = load(&p->used)};
+        *before = (struct segment){.len = pipe_load(&p->used)};
         list_add_tail(&p->segments, &before->node);
     }
     struct segment *s = NULL;
@@ -175,7 +139,7 @@ static void ring_take(struct pipe *p, size_t n) REQUIRES(p->lock)
     if (UNLIKELY(!list_empty(&p->segments)))
         segments_take(p, n);
     p->head = (p->head + (uint32_t)n) & (p->room - 1);
-    store(&p->used, load(&p->used) - (uint32_t)n);
+    pipe_store(&p->used, pipe_load(&p->used) - (uint32_t)n);
 }
 
 // Makes the ring at least `need` bytes, at most the capacity rounded up.
@@ -190,7 +154,7 @@ static int ring_grow(struct pipe *p, uint32_t need) REQUIRES(p->lock)
     if (!ring)
         return -LINUX_ENOMEM;
     if (p->room)
-        ring_copy_out(p, p->head, ring, load(&p->used));
+        ring_copy_out(p, p->head, ring, pipe_load(&p->used));
     free(p->ring);
     p->ring = ring;
     p->room = room;
@@ -206,23 +170,38 @@ static void ring_copy(struct pipe *p, uint32_t at, const void *buf, size_t n) RE
     memcpy(p->ring, (const uint8_t *)buf + first, n - first);
 }
 
-static int ring_put(struct pipe *p, const void *buf, size_t n, bool packet) REQUIRES(p->lock)
+// How a piece of up to a page comes to what is there. The pages are Linux's: here they matter only
+// to a writer in packet mode, whose packet goes on in the stream's last page if it fits there.
+enum piece {
+    PIECE_JOINS, // goes on in the last page, if it fits there
+    PIECE_PAGE,  // begins a page
+    PIECE_PACKET,
+};
+
+static bool fits_tail(const struct pipe *p, size_t n)
 {
-    uint32_t used = load(&p->used);
+    return pipe_load(&p->used) && p->tail && p->tail + n <= PIPE_ATOMIC;
+}
+
+static int ring_put(struct pipe *p, const void *buf, size_t n, enum piece kind) REQUIRES(p->lock)
+{
+    uint32_t used = pipe_load(&p->used);
     int err = ring_grow(p, used + (uint32_t)n);
     if (!err)
-        err = segments_add(p, (uint32_t)n, packet, false);
+        err = segments_add(p, (uint32_t)n, kind == PIECE_PACKET, false);
     if (err)
         return err;
+    bool joins = kind == PIECE_JOINS && fits_tail(p, n);
+    p->tail = kind == PIECE_PACKET ? 0 : joins ? p->tail + (uint32_t)n : (uint32_t)n;
     ring_copy(p, (p->head + used) & (p->room - 1), buf, n);
-    store(&p->used, used + (uint32_t)n);
+    pipe_store(&p->used, used + (uint32_t)n);
     return 0;
 }
 
 static uint32_t free_bytes(const struct pipe *p)
 {
-    uint32_t used = load(&p->used) + load(&p->padding);
-    uint32_t capacity = load(&p->capacity);
+    uint32_t used = pipe_load(&p->used) + pipe_load(&p->padding);
+    uint32_t capacity = pipe_load(&p->capacity);
     return used < capacity ? capacity - used : 0;
 }
 
@@ -243,29 +222,29 @@ static void wake_writers(struct pipe *p, uint32_t free_before)
 
 ssize_t pipe_wait_readable(struct pipe *p, struct task *task, bool nonblock)
 {
-    if (load(&p->used))
-        return load(&p->used);
-    if (!load(&p->writers))
-        return load(&p->used); // whatever the last writer left
+    if (pipe_load(&p->used))
+        return pipe_load(&p->used);
+    if (!pipe_load(&p->writers))
+        return pipe_load(&p->used); // whatever the last writer left
     if (nonblock || !task)
         return -LINUX_EAGAIN;
     struct task_waiter w;
     task_waiter_add(&w, task, &p->readable, READABLE | LINUX_POLLHUP);
     ssize_t result;
-    while (!(result = load(&p->used)) && load(&p->writers)) {
+    while (!(result = pipe_load(&p->used)) && pipe_load(&p->writers)) {
         result = task_wait(task, WAIT_FOREVER, WAIT_INTERRUPTIBLE);
         if (result)
             break;
     }
     task_waiter_remove(&w);
-    return result ? result : (ssize_t)load(&p->used);
+    return result ? result : (ssize_t)pipe_load(&p->used);
 }
 
 // Bytes at the front for a read of `want`: at most those before the first packet. 0 and *packet:
 // one is next, whole.
 static uint32_t readable(const struct pipe *p, size_t want, uint32_t *packet) REQUIRES(p->lock)
 {
-    uint32_t n = load(&p->used);
+    uint32_t n = pipe_load(&p->used);
     *packet = 0;
     if (UNLIKELY(!list_empty(&p->segments))) {
         const struct segment *s = list_first(&p->segments, struct segment, node);
@@ -278,7 +257,7 @@ static uint32_t readable(const struct pipe *p, size_t want, uint32_t *packet) RE
 // Puts bytes back in front. The lock is held.
 static int put_back(struct pipe *p, const void *buf, size_t n, bool packet) REQUIRES(p->lock)
 {
-    uint32_t used = load(&p->used);
+    uint32_t used = pipe_load(&p->used);
     int err = ring_grow(p, used + (uint32_t)n);
     if (!err)
         err = segments_add(p, (uint32_t)n, packet, true);
@@ -286,7 +265,7 @@ static int put_back(struct pipe *p, const void *buf, size_t n, bool packet) REQU
         return err;
     p->head = (p->head - (uint32_t)n) & (p->room - 1);
     ring_copy(p, p->head, buf, n);
-    store(&p->used, used + (uint32_t)n);
+    pipe_store(&p->used, used + (uint32_t)n);
     return 0;
 }
 
@@ -321,11 +300,11 @@ static ssize_t take_packet(struct pipe *p, struct iter *it)
 static ssize_t drain(struct pipe *p, struct iter *it)
 {
     size_t done = 0;
-    while (it->left > 0 && load(&p->used)) {
+    while (it->left > 0 && pipe_load(&p->used)) {
         void *host;
         // As in Linux nothing is taken of a page that cannot be stored whole.
         size_t n = it->left < PIPE_ATOMIC ? it->left : (size_t)PIPE_ATOMIC;
-        n = n < load(&p->used) ? n : load(&p->used);
+        n = n < pipe_load(&p->used) ? n : pipe_load(&p->used);
         n = user_iter_check(it, n, true) ? 0 : it->ops->pin(it, it->left, true, &host);
         if (!n)
             return done ? (ssize_t)done : -LINUX_EFAULT;
@@ -375,7 +354,7 @@ static uint32_t wanted(size_t n)
 
 static ssize_t wait_for_room(struct pipe *p, struct task *task, bool nonblock, uint32_t need)
 {
-    if (!load(&p->readers))
+    if (!pipe_load(&p->readers))
         return file_broken_pipe(task);
     if (free_bytes(p) >= need)
         return free_bytes(p);
@@ -385,12 +364,12 @@ static ssize_t wait_for_room(struct pipe *p, struct task *task, bool nonblock, u
     struct task_waiter w;
     task_waiter_add(&w, task, &p->writable, WRITABLE | LINUX_POLLERR);
     int err = 0;
-    while (!err && load(&p->readers) && free_bytes(p) < need)
+    while (!err && pipe_load(&p->readers) && free_bytes(p) < need)
         err = task_wait(task, WAIT_FOREVER, WAIT_INTERRUPTIBLE);
     task_waiter_remove(&w);
     if (err)
         return err;
-    return load(&p->readers) ? (ssize_t)need : file_broken_pipe(task);
+    return pipe_load(&p->readers) ? (ssize_t)need : file_broken_pipe(task);
 }
 
 ssize_t pipe_wait_writable(struct pipe *p, struct task *task, bool nonblock)
@@ -399,19 +378,23 @@ ssize_t pipe_wait_writable(struct pipe *p, struct task *task, bool nonblock)
 }
 
 // Puts up to `n` bytes if at least `need` fit. 0: no room now.
-static ssize_t put_bytes(struct pipe *p, const void *buf, size_t n, uint32_t need, bool packet)
+static ssize_t put_locked(struct pipe *p, const void *buf, size_t n, uint32_t need, enum piece kind)
+    REQUIRES(p->lock)
+{
+    uint32_t room = free_bytes(p);
+    if (!pipe_load(&p->readers))
+        return -LINUX_EPIPE;
+    if (room < need)
+        return 0;
+    size_t fit = n < room ? n : room;
+    int err = ring_put(p, buf, fit, kind);
+    return err ? err : (ssize_t)fit;
+}
+
+static ssize_t put_bytes(struct pipe *p, const void *buf, size_t n, uint32_t need, enum piece kind)
 {
     lock_acquire(&p->lock);
-    ssize_t result = 0;
-    uint32_t room = free_bytes(p);
-    if (!load(&p->readers)) {
-        result = -LINUX_EPIPE;
-    } else if (room >= need) {
-        size_t fit = n < room ? n : room;
-        result = ring_put(p, buf, fit, packet);
-        if (!result)
-            result = (ssize_t)fit;
-    }
+    ssize_t result = put_locked(p, buf, n, need, kind);
     lock_release(&p->lock);
     if (result > 0)
         wake_readers(p);
@@ -424,13 +407,13 @@ static ssize_t write_atomic(struct pipe *p, struct iter *it)
 {
     uint8_t buf[PIPE_ATOMIC];
     size_t n = it->left;
-    if (!load(&p->readers))
+    if (!pipe_load(&p->readers))
         return file_broken_pipe(it->task);
     int err = iter_get(it, buf, n);
     if (err)
         return err;
     for (;;) {
-        ssize_t put = put_bytes(p, buf, n, (uint32_t)n, false);
+        ssize_t put = put_bytes(p, buf, n, (uint32_t)n, PIECE_JOINS);
         if (put == -LINUX_EPIPE)
             return file_broken_pipe(it->task);
         if (put)
@@ -442,13 +425,13 @@ static ssize_t write_atomic(struct pipe *p, struct iter *it)
 }
 
 // One step of a long write: at most a page, straight from guest memory.
-static ssize_t write_page(struct pipe *p, struct iter *it, size_t most)
+static ssize_t write_page(struct pipe *p, struct iter *it, size_t most, enum piece kind)
 {
     void *host;
     size_t n = it->ops->pin(it, most, false, &host);
     if (!n)
         return -LINUX_EFAULT;
-    ssize_t put = put_bytes(p, host, n, 1, false);
+    ssize_t put = put_bytes(p, host, n, 1, kind);
     it->ops->unpin(it, put > 0 ? (size_t)put : 0);
     return put == -LINUX_EPIPE ? file_broken_pipe(it->task) : put;
 }
@@ -458,13 +441,13 @@ static ssize_t write_packet(struct pipe *p, struct iter *it)
 {
     uint8_t buf[PIPE_ATOMIC];
     size_t n = it->left < sizeof buf ? it->left : sizeof buf;
-    if (!load(&p->readers))
+    if (!pipe_load(&p->readers))
         return file_broken_pipe(it->task);
     int err = iter_get(it, buf, n);
     if (err)
         return err;
     for (;;) {
-        ssize_t put = put_bytes(p, buf, n, PIPE_ATOMIC, true);
+        ssize_t put = put_bytes(p, buf, n, PIPE_ATOMIC, PIECE_PACKET);
         if (put == -LINUX_EPIPE)
             return file_broken_pipe(it->task);
         if (put)
@@ -475,18 +458,13 @@ static ssize_t write_packet(struct pipe *p, struct iter *it)
     }
 }
 
-// As Linux: what a write has beyond whole pages goes into a last page of a stream with room for it.
+// As Linux: what a write has beyond whole pages goes on in the last page, if it fits there.
 static size_t joins_stream(struct pipe *p, size_t n)
 {
     lock_acquire(&p->lock);
-    uint32_t tail = load(&p->used);
-    if (!list_empty(&p->segments)) {
-        const struct segment *s = list_entry(p->segments.prev, struct segment, node);
-        tail = s->packet ? 0 : s->len;
-    }
+    bool fits = fits_tail(p, n);
     lock_release(&p->lock);
-    size_t in_page = tail % PIPE_ATOMIC;
-    return in_page && in_page + n <= PIPE_ATOMIC ? n : 0;
+    return fits ? n : 0;
 }
 
 static ssize_t write_packets(struct pipe *p, struct iter *it)
@@ -498,7 +476,7 @@ static ssize_t write_packets(struct pipe *p, struct iter *it)
         int err = iter_get(it, buf, first);
         if (err)
             return err;
-        while (!(done = put_bytes(p, buf, first, (uint32_t)first, false))) {
+        while (!(done = put_bytes(p, buf, first, (uint32_t)first, PIECE_JOINS))) {
             ssize_t room = wait_for_room(p, it->task, it->nonblock, (uint32_t)first);
             if (room < 0)
                 return room;
@@ -519,22 +497,28 @@ static ssize_t write_bytes(struct pipe *p, struct iter *it)
 {
     if (it->left <= PIPE_ATOMIC)
         return write_atomic(p, it);
-    size_t done = 0, checked = 0;
+    size_t done = 0, checked = 0, joins = joins_stream(p, it->left % PIPE_ATOMIC);
     ssize_t n = 0;
     while (it->left > 0) {
+        enum piece kind = PIECE_JOINS; // more of the page that was begun
         // Once begun it fills the pipe to the last byte; it waits for room worth waking up for.
-        n = done && free_bytes(p) && load(&p->readers)
+        n = done && free_bytes(p) && pipe_load(&p->readers)
                 ? 1
                 : wait_for_room(p, it->task, it->nonblock, wanted(it->left));
         if (n > 0 && done == checked) {
             // As in Linux nothing is written of a page that is not there whole.
             size_t page = it->left < PIPE_ATOMIC ? it->left : (size_t)PIPE_ATOMIC;
+            if (joins)
+                page = joins;
+            else
+                kind = PIECE_PAGE;
+            joins = 0;
             int err = user_iter_check(it, page, false);
             n = err ? err : n;
             checked += page;
         }
         if (n > 0)
-            n = write_page(p, it, checked - done);
+            n = write_page(p, it, checked - done, kind);
         if (n < 0)
             break;
         done += (size_t)n;
@@ -554,27 +538,55 @@ static ssize_t pipe_write(struct file *file, struct iter *it, uint64_t *pos)
     return n;
 }
 
-// --- Pieces for splice ---------------------------------------------------------------------------
+// --- Parts for splice ----------------------------------------------------------------------------
 
-size_t pipe_peek(struct pipe *p, void *buf, size_t n)
+// What the first `n` bytes are made of, as far as `room` bytes of another pipe hold it.
+static size_t list_parts(const struct pipe *p, size_t n, size_t room, struct pipe_parts *parts)
+    REQUIRES(p->lock)
+{
+    size_t used = pipe_load(&p->used), total = 0;
+    parts->count = 0;
+    parts->tail = 0;
+    if (LIKELY(list_empty(&p->segments))) {
+        total = n < room ? n : room;
+        total = total < used ? total : used;
+        parts->part[parts->count++] = (struct pipe_part){(uint32_t)total, false};
+        return total;
+    }
+    const struct segment *s;
+    list_for_each (s, &p->segments, node) {
+        size_t len = s->len < n - total ? s->len : n - total;
+        if (!s->packet && len > room)
+            len = room;
+        size_t cost = s->packet ? (size_t)PIPE_ATOMIC : len;
+        if (!len || cost > room || parts->count == PIPE_PARTS_MAX)
+            break;
+        parts->part[parts->count++] = (struct pipe_part){(uint32_t)len, s->packet};
+        total += len;
+        room -= cost;
+    }
+    return total;
+}
+
+size_t pipe_peek(struct pipe *p, void *buf, size_t n, size_t room, struct pipe_parts *parts)
 {
     lock_acquire(&p->lock);
-    uint32_t used = load(&p->used);
-    size_t got = n < used ? n : used;
+    size_t got = list_parts(p, n, room, parts);
     if (got)
         ring_copy_out(p, p->head, buf, got);
     lock_release(&p->lock);
     return got;
 }
 
-size_t pipe_take(struct pipe *p, void *buf, size_t n)
+size_t pipe_take(struct pipe *p, void *buf, size_t n, size_t room, struct pipe_parts *parts)
 {
     lock_acquire(&p->lock);
-    uint32_t free_before = free_bytes(p), used = load(&p->used);
-    size_t got = n < used ? n : used;
+    uint32_t free_before = free_bytes(p);
+    size_t got = list_parts(p, n, room, parts);
     if (got) {
         ring_copy_out(p, p->head, buf, got);
         ring_take(p, got);
+        parts->tail = pipe_load(&p->used) ? 0 : p->tail;
     }
     lock_release(&p->lock);
     if (got)
@@ -583,31 +595,29 @@ size_t pipe_take(struct pipe *p, void *buf, size_t n)
     return got;
 }
 
-int pipe_unread(struct pipe *p, const void *buf, size_t n)
+int pipe_unread(struct pipe *p, const void *buf, struct pipe_part part)
 {
     lock_acquire(&p->lock);
-    int err = put_back(p, buf, n, false);
+    int err = put_back(p, buf, part.len, part.packet);
     lock_release(&p->lock);
     if (!err)
         wake_readers(p);
     return err;
 }
 
-ssize_t pipe_append(struct pipe *p, const void *buf, size_t n)
+ssize_t pipe_append(struct pipe *p, const void *buf, struct pipe_part part, uint32_t tail)
 {
     lock_acquire(&p->lock);
-    uint32_t room = free_bytes(p);
-    size_t fit = n < room ? n : room;
-    ssize_t result = load(&p->readers) ? 0 : -LINUX_EPIPE;
-    if (!result && fit)
-        result = ring_put(p, buf, fit, false);
+    ssize_t put = part.packet ? put_locked(p, buf, part.len, PIPE_ATOMIC, PIECE_PACKET)
+                              : put_locked(p, buf, part.len, 1, PIECE_PAGE);
+    if (put > 0)
+        p->tail = put == (ssize_t)part.len ? tail : 0;
     lock_release(&p->lock);
-    if (result)
-        return result;
-    if (fit)
+    if (put > 0)
         wake_readers(p);
-    async_tell(p->kernel, &p->readers_told, LINUX_POLL_IN);
-    return (ssize_t)fit;
+    if (put >= 0)
+        async_tell(p->kernel, &p->readers_told, LINUX_POLL_IN);
+    return put;
 }
 
 // --- Other operations ----------------------------------------------------------------------------
@@ -618,18 +628,18 @@ static uint32_t pipe_poll(struct file *file, struct poll_table *table)
     uint32_t ready = 0;
     if (file_is_readable(file)) {
         poll_wait(table, file, &p->readable);
-        if (load(&p->used))
+        if (pipe_load(&p->used))
             ready |= READABLE;
         // A fifo opened before any writer came has not been hung up on. file->pos keeps the count
         // of writers there had been then; a stream has no other use for it.
-        if (!load(&p->writers) && load(&p->writer_opens) != (uint32_t)file->pos)
+        if (!pipe_load(&p->writers) && pipe_load(&p->writer_opens) != (uint32_t)file->pos)
             ready |= LINUX_POLLHUP;
     }
     if (file_is_writable(file)) {
         poll_wait(table, file, &p->writable);
         if (free_bytes(p) >= PIPE_ATOMIC)
             ready |= WRITABLE;
-        if (!load(&p->readers))
+        if (!pipe_load(&p->readers))
             ready |= LINUX_POLLERR;
     }
     return ready;
@@ -640,26 +650,25 @@ static int64_t pipe_ioctl(struct file *file, struct task *task, uint32_t cmd, ui
     struct pipe *p = file->private;
     if (cmd != LINUX_FIONREAD)
         return -LINUX_ENOTTY;
-    int32_t used = (int32_t)load(&p->used);
+    int32_t used = (int32_t)pipe_load(&p->used);
     return user_put(task, arg, &used);
 }
 
-// An end goes: its count drops, and whoever waits for it on the other side looks again.
-static void end_closed(struct pipe *p, bool reads, bool writes)
+void pipe_end_closed(struct pipe *p, bool reads, bool writes)
 {
     lock_acquire(&p->lock);
     if (reads)
-        store(&p->readers, load(&p->readers) - 1);
+        pipe_store(&p->readers, pipe_load(&p->readers) - 1);
     if (writes)
-        store(&p->writers, load(&p->writers) - 1);
-    bool one_sided = !load(&p->readers) != !load(&p->writers);
-    if (!load(&p->readers) && !load(&p->writers)) {
+        pipe_store(&p->writers, pipe_load(&p->writers) - 1);
+    bool one_sided = !pipe_load(&p->readers) != !pipe_load(&p->writers);
+    if (!pipe_load(&p->readers) && !pipe_load(&p->writers)) {
         // Nobody can see the data any more, even if the fifo is opened again.
         segments_free(p);
         free(p->ring);
         p->ring = NULL;
         p->room = p->head = 0;
-        store(&p->used, 0);
+        pipe_store(&p->used, 0);
     }
     lock_release(&p->lock);
     wait_queue_wake(&p->readable, READABLE | LINUX_POLLHUP, false);
@@ -672,7 +681,7 @@ static void end_closed(struct pipe *p, bool reads, bool writes)
 
 static void pipe_release(struct file *file)
 {
-    end_closed(file->private, file_is_readable(file), file_is_writable(file));
+    pipe_end_closed(file->private, file_is_readable(file), file_is_writable(file));
 }
 
 static int pipe_set_async(struct file *file, struct task *task, int fd, bool on)
@@ -687,7 +696,18 @@ static int pipe_set_async(struct file *file, struct task *task, int fd, bool on)
     return async_join(file, task, fd, on, lists, n);
 }
 
-static const struct file_ops pipe_file_ops = {
+const struct file_ops pipe_file_ops = {
+    .traits = FILE_NOWAIT,
+    .read = pipe_read,
+    .write = pipe_write,
+    .poll = pipe_poll,
+    .ioctl = pipe_ioctl,
+    .set_async = pipe_set_async,
+    .release = pipe_release,
+};
+
+// With a name: the same, but for what Linux takes of it.
+const struct file_ops fifo_file_ops = {
     .read = pipe_read,
     .write = pipe_write,
     .poll = pipe_poll,
@@ -698,7 +718,7 @@ static const struct file_ops pipe_file_ops = {
 
 struct pipe *pipe_of(const struct file *file)
 {
-    return file->ops == &pipe_file_ops ? file->private : NULL;
+    return file->ops == &pipe_file_ops || file->ops == &fifo_file_ops ? file->private : NULL;
 }
 
 int64_t pipe_get_size(struct file *file)
@@ -706,7 +726,7 @@ int64_t pipe_get_size(struct file *file)
     struct pipe *p = pipe_of(file);
     if (!p)
         return -LINUX_EBADF;
-    return load(&p->capacity);
+    return pipe_load(&p->capacity);
 }
 
 int64_t pipe_set_size(struct task *task, struct file *file, uint32_t size)
@@ -721,157 +741,15 @@ int64_t pipe_set_size(struct task *task, struct file *file, uint32_t size)
         capacity *= 2;
     lock_acquire(&p->lock);
     int64_t result = capacity;
-    if (capacity > load(&p->capacity) && capacity > PIPE_MAX_SIZE &&
+    if (capacity > pipe_load(&p->capacity) && capacity > PIPE_MAX_SIZE &&
         !task_capable(task, LINUX_CAP_SYS_RESOURCE))
         result = -LINUX_EPERM;
-    else if (load(&p->used) + load(&p->padding) > capacity)
+    else if (pipe_load(&p->used) + pipe_load(&p->padding) > capacity)
         result = -LINUX_EBUSY;
     else
-        store(&p->capacity, capacity);
+        pipe_store(&p->capacity, capacity);
     lock_release(&p->lock);
     if (result > 0)
         wait_queue_wake(&p->writable, WRITABLE, false);
     return result;
-}
-
-// --- Opening -------------------------------------------------------------------------------------
-
-// The inode's pipe, made when this is the first open.
-static int attach(struct kernel *kernel, struct inode *inode, struct pipe **out)
-{
-    struct pipe *fresh = pipe_new(kernel);
-    if (!fresh)
-        return -LINUX_ENOMEM;
-    lock_acquire(&inode->lock);
-    if (!inode->attached) {
-        inode->attached = fresh;
-        inode->attached_free = pipe_free;
-        fresh = NULL;
-    }
-    *out = inode->attached;
-    lock_release(&inode->lock);
-    pipe_free(fresh);
-    return 0;
-}
-
-// Waits until *opens moves: the other end was opened, if only for a moment.
-static int wait_for_partner(struct task *task, struct wait_queue *queue,
-                            const _Atomic uint32_t *opens, uint32_t seen)
-{
-    struct task_waiter w;
-    task_waiter_add(&w, task, queue, 0);
-    int err = 0;
-    while (load(opens) == seen && !err)
-        err = task_wait(task, WAIT_FOREVER, WAIT_INTERRUPTIBLE);
-    if (load(opens) != seen)
-        err = 0;
-    task_waiter_remove(&w);
-    return err;
-}
-
-int pipe_open_fifo(struct inode *inode, struct file *file, const struct vfs_caller *c, void *ctx)
-{
-    struct pipe *p;
-    int err = attach(ctx, inode, &p);
-    if (err)
-        return err;
-    bool reads = file_is_readable(file), writes = file_is_writable(file);
-    bool nonblock = file_flags(file) & LINUX_O_NONBLOCK || !c || !c->task;
-    lock_acquire(&p->lock);
-    if (writes && !reads && nonblock && !load(&p->readers)) {
-        lock_release(&p->lock);
-        return -LINUX_ENXIO;
-    }
-    uint32_t reader_opens = load(&p->reader_opens), writer_opens = load(&p->writer_opens);
-    bool alone = reads ? !load(&p->writers) : !load(&p->readers);
-    if (reads) {
-        store(&p->reader_opens, reader_opens + 1);
-        store(&p->readers, load(&p->readers) + 1);
-    }
-    if (writes) {
-        store(&p->writer_opens, writer_opens + 1);
-        store(&p->writers, load(&p->writers) + 1);
-    }
-    lock_release(&p->lock);
-    wait_queue_wake(&p->readable, 0, false);
-    wait_queue_wake(&p->writable, 0, false);
-    if (alone && reads && !writes && nonblock)
-        file->pos = writer_opens;
-    else if (alone && reads && !writes)
-        err = wait_for_partner(c->task, &p->readable, &p->writer_opens, writer_opens);
-    else if (alone && writes && !reads)
-        err = wait_for_partner(c->task, &p->writable, &p->reader_opens, reader_opens);
-    if (err) {
-        end_closed(p, reads, writes);
-        return err;
-    }
-    file->ops = &pipe_file_ops;
-    file->private = p;
-    return 0;
-}
-
-static struct file *open_end(struct kernel *kernel, struct inode *inode, const struct cred *cred,
-                             uint32_t flags, const char *name)
-{
-    struct file *file;
-    return vfs_open_inode(kernel->vfs, inode, flags, cred, name, &file) ? NULL : file;
-}
-
-int pipe_create(struct kernel *kernel, const struct cred *cred, uint32_t flags,
-                struct file **read_end, struct file **write_end)
-{
-    struct pipe *p = pipe_new(kernel);
-    if (!p)
-        return -LINUX_ENOMEM;
-    struct inode *inode;
-    int err = anon_inode_create(kernel->anon, kernel->anon->pipefs, LINUX_S_IFIFO | 0600, cred, p,
-                                pipe_free, &inode);
-    if (err)
-        return err;
-    char name[40];
-    snprintf(name, sizeof name, "pipe:[%llu]", (unsigned long long)inode->ino);
-    // Opened without waiting for the writer that is about to come.
-    struct file *r = open_end(kernel, inode, cred, LINUX_O_RDONLY | LINUX_O_NONBLOCK, name);
-    struct file *w = r ? open_end(kernel, inode, cred, LINUX_O_WRONLY | flags, name) : NULL;
-    inode_put(inode);
-    if (!w) {
-        if (r)
-            file_put(r);
-        return -LINUX_ENOMEM;
-    }
-    // open(2) adds O_LARGEFILE, pipe(2) does not.
-    uint32_t drop = LINUX_O_LARGEFILE | (flags & LINUX_O_NONBLOCK ? 0 : (uint32_t)LINUX_O_NONBLOCK);
-    file_change_flags(r, 0, drop);
-    file_change_flags(w, 0, LINUX_O_LARGEFILE);
-    r->pos = UINT32_MAX; // its writer has been there: end of file is a hangup
-    *read_end = r;
-    *write_end = w;
-    return 0;
-}
-
-int64_t sys_pipe2(struct task *task, uaddr_t fds, uint32_t flags)
-{
-    const uint32_t kept = LINUX_O_NONBLOCK | LINUX_O_DIRECT;
-    if (flags & ~(LINUX_O_CLOEXEC | kept))
-        return -LINUX_EINVAL;
-    bool cloexec = flags & LINUX_O_CLOEXEC;
-    struct file *r, *w;
-    int err = pipe_create(task->kernel, task->cred, flags & kept, &r, &w);
-    if (err)
-        return err;
-    int32_t out[2] = {fd_reserve(task, 0, cloexec), -1};
-    if (out[0] >= 0)
-        out[1] = fd_reserve(task, 0, cloexec);
-    err = out[0] < 0 ? out[0] : out[1] < 0 ? out[1] : user_write(task, fds, out, sizeof out);
-    if (err) {
-        for (int i = 0; i < 2; i++)
-            if (out[i] >= 0)
-                fd_unreserve(task, out[i]);
-        file_put(r);
-        file_put(w);
-        return err;
-    }
-    fd_fill(task, out[0], r);
-    fd_fill(task, out[1], w);
-    return 0;
 }

@@ -40,13 +40,30 @@ struct pipe *pipe_of(const struct file *file);
 ssize_t pipe_wait_readable(struct pipe *p, struct task *task, bool nonblock);
 // Waits until a write makes progress: free bytes (> 0), or an error (-LINUX_EPIPE with SIGPIPE).
 ssize_t pipe_wait_writable(struct pipe *p, struct task *task, bool nonblock);
-// Copies up to n unread bytes without consuming them.
-size_t pipe_peek(struct pipe *p, void *buf, size_t n);
-// Takes up to n unread bytes out; what could not be passed on goes back in front with
-// pipe_unread(), beyond the capacity if need be.
-size_t pipe_take(struct pipe *p, void *buf, size_t n);
-NODISCARD int pipe_unread(struct pipe *p, const void *buf, size_t n);
-// Appends up to n bytes; returns how many fitted, or -LINUX_EPIPE (no signal), -LINUX_ENOMEM.
-ssize_t pipe_append(struct pipe *p, const void *buf, size_t n);
+
+// Bytes of one kind that follow each other: a packet of O_DIRECT, or a part of it or of a stream.
+struct pipe_part {
+    uint32_t len;
+    bool packet;
+};
+enum { PIPE_PARTS_MAX = PIPE_MAX_SIZE / PIPE_ATOMIC };
+struct pipe_parts {
+    unsigned count;
+    uint32_t
+        tail; // bytes of the last one's last page, if it was taken whole and writes may join it
+    struct pipe_part part[PIPE_PARTS_MAX];
+};
+
+// Copies up to n unread bytes without consuming them, as far as `room` bytes of another pipe hold
+// them: a packet takes a page. *parts: what they are.
+size_t pipe_peek(struct pipe *p, void *buf, size_t n, size_t room, struct pipe_parts *parts);
+// Takes them out; what could not be passed on goes back in front with pipe_unread(), the last part
+// first, beyond the capacity if need be.
+size_t pipe_take(struct pipe *p, void *buf, size_t n, size_t room, struct pipe_parts *parts);
+NODISCARD int pipe_unread(struct pipe *p, const void *buf, struct pipe_part part);
+// Appends as much of a part as fits, a packet whole. `tail`: if all fits, how far its last page is
+// full, and may be filled by writes; 0: they begin another. Returns the bytes, 0 for no room,
+// -LINUX_EPIPE (no signal), -LINUX_ENOMEM.
+ssize_t pipe_append(struct pipe *p, const void *buf, struct pipe_part part, uint32_t tail);
 
 #endif

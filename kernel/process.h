@@ -52,6 +52,7 @@ struct process {
     bool gone;             // reaped
     _Atomic bool exited;   // every thread ended; set under tasklist, read by anybody (pidfds)
     bool execed;           // has run execve since fork (setpgid)
+    uint32_t execs;        // how often it has
     struct usage dead_threads, children; // of exited threads / of children waited for
     struct pgrp *pgrp;                   // referenced; changes also under the pgrp locks
     struct session *session;             // referenced

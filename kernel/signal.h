@@ -35,6 +35,7 @@ struct siginfo {
     int32_t signo, code, error;
     int32_t pid;
     uint32_t uid;
+    bool of_child;         // with what SIGCHLD has, whatever the number
     int32_t status;        // SIGCHLD
     uint64_t utime, stime; // SIGCHLD, clock ticks
     uint64_t addr;         // SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP

@@ -41,6 +41,8 @@ static enum info_layout info_layout(const struct siginfo *info)
         return LAYOUT_TIMER;
     if (info->code == LINUX_SI_SIGIO)
         return LAYOUT_POLL;
+    if (info->of_child)
+        return LAYOUT_CHILD;
     if (info->code <= 0 || info->code >= LINUX_SI_KERNEL)
         return LAYOUT_RT;
     switch (info->signo) {

@@ -119,6 +119,7 @@ static void signalfd_release(struct file *file)
 }
 
 static const struct file_ops signalfd_ops = {
+    .traits = FILE_NOWAIT_READ,
     .read = signalfd_read,
     .poll = signalfd_poll,
     .show_fdinfo = signalfd_fdinfo,

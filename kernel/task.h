@@ -83,6 +83,7 @@ struct task {
     struct list thread_link;           // threads of the process
     int32_t exit_status;               // as wait(2) reports it
     int32_t exit_signal;               // sent to the parent; 0: none, -1: not a leader
+    uint32_t parent_execs;             // process.execs of the parent when it was made
     int32_t pdeath_signal;             // sent to this task when its parent task ends
 
     _Atomic uint32_t state; // enum task_state; set by self (and by the reaper)

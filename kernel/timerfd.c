@@ -143,6 +143,7 @@ static void timerfd_release(struct file *file)
 }
 
 static const struct file_ops timerfd_ops = {
+    .traits = FILE_NOWAIT_READ,
     .read = timerfd_read,
     .poll = timerfd_poll,
     .show_fdinfo = timerfd_fdinfo,

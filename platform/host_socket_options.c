@@ -1,10 +1,14 @@
 #include "platform/host_socket_options.h"
 #include "platform/abi/socket.h"
 #include "platform/base/compiler.h"
+#include <netinet/icmp6.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stddef.h>
 #include <sys/socket.h>
+#if defined(__linux__)
+#include <linux/icmp.h>
+#endif
 
 // Rows whose value has the same layout on every host that has the option (a number, or a struct of
 // fixed fields). The first two columns are Linux's numbers.
@@ -88,6 +92,8 @@ static const struct host_socket_option options[] = {
     {LINUX_SOL_IPV6, 51, IPPROTO_IPV6, IPV6_RECVHOPLIMIT},
     {LINUX_SOL_IPV6, 66, IPPROTO_IPV6, IPV6_RECVTCLASS},
     {LINUX_SOL_IPV6, 67, IPPROTO_IPV6, IPV6_TCLASS},
+    {LINUX_SOL_RAW, 1, SOL_RAW, ICMP_FILTER},
+    {LINUX_SOL_ICMPV6, 1, SOL_ICMPV6, ICMP6_FILTER},
 #endif
 };
 
@@ -95,7 +101,9 @@ static const struct host_socket_option options[] = {
 // A Linux host numbers its options as the guest does; a slip in a row would show here.
 _Static_assert(TCP_NODELAY == 1 && TCP_KEEPIDLE == 4 && TCP_INFO == 11 && TCP_USER_TIMEOUT == 18 &&
                    IP_TTL == 2 && IP_RECVERR == 11 && IP_ADD_MEMBERSHIP == 35 &&
-                   IPV6_V6ONLY == 26 && IPV6_TCLASS == 67 && SO_LINGER == 13 && SO_REUSEPORT == 15,
+                   IPV6_V6ONLY == 26 && IPV6_TCLASS == 67 && SO_LINGER == 13 &&
+                   SO_REUSEPORT == 15 && SOL_RAW == 255 && SOL_ICMPV6 == 58 && ICMP_FILTER == 1 &&
+                   ICMP6_FILTER == 1,
                "numbers of Linux");
 #endif
 

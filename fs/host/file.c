@@ -220,6 +220,7 @@ static void host_release(struct file *file)
 }
 
 const struct file_ops host_file_ops = {
+    .traits = FILE_SPLICE | FILE_NOWAIT_READ | FILE_DIRECT,
     .read = host_read,
     .write = host_write,
     .seek = host_seek,

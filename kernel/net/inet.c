@@ -4,6 +4,7 @@
 #include "kernel/kernel.h"
 #include "kernel/net/socket.h"
 #include "kernel/task.h"
+#include "kernel/user.h"
 #include "kernel/wait.h"
 #include "platform/abi/capability.h"
 #include "platform/abi/linux_errno.h"
@@ -370,6 +371,16 @@ static ssize_t receive_one(struct inet_sock *i, struct message *m, struct host_m
     return n;
 }
 
+// Whether memory is there for what comes. Bytes of a stream that found none stay where they are.
+static bool can_store(struct iter *it, size_t n)
+{
+    void *host;
+    size_t first = it->ops->pin(it, n, true, &host);
+    if (first)
+        it->ops->unpin(it, 0);
+    return first && !user_iter_check(it, n, true);
+}
+
 // MSG_WAITALL is ours to fulfil, piece by piece.
 static ssize_t receive_stream(struct inet_sock *i, struct message *m, struct host_message *h)
 {
@@ -378,6 +389,8 @@ static ssize_t receive_stream(struct inet_sock *i, struct message *m, struct hos
     ssize_t n;
     do {
         h->len = m->it->left < room ? m->it->left : room;
+        if (h->len && !(m->flags & LINUX_MSG_TRUNC) && !can_store(m->it, h->len))
+            m->flags |= LINUX_MSG_PEEK;
         n = receive_one(i, m, h);
         if (n <= 0)
             break;

@@ -169,6 +169,7 @@ static void socket_release(struct file *file)
 }
 
 static const struct file_ops socket_file_ops = {
+    .traits = FILE_SPLICE | FILE_NOWAIT,
     .read = socket_read,
     .write = socket_write,
     .poll = socket_poll,

@@ -140,6 +140,9 @@ static int set_common(struct socket *s, struct task *task, int32_t name, const v
     memcpy(&n, value, sizeof n);
     bool *flag = flag_of(s, name);
     if (flag) {
+        // One kind of time stamp at a time; turning off either turns off both.
+        if (flag == &s->timestamp || flag == &s->timestamp_ns)
+            s->timestamp = s->timestamp_ns = false;
         *flag = n != 0;
         return 0;
     }
@@ -166,6 +169,14 @@ static int set_option(struct task *task, struct socket *s, int32_t level, int32_
     return !err && s->ops->option_changed ? s->ops->option_changed(s, name) : err;
 }
 
+// Filters of ICMP take what there is, however little of it, so all of it must be there.
+static bool lacks_filter(int32_t level, size_t got, uint32_t len)
+{
+    enum { ICMP_FILTER_SIZE = 4, ICMP6_FILTER_SIZE = 32 };
+    return got < len && ((level == LINUX_SOL_RAW && got < ICMP_FILTER_SIZE) ||
+                         (level == LINUX_SOL_ICMPV6 && got < ICMP6_FILTER_SIZE));
+}
+
 int64_t sys_setsockopt(struct task *task, int32_t fd, int32_t level, int32_t optname,
                        uaddr_t optval, int32_t optlen)
 {
@@ -179,8 +190,12 @@ int64_t sys_setsockopt(struct task *task, int32_t fd, int32_t level, int32_t opt
     void *value = calloc(1, len + 1);
     // What an option does not take need not be there.
     size_t got = value ? user_read_partial(task, optval, value, len) : 0;
-    err =
-        value ? set_option(task, ref.socket, level, optname, value, (uint32_t)got) : -LINUX_ENOMEM;
+    if (!value)
+        err = -LINUX_ENOMEM;
+    else if (lacks_filter(level, got, len))
+        err = -LINUX_EFAULT;
+    else
+        err = set_option(task, ref.socket, level, optname, value, (uint32_t)got);
     if (err == -LINUX_EINVAL && got < len && len >= sizeof(int32_t))
         err = -LINUX_EFAULT;
     free(value);

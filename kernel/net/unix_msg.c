@@ -132,6 +132,13 @@ static int wait_for_room(struct unix_sock *u, const struct message *m, size_t ne
         err = socket_wait(m->task, m->nonblock, m->deadline);
     }
     task_waiter_remove(&w);
+    if (err)
+        return err;
+    // What happened to the socket meanwhile comes before the end of its peer.
+    lock_acquire(&u->base.lock);
+    err = -u->base.error;
+    u->base.error = 0;
+    lock_release(&u->base.lock);
     return err;
 }
 
@@ -359,10 +366,10 @@ static int deliver(struct unix_sock *u, struct unix_sock *to, struct unix_messag
     int err = 0;
     if (to->dead)
         err = packet ? -LINUX_EPIPE : -LINUX_ECONNREFUSED;
-    else if (to->shut_receive)
-        err = -LINUX_EPIPE;
     else if (to->peer && to->peer != u)
         err = -LINUX_EPERM;
+    else if (to->shut_receive)
+        err = -LINUX_EPIPE;
     else if (to->inbox_count > UNIX_DGRAM_QUEUE_MAX)
         err = -LINUX_EAGAIN;
     else

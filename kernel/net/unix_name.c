@@ -57,12 +57,14 @@ static struct list *bucket_of(struct net *net, const char *path, size_t len)
     return &net->unix_names[h % NET_NAME_BUCKETS];
 }
 
-static struct unix_name *abstract_find(struct net *net, const char *path, size_t len)
+// Each type of socket has names of its own.
+static struct unix_name *abstract_find(struct net *net, int32_t type, const char *path, size_t len)
     REQUIRES(net->lock)
 {
     struct unix_name *name;
     list_for_each (name, bucket_of(net, path, len), link)
-        if (name->len == PATH_AT + len && memcmp(name->addr.path, path, len) == 0)
+        if (name->owner->base.type == type && name->len == PATH_AT + len &&
+            memcmp(name->addr.path, path, len) == 0)
             return name;
     return NULL;
 }
@@ -75,7 +77,7 @@ static int abstract_bind(struct unix_sock *u, const char *path, size_t len, stru
         return -LINUX_ENOMEM;
     name->owner = u;
     lock_acquire(&net->lock);
-    bool taken = abstract_find(net, path, len);
+    bool taken = abstract_find(net, u->base.type, path, len);
     if (!taken)
         list_add_head(bucket_of(net, path, len), &name->link);
     lock_release(&net->lock);
@@ -232,8 +234,8 @@ int unix_find(struct task *task, const struct sock_addr *addr, int32_t type, str
     } else {
         struct net *net = task->kernel->net;
         lock_acquire(&net->lock);
-        struct unix_name *name = abstract_find(net, addr->un.path, addr->len - PATH_AT);
-        *out = name && name->owner ? unix_get(name->owner) : NULL;
+        struct unix_name *name = abstract_find(net, type, addr->un.path, addr->len - PATH_AT);
+        *out = name ? unix_get(name->owner) : NULL;
         lock_release(&net->lock);
         err = *out ? 0 : -LINUX_ECONNREFUSED;
     }

@@ -42,7 +42,12 @@ struct proc_entry {
     const char *name;
     uint32_t mode;     // type and permissions
     bool settings;     // everything below is a setting
+    bool splices;      // of a task's files: splice(2) may read it, as it may all others
     bool needs_access; // only for those who may inspect the task (ptrace's rule)
+    bool own_access;   // of a directory: the process itself may, whoever owns it
+    bool admin_writes; // to write needs CAP_SYS_ADMIN where the task lives
+    // As needs_access, but judged at each read: the error then, 0 for none.
+    int unread_error;
 
     // Text files: one of the two. `task` is the one the node stands for; `reader` may be NULL.
     int (*show)(struct proc_text *t, const struct proc_node *node, struct task *reader);

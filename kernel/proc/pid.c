@@ -7,6 +7,7 @@
 #include "kernel/proc/node.h"
 #include "kernel/process.h"
 #include "kernel/task.h"
+#include "platform/abi/capability.h"
 #include "platform/abi/fs.h"
 #include "platform/abi/linux_errno.h"
 #include <stdio.h>
@@ -287,11 +288,40 @@ static int show_schedstat(struct proc_text *t, struct task *task, struct task *r
     return 0;
 }
 
+// Somebody else's is for those who may change how it is scheduled.
+static bool may_schedule(const struct task *who, struct task *task)
+{
+    if (who == task)
+        return true;
+    const struct cred *cred = task_cred_get(task);
+    bool may = who && cred && cred_capable_in(who->cred, cred->user_ns, LINUX_CAP_SYS_NICE);
+    cred_put(cred);
+    return may;
+}
+
 static int show_timerslack(struct proc_text *t, struct task *task, struct task *reader)
 {
-    (void)reader;
+    if (!may_schedule(reader, task))
+        return -LINUX_EPERM;
     proc_printf(t, "%llu\n", (unsigned long long)task->timer_slack_ns);
     return 0;
+}
+
+static int store_timerslack(const struct proc_node *node, struct task *writer, char *text, size_t n)
+{
+    (void)n;
+    char *end;
+    unsigned long long value = strtoull(text, &end, 10);
+    if (text[0] < '0' || text[0] > '9' || end[strspn(end, "\n")])
+        return -LINUX_EINVAL;
+    struct task *task = proc_task_get(node);
+    if (!task)
+        return -LINUX_ESRCH;
+    int err = may_schedule(writer, task) ? 0 : -LINUX_EPERM;
+    if (!err)
+        task->timer_slack_ns = value ? value : task->default_timer_slack_ns;
+    task_put(task);
+    return err;
 }
 
 // --- Threads -------------------------------------------------------------------------------------
@@ -358,30 +388,33 @@ static bool next_thread(const struct proc_node *dir, int64_t *key, char name[PRO
          .mode = LINUX_S_IFREG | 0644,                                                             \
          .show_task = show_comm,                                                                   \
          .store = store_comm},                                                                     \
-        {.name = "coredump_filter",                                                                \
-         .mode = LINUX_S_IFREG | 0644,                                                             \
-         .show_task = show_coredump_filter,                                                        \
-         .store = store_coredump_filter},                                                          \
         MAGIC_LINK("cwd", read_cwd, follow_cwd), PRIVATE_FILE("environ", 0400, proc_show_environ), \
         MAGIC_LINK("exe", read_exe, follow_exe),                                                   \
         {.name = "gid_map",                                                                        \
          .mode = LINUX_S_IFREG | 0644,                                                             \
          .show_task = proc_show_gid_map,                                                           \
          .store = proc_store_gid_map},                                                             \
-        PRIVATE_FILE("io", 0400, proc_show_io), PROC_TASK_FILE("limits", 0444, proc_show_limits),  \
+        {.name = "io",                                                                             \
+         .mode = LINUX_S_IFREG | 0400,                                                             \
+         .unread_error = LINUX_EACCES,                                                             \
+         .show_task = proc_show_io},                                                               \
+        PROC_TASK_FILE("limits", 0444, proc_show_limits),                                          \
         PROC_TASK_FILE("loginuid", 0444, show_unset_id),                                           \
         PRIVATE_FILE("maps", 0444, proc_show_maps),                                                \
         {.name = "mem",                                                                            \
          .mode = LINUX_S_IFREG | 0600,                                                             \
          .needs_access = true,                                                                     \
          .file_ops = &proc_mem_file_ops},                                                          \
-        PROC_TASK_FILE("mountinfo", 0444, proc_show_mountinfo),                                    \
-        PROC_TASK_FILE("mounts", 0444, proc_show_mounts),                                          \
+        {.name = "mountinfo",                                                                      \
+         .mode = LINUX_S_IFREG | 0444,                                                             \
+         .splices = true,                                                                          \
+         .show_task = proc_show_mountinfo},                                                        \
+        {.name = "mounts",                                                                         \
+         .mode = LINUX_S_IFREG | 0444,                                                             \
+         .splices = true,                                                                          \
+         .show_task = proc_show_mounts},                                                           \
         PROC_DIR("net", 0555, proc_net_children),                                                  \
-        {.name = "ns",                                                                             \
-         .mode = LINUX_S_IFDIR | 0511,                                                             \
-         .needs_access = true,                                                                     \
-         .children = proc_ns_children},                                                            \
+        {.name = "ns", .mode = LINUX_S_IFDIR | 0511, .children = proc_ns_children},                \
         PROC_TASK_FILE("oom_score", 0444, show_oom_score),                                         \
         {.name = "oom_score_adj",                                                                  \
          .mode = LINUX_S_IFREG | 0644,                                                             \
@@ -391,12 +424,16 @@ static bool next_thread(const struct proc_node *dir, int64_t *key, char name[PRO
          .mode = LINUX_S_IFREG | 0400,                                                             \
          .needs_access = true,                                                                     \
          .file_ops = &proc_pagemap_file_ops},                                                      \
-        PRIVATE_FILE("personality", 0400, show_personality),                                       \
+        {.name = "personality",                                                                    \
+         .mode = LINUX_S_IFREG | 0400,                                                             \
+         .unread_error = LINUX_EPERM,                                                              \
+         .show_task = show_personality},                                                           \
         MAGIC_LINK("root", read_root, follow_root),                                                \
         PROC_TASK_FILE("schedstat", 0444, show_schedstat),                                         \
         PROC_TASK_FILE("sessionid", 0444, show_unset_id),                                          \
         {.name = "setgroups",                                                                      \
          .mode = LINUX_S_IFREG | 0644,                                                             \
+         .admin_writes = true,                                                                     \
          .show_task = proc_show_setgroups,                                                         \
          .store = proc_store_setgroups},                                                           \
         PRIVATE_FILE("smaps", 0444, proc_show_smaps),                                              \
@@ -404,7 +441,6 @@ static bool next_thread(const struct proc_node *dir, int64_t *key, char name[PRO
         PROC_TASK_FILE("stat", 0444, proc_show_stat),                                              \
         PROC_TASK_FILE("statm", 0444, proc_show_statm),                                            \
         PROC_TASK_FILE("status", 0444, proc_show_status),                                          \
-        PROC_TASK_FILE("timerslack_ns", 0666, show_timerslack),                                    \
         {.name = "uid_map",                                                                        \
          .mode = LINUX_S_IFREG | 0644,                                                             \
          .show_task = proc_show_uid_map,                                                           \
@@ -414,7 +450,7 @@ static bool next_thread(const struct proc_node *dir, int64_t *key, char name[PRO
 #define FD_DIRS                                                                                    \
     {.name = "fd",                                                                                 \
      .mode = LINUX_S_IFDIR | 0500,                                                                 \
-     .needs_access = true,                                                                         \
+     .own_access = true,                                                                           \
      .lookup = proc_fd_lookup,                                                                     \
      .next = proc_fd_next},                                                                        \
     {                                                                                              \
@@ -431,6 +467,14 @@ static const struct proc_entry thread_children[] = {
 static const struct proc_entry process_children[] = {
     COMMON_ENTRIES,
     FD_DIRS,
+    {.name = "coredump_filter",
+     .mode = LINUX_S_IFREG | 0644,
+     .show_task = show_coredump_filter,
+     .store = store_coredump_filter},
+    {.name = "timerslack_ns",
+     .mode = LINUX_S_IFREG | 0666,
+     .show_task = show_timerslack,
+     .store = store_timerslack},
     {.name = "task", .mode = LINUX_S_IFDIR | 0555, .lookup = lookup_thread, .next = next_thread},
     {.name = NULL},
 };

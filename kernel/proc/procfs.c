@@ -1,4 +1,5 @@
 // The file system over the tables: inodes, directories, links, and text made on demand.
+#include "kernel/file.h"
 #include "kernel/pid_ns.h"
 #include "kernel/proc/node.h"
 #include "kernel/proc/proc.h"
@@ -55,8 +56,8 @@ static int check_access(const struct proc_node *node, const struct cred *who, co
 // --- Inodes --------------------------------------------------------------------------------------
 
 static const struct inode_ops proc_dir_ops, proc_link_ops, proc_magic_ops, proc_file_inode_ops;
-static const struct inode_ops setting_dir_ops, setting_file_ops;
-static const struct file_ops proc_dir_file_ops, proc_text_file_ops;
+static const struct inode_ops setting_dir_ops, setting_file_ops, guarded_dir_ops;
+static const struct file_ops proc_dir_file_ops, proc_text_file_ops, proc_spliced_file_ops;
 
 // One number for one object as long as the table and the object last.
 static uint64_t node_ino(const struct proc_node *node)
@@ -73,7 +74,9 @@ static struct inode *make_inode(struct super *super, const struct proc_node *nod
     uint32_t type = e->mode & LINUX_S_IFMT;
     const struct inode_ops *ops = node->setting ? &setting_file_ops : &proc_file_inode_ops;
     if (type == LINUX_S_IFDIR)
-        ops = node->setting ? &setting_dir_ops : &proc_dir_ops;
+        ops = node->setting                      ? &setting_dir_ops
+              : e->needs_access || e->own_access ? &guarded_dir_ops
+                                                 : &proc_dir_ops;
     else if (type == LINUX_S_IFLNK)
         ops = e->follow ? &proc_magic_ops : &proc_link_ops;
     struct proc_inode *private = malloc(sizeof *private);
@@ -88,7 +91,9 @@ static struct inode *make_inode(struct super *super, const struct proc_node *nod
     if (type == LINUX_S_IFDIR)
         inode->file_ops = &proc_dir_file_ops;
     else if (type == LINUX_S_IFREG)
-        inode->file_ops = e->file_ops ? e->file_ops : &proc_text_file_ops;
+        inode->file_ops = e->file_ops                ? e->file_ops
+                          : !node->tid || e->splices ? &proc_spliced_file_ops
+                                                     : &proc_text_file_ops;
     return inode;
 }
 
@@ -117,8 +122,10 @@ static int proc_getattr(struct inode *inode, struct vfs_stat *out)
     struct task *task = node->tid ? proc_task_get(node) : NULL;
     if (!task)
         return 0;
-    // What belongs to a process that changed its identity is root's, but for the directory itself.
-    bool own = node->entry->mode == (LINUX_S_IFDIR | 0555) || task_is_dumpable(task);
+    // What belongs to a process that changed its identity, or has no memory any more, is root's,
+    // but for the directory itself.
+    bool gone = atomic_load_explicit(&task->state, memory_order_relaxed) == TASK_ZOMBIE;
+    bool own = node->entry->mode == (LINUX_S_IFDIR | 0555) || (!gone && task_is_dumpable(task));
     const struct cred *cred = own ? task_cred_get(task) : NULL;
     if (cred) {
         out->uid = cred->euid;
@@ -145,6 +152,22 @@ static int setting_permission(struct inode *inode, const struct vfs_caller *c, u
         return err;
     unsigned shift = c->cred->fsuid == 0 ? 6 : cred_in_group(c->cred, 0) ? 3 : 0;
     return mask & ~(st.mode >> shift & 7) ? -LINUX_EACCES : 0;
+}
+
+// Of directories that show what a process has open.
+static int guarded_permission(struct inode *inode, const struct vfs_caller *c, unsigned mask)
+{
+    const struct proc_node *node = proc_node_of(inode);
+    int err = check_access(node, c->cred, c->task);
+    if (!err)
+        err = inode_permission_usual(c, inode, mask);
+    if (err != -LINUX_EACCES || !node->entry->own_access || !c->task)
+        return err;
+    struct task *task = proc_task_get(node);
+    if (task && task->process == c->task->process)
+        err = 0;
+    task_put(task);
+    return err;
 }
 
 // --- Directories ---------------------------------------------------------------------------------
@@ -283,6 +306,14 @@ static const struct inode_ops proc_dir_ops = {
     .evict = proc_evict,
 };
 
+static const struct inode_ops guarded_dir_ops = {
+    .lookup = proc_lookup,
+    .getattr = proc_getattr,
+    .setattr = proc_setattr,
+    .permission = guarded_permission,
+    .evict = proc_evict,
+};
+
 static const struct inode_ops setting_dir_ops = {
     .lookup = proc_lookup,
     .getattr = proc_getattr,
@@ -342,7 +373,10 @@ static int make_text(struct file *file, struct proc_file *pf, struct task *reade
         struct task *task = proc_task_get(node);
         if (!task)
             return -LINUX_ESRCH;
-        err = node->entry->show_task(&pf->text, task, reader);
+        const struct cred *who = reader ? reader->cred : file->cred;
+        err = node->entry->unread_error && !proc_may_access(who, reader, task)
+                  ? -node->entry->unread_error
+                  : node->entry->show_task(&pf->text, task, reader);
         task_put(task);
     } else {
         err = node->entry->show ? node->entry->show(&pf->text, node, reader) : -LINUX_EINVAL;
@@ -419,10 +453,32 @@ static const struct file_ops proc_text_file_ops = {
     .release = proc_text_release,
 };
 
+static const struct file_ops proc_spliced_file_ops = {
+    .traits = FILE_SPLICE,
+    .read = proc_text_read,
+    .write = proc_text_write,
+    .seek = proc_seek,
+    .release = proc_text_release,
+};
+
+static int check_admin(const struct proc_node *node, const struct cred *who)
+{
+    struct task *task = proc_task_get(node);
+    if (!task)
+        return -LINUX_ESRCH;
+    const struct cred *cred = task_cred_get(task);
+    bool may = cred && cred_capable_in(who, cred->user_ns, LINUX_CAP_SYS_ADMIN);
+    cred_put(cred);
+    task_put(task);
+    return may ? 0 : -LINUX_EACCES;
+}
+
 static int proc_open(struct inode *inode, struct file *file, const struct vfs_caller *c)
 {
     const struct proc_node *node = proc_node_of(inode);
     int err = check_access(node, c->cred, c->task);
+    if (!err && node->entry->admin_writes && file_is_writable(file))
+        err = check_admin(node, c->cred);
     if (err || node->entry->file_ops)
         return err;
     struct proc_file *pf = calloc(1, sizeof *pf);

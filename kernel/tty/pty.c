@@ -271,6 +271,7 @@ static void master_release(struct file *file)
 }
 
 static const struct file_ops master_ops = {
+    .traits = FILE_SPLICE,
     .read = master_read,
     .write = master_write,
     .poll = master_poll,

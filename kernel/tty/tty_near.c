@@ -376,6 +376,7 @@ static int near_set_async(struct file *file, struct task *task, int fd, bool on)
 }
 
 const struct file_ops tty_near_ops = {
+    .traits = FILE_SPLICE,
     .read = near_read,
     .write = near_write,
     .poll = near_poll,

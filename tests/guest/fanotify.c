@@ -104,6 +104,17 @@ static void calls(void)
     show_call("remove the rest", mark(fd, REMOVE, CLOSE_N, AT_FDCWD, "/tmp/f"));
     show_call("remove again", mark(fd, REMOVE, CLOSE_N, AT_FDCWD, "/tmp/f"));
     show_call("flush", mark(fd, FLUSH, 0, AT_FDCWD, NULL));
+    static const unsigned classes[] = {0,    1,    2,     4,     8,     0xc,   0x10,  0x20,
+                                       0x40, 0x80, 0x100, 0x204, 0x208, 0x20c, 0x800, 0x1000};
+    for (int who = 0; who < 2; who++)
+        for (size_t i = 0; i < sizeof classes / sizeof *classes; i++) {
+            // Of what root may ask only the classes
+            if (!who && (classes[i] & ~0xcu))
+                continue;
+            char what[40];
+            snprintf(what, sizeof what, "%s, init %#x", who ? "nobody" : "root", classes[i]);
+            IN_CHILD(what, if (who) setuid(1000); show_done("... class", init(classes[i], 0)));
+        }
     IN_CHILD("nobody", setuid(1000); show_call("... init", init(0, 0));
              show_call("... unlimited", init(UNLIMITED | 0x200, 0)));
 }

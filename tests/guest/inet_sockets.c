@@ -263,6 +263,43 @@ static void options(void)
     closefrom(3);
 }
 
+// What ping asks for. Without the right to a raw socket there is none to ask, here and there.
+static void filters(void)
+{
+    static const int kinds[] = {SOCK_RAW, SOCK_DGRAM};
+    for (int i = 0; i < 2; i++) {
+        enum { FILTER = 1 }; // ICMP_FILTER, ICMPV6_FILTER
+        uint32_t mask = ~(1u << 0), got = 0;
+        uint32_t six[8] = {1, 2, 3};
+        int s = socket(AF_INET, kinds[i], IPPROTO_ICMP);
+        socklen_t len = 0;
+        show_done("icmp", s);
+        show_call("filter", setsockopt(s, SOL_RAW, FILTER, &mask, sizeof mask));
+        len = sizeof got;
+        show_call("filter to get", getsockopt(s, SOL_RAW, FILTER, &got, &len));
+        SHOW("filter", "%x %d", got, (int)len);
+        len = 1;
+        show_call("part of it", getsockopt(s, SOL_RAW, FILTER, &got, &len));
+        SHOW("part", "%x %d", got & 0xff, (int)len);
+        show_call("filter, short", setsockopt(s, SOL_RAW, FILTER, &mask, 2));
+        show_call("filter, long", setsockopt(s, SOL_RAW, FILTER, six, sizeof six));
+        show_call("filter, nowhere", setsockopt(s, SOL_RAW, FILTER, (void *)8, 4));
+        show_call("no such option", setsockopt(s, SOL_RAW, 2, &mask, sizeof mask));
+        s = socket(AF_INET6, kinds[i], IPPROTO_ICMPV6);
+        show_done("icmp6", s);
+        show_call("filter", setsockopt(s, IPPROTO_ICMPV6, FILTER, six, sizeof six));
+        memset(six, 0, sizeof six);
+        len = sizeof six;
+        show_call("filter to get", getsockopt(s, IPPROTO_ICMPV6, FILTER, six, &len));
+        SHOW("filter", "%x %x %x %d", six[0], six[1], six[2], (int)len);
+        show_call("filter, nowhere", setsockopt(s, IPPROTO_ICMPV6, FILTER, (void *)8, sizeof six));
+    }
+    int s = socket(AF_INET, SOCK_STREAM, 0);
+    uint32_t mask = 0;
+    show_call("filter of a stream", setsockopt(s, SOL_RAW, 1, &mask, sizeof mask));
+    closefrom(3);
+}
+
 static void *push(void *arg)
 {
     int fd = *(int *)arg;
@@ -310,6 +347,7 @@ static void body(void)
     resetting();
     datagrams();
     options();
+    filters();
     flowing();
 }
 
