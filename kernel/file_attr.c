@@ -1,12 +1,11 @@
 // Calls that change or test attributes: mode, owner, times, size, access.
+#include "kernel/cred.h"
 #include "kernel/file.h"
 #include "kernel/syscall_handlers.h"
 #include "kernel/task.h"
 #include "platform/abi/fs.h"
 #include "platform/abi/linux_errno.h"
 #include "platform/clock.h"
-#include <stdlib.h>
-#include <string.h>
 
 // --- Mode and owner ------------------------------------------------------------------------------
 
@@ -244,12 +243,9 @@ int64_t sys_fallocate(struct task *task, int32_t fd, uint32_t mode, int64_t offs
 // Credentials as access(2) judges: the real ids, and root's capabilities only for a real root.
 static struct cred *real_cred(const struct cred *cred)
 {
-    size_t size = sizeof *cred + cred->group_count * sizeof cred->groups[0];
-    struct cred *copy = malloc(size);
+    struct cred *copy = cred_copy(cred, cred->group_count);
     if (!copy)
         return NULL;
-    memcpy(copy, cred, size);
-    atomic_init(&copy->refs, 1);
     copy->fsuid = cred->uid;
     copy->fsgid = cred->gid;
     enum { SECBIT_NO_SETUID_FIXUP = 1 << 2 };
@@ -286,7 +282,7 @@ int64_t sys_faccessat2(struct task *task, int32_t dirfd, uaddr_t path, uint32_t 
         path_put(&found);
     }
     at.caller.cred = own;
-    free(real);
+    cred_put(real);
     file_at_end(&at);
     return err;
 }
