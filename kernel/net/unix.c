@@ -404,6 +404,8 @@ static uint32_t unix_poll(struct socket *s, struct file *file, struct poll_table
         ready |= LINUX_POLLRDHUP | UNIX_READABLE;
     if (u->inbox_count || !list_empty(&u->embryos))
         ready |= UNIX_READABLE;
+    if (u->urgent)
+        ready |= LINUX_POLLPRI;
     if (s->type != LINUX_SOCK_DGRAM && !u->connected && !s->listening)
         ready |= LINUX_POLLHUP;
     if (!s->listening && unix_has_room(u))
@@ -412,12 +414,24 @@ static uint32_t unix_poll(struct socket *s, struct file *file, struct poll_table
     return ready;
 }
 
+// The next byte to read is what MSG_OOB sent, or was and has been read. The lock is held.
+static bool at_mark(struct unix_sock *u)
+{
+    if (list_empty(&u->inbox) || u->base.type != LINUX_SOCK_STREAM)
+        return false;
+    struct unix_message *first = list_first(&u->inbox, struct unix_message, node);
+    if (first == u->urgent)
+        return true;
+    bool after = u->urgent && first->node.next == &u->urgent->node;
+    return first->at == first->len && (!u->urgent || after);
+}
+
 static int64_t unix_ioctl(struct socket *s, struct task *task, uint32_t cmd, uint64_t arg)
 {
     struct unix_sock *u = unix_of(s);
     int32_t n;
     lock_acquire(&s->lock);
-    bool listening = s->listening;
+    bool listening = s->listening, mark = at_mark(u);
     if (cmd == LINUX_SIOCINQ && s->type != LINUX_SOCK_STREAM)
         n = u->inbox_count ? (int32_t)list_first(&u->inbox, struct unix_message, node)->len : 0;
     else
@@ -426,6 +440,9 @@ static int64_t unix_ioctl(struct socket *s, struct task *task, uint32_t cmd, uin
     switch (cmd) {
     case LINUX_SIOCINQ:
         return listening ? -LINUX_EINVAL : user_put(task, arg, &n);
+    case LINUX_SIOCATMARK:
+        n = mark;
+        return user_put(task, arg, &n);
     case LINUX_SIOCOUTQ:
         n = (int32_t)atomic_load_explicit(&u->in_flight, memory_order_relaxed);
         return user_put(task, arg, &n);

@@ -48,7 +48,8 @@ struct unix_sock {
     struct list inbox; // struct unix_message
     unsigned inbox_count;
     size_t inbox_bytes;
-    struct list embryos; // connections not yet accepted, by embryo_link
+    struct unix_message *urgent; // in inbox: the byte of the last MSG_OOB that nobody has read yet
+    struct list embryos;         // connections not yet accepted, by embryo_link
     struct list embryo_link;
     int pending, backlog;
     struct linux_ucred peer_creds; // SO_PEERCRED

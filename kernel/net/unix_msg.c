@@ -76,6 +76,8 @@ void unix_message_deliver(struct unix_sock *to, struct unix_message *msg)
 void unix_message_remove(struct unix_sock *from, struct unix_message *msg)
 {
     list_remove(&msg->node);
+    if (from->urgent == msg)
+        from->urgent = NULL;
     from->inbox_count--;
     from->inbox_bytes -= msg->len - msg->at;
 }
@@ -158,13 +160,24 @@ static int broken_pipe(const struct message *m)
     return file_broken_pipe(m->flags & LINUX_MSG_NOSIGNAL ? NULL : m->task);
 }
 
-// One piece. Returns its bytes or an error.
-static ssize_t send_chunk(struct unix_sock *u, struct unix_sock *peer, struct message *m)
+// An earlier one is a byte like others now. The lock is held, so the peer's file is still there.
+static void set_urgent(struct unix_sock *peer, struct unix_message *msg)
+{
+    struct file *file = atomic_load_explicit(&peer->base.file, memory_order_acquire);
+    peer->urgent = msg;
+    if (file)
+        async_tell_urgent(peer->base.kernel, file, &peer->base.told);
+}
+
+// One piece of up to `most` bytes; `urgent`: the one byte of MSG_OOB. Returns its bytes or an
+// error.
+static ssize_t send_chunk(struct unix_sock *u, struct unix_sock *peer, struct message *m,
+                          size_t most, bool urgent)
 {
     int err = wait_for_room(u, m, UNIX_MESSAGE_COST + 1);
     if (err)
         return err;
-    size_t room = room_left(u), n = m->it->left;
+    size_t room = room_left(u), n = most;
     room = room > UNIX_MESSAGE_COST ? room - UNIX_MESSAGE_COST : 1;
     n = n < room ? n : room;
     n = n < UNIX_STREAM_CHUNK ? n : (size_t)UNIX_STREAM_CHUNK;
@@ -176,20 +189,25 @@ static ssize_t send_chunk(struct unix_sock *u, struct unix_sock *peer, struct me
     bool gone = peer->dead || peer->shut_receive;
     if (!gone)
         unix_message_deliver(peer, msg);
+    if (!gone && urgent)
+        set_urgent(peer, msg);
     lock_release(&peer->base.lock);
     if (gone) {
         message_discard(msg);
         return broken_pipe(m);
     }
     socket_tell_data(&peer->base, LINUX_POLL_IN); // first: a reader that wakes is none that waits
-    wait_queue_wake(&peer->base.queue, UNIX_READABLE, true);
+    wait_queue_wake(&peer->base.queue, UNIX_READABLE | (urgent ? (uint32_t)LINUX_POLLPRI : 0),
+                    true);
     return (ssize_t)n;
 }
 
 ssize_t unix_stream_send(struct socket *s, struct message *m)
 {
     struct unix_sock *u = unix_of(s);
-    if (m->flags & LINUX_MSG_OOB)
+    // Of urgent data the last byte is what is urgent.
+    size_t urgent = m->flags & LINUX_MSG_OOB ? 1 : 0;
+    if (urgent > m->it->left)
         return -LINUX_EOPNOTSUPP;
     bool shut;
     struct unix_sock *peer = peer_get(u, &shut);
@@ -202,7 +220,8 @@ ssize_t unix_stream_send(struct socket *s, struct message *m)
     size_t done = 0;
     ssize_t n = shut ? broken_pipe(m) : 0;
     while (!shut && m->it->left > 0) {
-        n = send_chunk(u, peer, m);
+        bool last = m->it->left == urgent;
+        n = send_chunk(u, peer, m, last ? 1 : m->it->left - urgent, last);
         if (n < 0)
             break;
         done += (size_t)n;
@@ -213,15 +232,73 @@ ssize_t unix_stream_send(struct socket *s, struct message *m)
 
 // --- Streams: receiving --------------------------------------------------------------------------
 
-// What a reader finds: the message after `last` (NULL: the first), or why there is none.
-static int next_message(struct unix_sock *u, struct unix_message *last, struct unix_message **out)
+// What urgent bytes make of the message a reader would find (NULL: none). One that was read by
+// MSG_OOB is an empty mark in the stream; what one call returns ends at a mark, and what comes
+// first in a call goes beyond it, without the urgent byte unless it is in line. Messages that are
+// over are moved to `over`. The lock is held.
+static struct unix_message *pass_mark(struct unix_sock *u, struct unix_message *msg, bool copied,
+                                      bool peek, struct list *over)
 {
+    struct list *next = msg->node.next;
+    struct unix_message *after =
+        next == &u->inbox ? NULL : list_entry(next, struct unix_message, node);
+    if (msg->at == msg->len && copied && !u->urgent)
+        return NULL;
+    if (msg->at == msg->len) {
+        if (!peek) {
+            unix_message_remove(u, msg);
+            list_add_tail(over, &msg->node);
+        }
+        msg = after;
+        next = msg ? msg->node.next : &u->inbox;
+        after = next == &u->inbox ? NULL : list_entry(next, struct unix_message, node);
+    }
+    if (!msg || msg != u->urgent)
+        return msg;
+    if (copied)
+        return NULL;
+    if (u->base.oob_inline) {
+        if (!peek)
+            u->urgent = NULL;
+        return msg;
+    }
+    if (!peek) {
+        unix_message_remove(u, msg);
+        list_add_tail(over, &msg->node);
+    }
+    return after;
+}
+
+static void free_all(struct list *messages)
+{
+    while (!list_empty(messages)) {
+        struct unix_message *msg = list_first(messages, struct unix_message, node);
+        list_remove(&msg->node);
+        unix_message_free(msg);
+    }
+}
+
+// What a reader finds: the message after `last` (NULL: the first), or why there is none; nothing
+// and 0 where a mark, or the end of the stream, is. `copied`: the call has bytes already.
+static int next_message(struct unix_sock *u, struct unix_message *last, bool copied, bool peek,
+                        struct unix_message **out)
+{
+    struct list over;
+    list_init(&over);
     lock_acquire(&u->base.lock);
     struct list *node = last ? last->node.next : u->inbox.next;
     int err = 0;
+    bool mark = false;
     *out = NULL;
     if (node != &u->inbox) {
         *out = list_entry(node, struct unix_message, node);
+        if (UNLIKELY(*out == u->urgent || (*out)->at == (*out)->len)) {
+            *out = pass_mark(u, *out, copied, peek, &over);
+            mark = !*out && copied;
+        }
+    }
+    if (*out || mark) {
+        // found
     } else if (u->base.error) {
         err = -u->base.error;
         u->base.error = 0;
@@ -229,6 +306,7 @@ static int next_message(struct unix_sock *u, struct unix_message *last, struct u
         err = -LINUX_EAGAIN;
     }
     lock_release(&u->base.lock);
+    free_all(&over);
     return err;
 }
 
@@ -260,7 +338,7 @@ static size_t take_available(struct unix_sock *u, struct message *m, bool first,
     size_t done = 0;
     *err = 0;
     while (m->it->left > 0) {
-        *err = next_message(u, last, &msg);
+        *err = next_message(u, last, done || !first, peek, &msg);
         if (!msg)
             break;
         // Bytes of different writers are not mixed when the reader asks who they are from.
@@ -286,17 +364,50 @@ static size_t take_available(struct unix_sock *u, struct message *m, bool first,
     return done;
 }
 
+// The urgent byte, which leaves a mark in the stream.
+static ssize_t receive_urgent(struct unix_sock *u, struct message *m)
+{
+    bool peek = m->flags & LINUX_MSG_PEEK;
+    struct list over;
+    list_init(&over);
+    gate_enter(&u->io_gate);
+    lock_acquire(&u->base.lock);
+    struct unix_message *msg = u->base.oob_inline ? NULL : u->urgent;
+    uint8_t byte = msg ? msg->data[0] : 0;
+    if (msg && !peek) {
+        // Of marks beside each other one is enough.
+        struct list *before = msg->node.prev;
+        if (before != &u->inbox) {
+            struct unix_message *mark = list_entry(before, struct unix_message, node);
+            if (mark->at == mark->len) {
+                unix_message_remove(u, mark);
+                list_add_tail(&over, &mark->node);
+            }
+        }
+        u->urgent = NULL;
+        msg->at = msg->len;
+        u->inbox_bytes--;
+    }
+    lock_release(&u->base.lock);
+    gate_leave(&u->io_gate);
+    free_all(&over);
+    if (!msg)
+        return -LINUX_EINVAL;
+    m->out_flags |= LINUX_MSG_OOB;
+    return m->it->ops->copy_out(m->it, &byte, 1) == 1 ? 1 : -LINUX_EFAULT;
+}
+
 ssize_t unix_stream_recv(struct socket *s, struct message *m)
 {
     struct unix_sock *u = unix_of(s);
-    if (m->flags & LINUX_MSG_OOB)
-        return -LINUX_EINVAL;
     lock_acquire(&s->lock);
     bool connected = u->connected;
     size_t target = m->flags & LINUX_MSG_WAITALL ? m->it->left : (size_t)s->receive_low;
     lock_release(&s->lock);
     if (!connected)
         return -LINUX_EINVAL;
+    if (m->flags & LINUX_MSG_OOB)
+        return receive_urgent(u, m);
     target = target < m->it->left ? target : m->it->left;
     struct task_waiter w;
     bool waiting = false;

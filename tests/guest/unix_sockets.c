@@ -634,6 +634,99 @@ static void many(void)
     closefrom(3);
 }
 
+static void show_urgent(const char *what, int fd)
+{
+    int mark = -1; // FIONREAD is not asked: Linux 6.17 and later go on counting a byte passed by
+    struct pollfd p = {fd, POLLIN | POLLPRI, 0};
+    poll(&p, 1, 0);
+    ioctl(fd, SIOCATMARK, &mark);
+    SHOW(what, "revents %x, at mark %d", (unsigned)p.revents, mark);
+}
+
+// `flags` for recv; what came, and how.
+static void take_bytes(const char *what, int fd, size_t n, int flags)
+{
+    char buf[64] = "";
+    struct iovec v = {buf, n};
+    struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1};
+    ssize_t got = recvmsg(fd, &m, flags | MSG_DONTWAIT);
+    if (got < 0)
+        show_call(what, got);
+    else
+        SHOW(what, "%.*s, flags %x", (int)got, buf,
+             (unsigned)m.msg_flags & ~(unsigned)MSG_CMSG_CLOEXEC);
+    show_urgent("  then", fd);
+}
+
+static volatile sig_atomic_t urgent_signals;
+static void count_urgent(int sig)
+{
+    (void)sig;
+    urgent_signals++;
+}
+
+static void urgent_bytes(void)
+{
+    int s[2], on = 1;
+    for (int inline_too = 0; inline_too < 2; inline_too++) {
+        socketpair(AF_UNIX, SOCK_STREAM, 0, s);
+        if (inline_too)
+            setsockopt(s[1], SOL_SOCKET, SO_OOBINLINE, &on, sizeof on);
+        take_bytes("nothing urgent", s[1], 9, MSG_OOB);
+        show_call("no bytes", send(s[0], "", 0, MSG_OOB));
+        show_call("urgent", send(s[0], "abc", 3, MSG_OOB));
+        show_urgent("  there", s[1]);
+        take_bytes("peek urgent", s[1], 9, MSG_OOB | MSG_PEEK);
+        take_bytes("peek", s[1], 9, MSG_PEEK);
+        take_bytes("up to it", s[1], 9, 0);
+        take_bytes("peek at it", s[1], 9, MSG_PEEK);
+        take_bytes("the urgent one", s[1], 9, MSG_OOB);
+        take_bytes("again", s[1], 9, MSG_OOB);
+        take_bytes("the rest", s[1], 9, 0);
+        write(s[0], "12", 2);
+        take_bytes("after it", s[1], 9, 0);
+        // Passed by
+        send(s[0], "de!", 3, MSG_OOB);
+        write(s[0], "fg", 2);
+        take_bytes("before", s[1], 9, 0);
+        take_bytes("beyond", s[1], 9, 0);
+        take_bytes("none left", s[1], 9, 0);
+        // Two: the first is a byte like others
+        send(s[0], "hi?", 3, MSG_OOB);
+        send(s[0], "jk!", 3, MSG_OOB);
+        write(s[0], "lm", 2);
+        show_urgent("  two", s[1]);
+        take_bytes("one of two", s[1], 9, MSG_OOB);
+        take_bytes("before it", s[1], 3, 0);
+        take_bytes("still before", s[1], 9, 0);
+        take_bytes("behind", s[1], 9, 0);
+        // Read, and another
+        send(s[0], "1", 1, MSG_OOB);
+        take_bytes("first", s[1], 9, MSG_OOB);
+        send(s[0], "2", 1, MSG_OOB);
+        take_bytes("second", s[1], 9, MSG_OOB);
+        write(s[0], "x", 1);
+        take_bytes("and a plain one", s[1], 9, 0);
+        take_bytes("nothing", s[1], 9, 0);
+        send(s[0], "n3", 2, MSG_OOB);
+        close(s[0]);
+        take_bytes("of one that closed", s[1], 9, 0);
+        take_bytes("of one that closed", s[1], 9, 0);
+        take_bytes("of one that closed", s[1], 9, 0);
+        close(s[1]);
+    }
+    socketpair(AF_UNIX, SOCK_STREAM, 0, s);
+    signal(SIGURG, count_urgent);
+    fcntl(s[1], F_SETOWN, getpid());
+    send(s[0], "!", 1, MSG_OOB);
+    for (int i = 0; i < 200 && !urgent_signals; i++)
+        sleep_ms(1);
+    SHOW("SIGURG", "%d", (int)urgent_signals);
+    shutdown(s[1], SHUT_RD);
+    show_call("to one that reads no more", send(s[0], "!", 1, MSG_OOB | MSG_NOSIGNAL));
+    closefrom(3);
+}
+
 static void body(void)
 {
     closefrom(3);
@@ -649,6 +742,7 @@ static void body(void)
     wrong_type();
     credentials();
     options();
+    urgent_bytes();
     many();
     leave_work_dir();
 }
