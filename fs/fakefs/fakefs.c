@@ -654,6 +654,9 @@ static int open_store(struct fakefs *f, const struct log *log, char why[FAKEFS_W
     if (err)
         return err;
     err = journal_open(&f->root, db, log, &aside, &journal);
+    if (err)
+        snprintf(why, FAKEFS_WHY_MAX, "%s-log cannot be brought into the database: %s",
+                 f->root.db_path, errno_text(-err));
     if (!err)
         err = prepare_database(&f->root, db, journal, log, why);
     if (!err)
