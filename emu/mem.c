@@ -785,3 +785,29 @@ void mem_count_range(struct mem *mem, uint64_t addr, uint64_t len, uint64_t *pag
         }
     }
 }
+
+void mem_count_sharing(struct mem *mem, uint64_t addr, uint64_t len, struct mem_sharing *out)
+{
+    struct span s;
+    uint64_t end = addr + len;
+    *out = (struct mem_sharing){0};
+    while (next_span(mem, &addr, end, &s)) {
+        // Entries of a table count once in their frames, however many have the table.
+        uint64_t tables = atomic_load_explicit(&s.leaf->refs, memory_order_relaxed);
+        for (unsigned i = s.first; i < s.end; i++) {
+            uint64_t pte = atomic_load_explicit(&s.leaf->pte[i], memory_order_relaxed);
+            if (!pte)
+                continue;
+            const struct frame *f = pte_frame(pte);
+            uint64_t maps = frame_maps(f) + tables - 1;
+            uint64_t portion = ((uint64_t)FRAME_SIZE << MEM_PORTION_SHIFT) / maps;
+            out->pages++;
+            out->anon += !f->shared;
+            out->shared_clean += maps > 1 && !f->anonymous;
+            out->shared_dirty += maps > 1 && f->anonymous;
+            out->private_dirty += maps == 1 && f->anonymous;
+            out->portion += portion;
+            out->dirty_portion += f->anonymous ? portion : 0;
+        }
+    }
+}

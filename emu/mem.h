@@ -213,6 +213,18 @@ void mem_count(const struct mem *mem, uint64_t *pages, uint64_t *file_pages);
 // The same for a range, under the owner's lock.
 void mem_count_range(struct mem *mem, uint64_t addr, uint64_t len, uint64_t *pages,
                      uint64_t *file_pages);
+// Whose the range's pages are, under the owner's lock. A frame is divided among the entries that
+// name it. After forks it can have more of them than are counted, when several tables name it and
+// more than one of those is shared; one that has a single entry is always told from the others.
+enum { MEM_PORTION_SHIFT = 12 };
+struct mem_sharing {
+    uint64_t pages, anon;                // entries: all, and those of no file or shared object
+    uint64_t shared_clean, shared_dirty; // whose frame has other entries too; dirty: of the pool
+    uint64_t private_dirty;              // whose frame has not, and is the pool's
+    // Shares of frames, in bytes << MEM_PORTION_SHIFT: all, and those of the pool's.
+    uint64_t portion, dirty_portion;
+};
+void mem_count_sharing(struct mem *mem, uint64_t addr, uint64_t len, struct mem_sharing *out);
 
 // --- Code ----------------------------------------------------------------------------------------
 

@@ -246,9 +246,11 @@ struct vfs {
     struct vfs_hidden *hidden; // host objects no mount may show; guarded by hidden_lock
     size_t hidden_count;
 
-    // Watches (fs/notify.h); the hook is set at boot.
+    // Leases (vfs_set_lease_hook); set at boot.
     void *lease_ctx;
     int (*break_leases)(void *ctx, struct inode *inode, unsigned flags, struct task *task);
+
+    // Watches (fs/notify.h); the hooks are set at boot.
     void *event_ctx;
     void (*event)(void *ctx, struct inode *inode, const struct vfs_event *e);
     void *file_event_ctx;

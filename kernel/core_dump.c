@@ -110,8 +110,8 @@ static uint64_t size_of(const struct survey *s, const struct mm_mapping *m, bool
         return whole;
     if (m->shared)
         return s->filter & (file ? CORE_FILTER_FILE_SHARED : CORE_FILTER_ANON_SHARED) ? whole : 0;
-    if ((m->anon || !file) && s->filter & CORE_FILTER_ANON_PRIVATE)
-        return m->anon ? whole : 0;
+    if ((m->held.anon || !file) && s->filter & CORE_FILTER_ANON_PRIVATE)
+        return m->held.anon ? whole : 0;
     if (!file)
         return 0;
     if (s->filter & CORE_FILTER_FILE_PRIVATE)
@@ -301,7 +301,7 @@ static bool dump(struct task *task, const struct siginfo *info)
     lock_release(&task->process->lock);
     bool ok = open_core(&c, &w.file) == 0;
     if (ok) {
-        ok = !mm_each_mapping(task->mm, add_segment, &s) && !s.failed &&
+        ok = !mm_each_mapping(task->mm, true, add_segment, &s) && !s.failed &&
              write_all(&w, task, info, &c, &s);
         file_put(w.file);
     }

@@ -73,7 +73,7 @@ static void show_if_in(void *context, const struct mm_mapping *m)
 static void show_mapping(struct task *task, const char *what, uint64_t addr)
 {
     struct search s = {task, what, cpu_untag(addr), false};
-    if (!mm_each_mapping(task->mm, show_if_in, &s) && !s.found)
+    if (!mm_each_mapping(task->mm, false, show_if_in, &s) && !s.found)
         SAY(task, "  %s %" PRIx64 " is not mapped", what, s.addr);
 }
 

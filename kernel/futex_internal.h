@@ -72,7 +72,8 @@ void futex_wakes_send(struct futex_wakes *wakes);
 
 // Sleeps until woken. 0, -LINUX_ETIMEDOUT or -ERESTARTSYS; then the waiter is out of the queue.
 int futex_sleep(struct task *task, struct futex_waiter *w, uint64_t deadline_ns);
-// The same for one that waits for the PI lock at `lock`, or may be moved to it.
+// The same for one that waits for the PI lock at `lock`, or may be moved to it, and is counted in
+// pi_waiters.
 int futex_sleep_pi(struct task *task, struct futex_waiter *w, uaddr_t lock, uint64_t deadline_ns);
 
 // Queues the waiter if the word still has the value. 0, -LINUX_EAGAIN, -LINUX_EFAULT,
@@ -85,6 +86,12 @@ struct futex_waiter *futex_first_pi(struct futex_bucket *b, const struct futex_k
 // waits, perhaps through others, for `w`'s own thread.
 NODISCARD int futex_pi_begin(struct futex_waiter *w, uint32_t owner);
 void futex_pi_end(struct futex_waiter *w); // harmless when it has not begun
+
+// Is there a thread that `task` calls so, and that has not begun to end? No lock of futexes is
+// held.
+bool futex_owner_exists(struct task *task, uint32_t tid);
+// Waiters for a lock queued behind an owner that had ended already: the first of them gets it.
+void futex_pi_orphaned(struct futex_bucket *b, const struct futex_key *key, uint32_t owner);
 
 int64_t futex_wait_requeue_pi(struct task *task, uaddr_t addr, bool private, uint32_t value,
                               uint32_t bitset, uint64_t deadline_ns, uaddr_t lock);

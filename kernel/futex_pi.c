@@ -75,6 +75,26 @@ static void set_owner(struct futex_bucket *b, struct futex_waiter *next)
     lock_release(&table->pi_lock);
 }
 
+// The lock goes to `w`, which writes the word itself. The bucket is locked, and `wakes` has room.
+static void give(struct futex_bucket *b, struct futex_waiter *w, struct futex_wakes *wakes)
+{
+    set_owner(b, w); // those behind it wait for the new owner from here on
+    w->inherits = true;
+    (void)futex_take(w, wakes);
+}
+
+void futex_pi_orphaned(struct futex_bucket *b, const struct futex_key *key, uint32_t owner)
+{
+    struct futex_wakes wakes;
+    wakes.count = 0;
+    lock_acquire(&b->lock);
+    struct futex_waiter *w = futex_first_pi(b, key);
+    if (w && w->owner == owner)
+        give(b, w, &wakes);
+    lock_release(&b->lock);
+    futex_wakes_send(&wakes);
+}
+
 static struct futex_waiter *first_waiter(struct futex_bucket *b, const struct futex_key *key)
 {
     struct futex_waiter *w;
@@ -96,7 +116,7 @@ static bool fits(struct futex_bucket *b, const struct futex_key *key, uint32_t w
 
 // --- Locking -------------------------------------------------------------------------------------
 
-static bool thread_exists(struct task *task, uint32_t tid)
+bool futex_owner_exists(struct task *task, uint32_t tid)
 {
     struct task *owner = task_find(task->kernel, pid_arg(task, (int32_t)tid));
     if (!owner)
@@ -164,14 +184,9 @@ static int inherit(struct task *task, uaddr_t lock)
 
 int futex_sleep_pi(struct task *task, struct futex_waiter *w, uaddr_t lock, uint64_t deadline_ns)
 {
-    _Atomic uint32_t *count = &task->kernel->futexes->pi_waiters;
-    atomic_fetch_add_explicit(count, 1, memory_order_seq_cst);
     int err = futex_sleep(task, w, deadline_ns);
     futex_pi_end(w);
-    if (!err && w->inherits)
-        err = inherit(task, lock);
-    atomic_fetch_sub_explicit(count, 1, memory_order_seq_cst);
-    return err;
+    return !err && w->inherits ? inherit(task, lock) : err;
 }
 
 // Queued behind an owner that is there to hand the lock over, or not any more.
@@ -180,11 +195,12 @@ static int pi_sleep(struct task *task, struct futex_waiter *w, uaddr_t lock, uin
     _Atomic uint32_t *count = &task->kernel->futexes->pi_waiters;
     // An owner that ends after this sees us; one that ended before is not there any more.
     atomic_fetch_add_explicit(count, 1, memory_order_seq_cst);
-    bool gone = !thread_exists(task, w->owner) && futex_dequeue(w);
-    int err = gone ? -LINUX_ESRCH : futex_sleep(task, w, deadline_ns);
-    futex_pi_end(w);
-    if (!err && w->inherits)
-        err = inherit(task, lock);
+    bool gone = !futex_owner_exists(task, w->owner) && futex_dequeue(w);
+    int err = -LINUX_ESRCH;
+    if (gone)
+        futex_pi_end(w);
+    else
+        err = futex_sleep_pi(task, w, lock, deadline_ns);
     atomic_fetch_sub_explicit(count, 1, memory_order_seq_cst);
     return err == -ERESTARTSYS ? -ERESTARTNOINTR : err;
 }
@@ -208,7 +224,7 @@ int64_t futex_lock_pi(struct task *task, uaddr_t addr, bool private, bool try_on
         case PI_QUEUED:
             return pi_sleep(task, &w, addr, deadline_ns);
         case PI_ERROR:
-            return err == -LINUX_EAGAIN && !thread_exists(task, w.owner) ? -LINUX_ESRCH : err;
+            return err == -LINUX_EAGAIN && !futex_owner_exists(task, w.owner) ? -LINUX_ESRCH : err;
         case PI_AGAIN:
             if (err && (err = user_fault_in(task, addr, true)))
                 return err;
@@ -282,7 +298,8 @@ int64_t sys_get_robust_list(struct task *task, int32_t pid, uaddr_t head, uaddr_
 }
 
 // A PI lock of the ending task goes to its first waiter. The list does not say whether the lock is
-// process-private, which decides the key of its waiters: both are looked at.
+// process-private, which decides the key of its waiters: both are looked at. -LINUX_EPERM: the word
+// names another owner.
 static int mark_dead_pi(struct task *task, uaddr_t addr)
 {
     for (;;) {
@@ -297,11 +314,11 @@ static int mark_dead_pi(struct task *task, uaddr_t addr)
                                      futex_bucket_of(task, &key[1])};
         struct futex_wakes wakes;
         wakes.count = 0;
-        bool done = false;
+        bool done = false, stranger = false;
         lock_acquire_pair(&b[0]->lock, &b[1]->lock);
         err = user_load32(task, addr, &word, true);
         if (!err && (word & LINUX_FUTEX_TID_MASK) != (uint32_t)task->own_pid) {
-            done = true;
+            stranger = true;
         } else if (!err) {
             struct futex_waiter *next = futex_first_pi(b[0], &key[0]);
             if (!next)
@@ -317,8 +334,8 @@ static int mark_dead_pi(struct task *task, uaddr_t addr)
         }
         lock_release_pair(&b[0]->lock, &b[1]->lock);
         futex_wakes_send(&wakes);
-        if (done)
-            return 0;
+        if (done || stranger)
+            return done ? 0 : -LINUX_EPERM;
         if (err && (err = user_fault_in(task, addr, true)))
             return err;
     }
@@ -330,8 +347,10 @@ static bool mark_dead(struct task *task, uaddr_t addr, bool pi, bool pending)
     uint32_t word, seen;
     if (addr % sizeof word)
         return false;
-    if (pi)
-        return !mark_dead_pi(task, addr);
+    if (pi) {
+        int err = mark_dead_pi(task, addr);
+        return !err || err == -LINUX_EPERM;
+    }
     if (user_load32(task, addr, &word, false))
         return false;
     for (;;) {
@@ -371,24 +390,27 @@ static uaddr_t waited_for(struct task *task, struct futex_bucket *b)
     return found;
 }
 
-// The same for locks in shared memory: this task may have no address for the word, so who gets the
-// lock writes it.
-static void pass_on_shared(struct task *task, struct futex_bucket *b)
+// The same for locks whose word this task cannot write: it is in shared memory for which the task
+// may have no address, or does not say any more whose lock it is. Who gets the lock writes it.
+static void pass_on_unwritten(struct task *task, struct futex_bucket *b)
 {
-    struct futex_wakes wakes;
-    wakes.count = 0;
-    lock_acquire(&b->lock);
-    struct futex_waiter *w, *next;
-    list_for_each_safe (w, next, &b->waiters, node) {
-        if (!w->pi || w->owner != (uint32_t)task->own_pid || w->task->pid_ns != task->pid_ns ||
-            w->key.object == w->task->mm || wakes.count == FUTEX_WAKE_BATCH)
-            continue;
-        set_owner(b, w); // those behind it wait for the new owner from here on
-        w->inherits = true;
-        (void)futex_take(w, &wakes);
-    }
-    lock_release(&b->lock);
-    futex_wakes_send(&wakes);
+    bool more;
+    do {
+        struct futex_wakes wakes;
+        wakes.count = 0;
+        lock_acquire(&b->lock);
+        struct futex_waiter *w, *next;
+        list_for_each_safe (w, next, &b->waiters, node) {
+            if (!w->pi || w->owner != (uint32_t)task->own_pid || w->task->pid_ns != task->pid_ns)
+                continue;
+            if (wakes.count == FUTEX_WAKE_BATCH)
+                break;
+            give(b, w, &wakes);
+        }
+        lock_release(&b->lock);
+        more = wakes.count == FUTEX_WAKE_BATCH;
+        futex_wakes_send(&wakes);
+    } while (more);
 }
 
 // PI locks that are on no robust list go to their first waiter too.
@@ -402,7 +424,7 @@ static void pass_on_pi_locks(struct task *task)
         while ((addr = waited_for(task, &table->bucket[i])) != 0)
             if (mark_dead_pi(task, addr))
                 break;
-        pass_on_shared(task, &table->bucket[i]);
+        pass_on_unwritten(task, &table->bucket[i]);
     }
 }
 

@@ -16,15 +16,19 @@ int64_t futex_wait_requeue_pi(struct task *task, uaddr_t addr, bool private, uin
     struct futex_waiter w = {.task = task, .bitset = bitset, .moves_to_pi = true};
     list_init(&w.pi_link);
     int err = futex_key_get(task, lock, private, &w.lock_key);
-    if (!err)
-        err = futex_queue_if_equal(task, &w, addr, private, value);
+    if (err)
+        return err;
+    // Counted before it can be moved: an owner that ends after the move looks for waiters then.
+    _Atomic uint32_t *count = &task->kernel->futexes->pi_waiters;
+    atomic_fetch_add_explicit(count, 1, memory_order_seq_cst);
+    err = futex_queue_if_equal(task, &w, addr, private, value);
     if (!err && futex_key_equal(&w.key, &w.lock_key)) {
         (void)futex_dequeue(&w);
         err = -LINUX_EINVAL;
     }
-    if (err)
-        return err;
-    err = futex_sleep_pi(task, &w, lock, deadline_ns);
+    if (!err)
+        err = futex_sleep_pi(task, &w, lock, deadline_ns);
+    atomic_fetch_sub_explicit(count, 1, memory_order_seq_cst);
     // Where it was when the wait ended decides: a call that waited for the lock cannot begin again.
     if (err == -ERESTARTSYS)
         return w.pi ? -LINUX_EAGAIN : -ERESTARTNOINTR;
@@ -54,12 +58,13 @@ static bool fits(const struct futex_waiter *w, const struct futex_key *lock)
     return w->moves_to_pi && !w->pi && futex_key_equal(&w->lock_key, lock);
 }
 
-// Takes the lock for `w` if it is free, or marks it as waited for. *owner: who has it then, 0 when
-// it is `w`. -LINUX_EFAULT: the page is not there; -LINUX_EAGAIN: somebody was faster.
+// Takes the lock for `w` if it is free, or marks it as waited for. *owner: an owner seen to exist;
+// then who has the lock, 0 when it is `w`. -LINUX_EFAULT: the page is not there; -LINUX_EAGAIN:
+// somebody was faster; -LINUX_ESRCH: the lock is another's, who must be looked for.
 static int take_lock(struct task *task, const struct requeue_pi *rq, struct futex_bucket *to,
                      const struct futex_key *key, const struct futex_waiter *w, uint32_t *owner)
 {
-    uint32_t word, seen, tid = (uint32_t)w->task->own_pid;
+    uint32_t word, seen, tid = (uint32_t)w->task->own_pid, known = *owner;
     int err = user_load32(task, rq->lock, &word, true);
     if (err)
         return err;
@@ -71,15 +76,17 @@ static int take_lock(struct task *task, const struct requeue_pi *rq, struct fute
         want = (word & LINUX_FUTEX_OWNER_DIED) | tid |
                (rq->move || futex_first_pi(to, key) ? LINUX_FUTEX_WAITERS : 0);
     err = user_cmpxchg32(task, rq->lock, word, want, &seen, true);
-    return err ? err : seen == word ? 0 : -LINUX_EAGAIN;
+    if (err || seen != word)
+        return err ? err : -LINUX_EAGAIN;
+    return *owner && *owner != known ? -LINUX_ESRCH : 0;
 }
 
-// Both buckets are locked. Waiters that got or wait for the lock, or an error.
+// Both buckets are locked. Waiters that got or wait for the lock, or an error. *owner as above.
 static int move_locked(struct task *task, const struct requeue_pi *rq, struct futex_bucket *from,
-                       struct futex_bucket *to, const struct futex_key key[2],
+                       struct futex_bucket *to, const struct futex_key key[2], uint32_t *owner,
                        struct futex_wakes *wakes)
 {
-    uint32_t seen, owner = 0;
+    uint32_t seen;
     int err = user_load32(task, rq->addr, &seen, true);
     if (err)
         return err;
@@ -91,13 +98,14 @@ static int move_locked(struct task *task, const struct requeue_pi *rq, struct fu
     if (!fits(w, &key[1]))
         return -LINUX_EINVAL;
     do
-        err = take_lock(task, rq, to, &key[1], w, &owner);
+        err = take_lock(task, rq, to, &key[1], w, owner);
     while (err == -LINUX_EAGAIN);
     if (err)
         return err;
     int done = 0;
-    if (!owner) {
-        owner = (uint32_t)w->task->own_pid;
+    uint32_t waits_for = *owner;
+    if (!waits_for) {
+        waits_for = (uint32_t)w->task->own_pid;
         (void)futex_take(w, wakes);
         done++;
     }
@@ -109,7 +117,7 @@ static int move_locked(struct task *task, const struct requeue_pi *rq, struct fu
         if (!fits(w, &key[1]))
             return -LINUX_EINVAL;
         // As with Linux, one whose wait would close a circle stays where it is, and so do the rest.
-        if (futex_pi_begin(w, owner))
+        if (futex_pi_begin(w, waits_for))
             return done ? done : -LINUX_EDEADLK;
         list_remove(&w->node);
         w->key = key[1];
@@ -127,6 +135,7 @@ int64_t futex_cmp_requeue_pi(struct task *task, uaddr_t addr, bool private, int 
     const struct requeue_pi rq = {addr, lock, private, value, move};
     if (addr == lock || wake != 1 || move < 0)
         return -LINUX_EINVAL;
+    uint32_t owner = 0;
     for (;;) {
         struct futex_key key[2];
         struct futex_wakes wakes;
@@ -141,9 +150,15 @@ int64_t futex_cmp_requeue_pi(struct task *task, uaddr_t addr, bool private, int 
         struct futex_bucket *from = futex_bucket_of(task, &key[0]);
         struct futex_bucket *to = futex_bucket_of(task, &key[1]);
         lock_acquire_pair(&from->lock, &to->lock);
-        int done = move_locked(task, &rq, from, to, key, &wakes);
+        int done = move_locked(task, &rq, from, to, key, &owner, &wakes);
         lock_release_pair(&from->lock, &to->lock);
         futex_wakes_send(&wakes);
+        bool gone = owner && !futex_owner_exists(task, owner);
+        if (done == -LINUX_ESRCH && !gone)
+            continue;
+        // It may have begun to end, and looked for its waiters, just before they were moved.
+        if (done != -LINUX_ESRCH && gone)
+            futex_pi_orphaned(to, &key[1], owner);
         if (done != -LINUX_EFAULT)
             return done;
         err = user_fault_in(task, addr, false);

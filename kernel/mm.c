@@ -258,10 +258,8 @@ static const char *vma_name(const struct mm *mm, const struct vma *v)
     return NULL;
 }
 
-static void describe(struct mm *mm, const struct vma *v, struct mm_mapping *m)
+static void describe(struct mm *mm, const struct vma *v, bool count, struct mm_mapping *m)
 {
-    uint64_t pages, file_pages;
-    mem_count_range(mm->mem, v->start, v->end - v->start, &pages, &file_pages);
     *m = (struct mm_mapping){
         .start = v->start,
         .end = v->end,
@@ -271,9 +269,10 @@ static void describe(struct mm *mm, const struct vma *v, struct mm_mapping *m)
         .dont_dump = v->flags & VMA_DONTDUMP,
         .file = v->file ? file_get(v->file) : NULL,
         .name = vma_name(mm, v),
-        .rss = pages * PAGE_SIZE,
-        .anon = (pages - file_pages) * PAGE_SIZE,
+        .locked = v->flags & VMA_LOCKED,
     };
+    if (count)
+        mem_count_sharing(mm->mem, v->start, v->end - v->start, &m->held);
 }
 
 uint64_t mm_next_present(struct mm *mm, uint64_t addr, uint64_t end)
@@ -301,17 +300,18 @@ uint64_t mm_next_present(struct mm *mm, uint64_t addr, uint64_t end)
     return end;
 }
 
-int mm_each_mapping(struct mm *mm, void (*each)(void *ctx, const struct mm_mapping *m), void *ctx)
+int mm_each_mapping(struct mm *mm, bool count, void (*each)(void *ctx, const struct mm_mapping *m),
+                    void *ctx)
 {
     lock_acquire(&mm->lock);
-    size_t count = 0, room = mm->vma_count;
+    size_t n = 0, room = mm->vma_count;
     struct mm_mapping *all = malloc((room ? room : 1) * sizeof *all);
     for (struct vma *v = vma_first(mm); all && v; v = vma_next(v))
-        describe(mm, v, &all[count++]);
+        describe(mm, v, count, &all[n++]);
     lock_release(&mm->lock);
     if (!all)
         return -LINUX_ENOMEM;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < n; i++) {
         each(ctx, &all[i]);
         if (all[i].file)
             file_put(all[i].file);

@@ -103,12 +103,13 @@ struct mm_mapping {
     bool shared;
     bool dont_dump; // MADV_DONTDUMP
     struct file *file;
-    const char *name;   // "[heap]", "[stack]", "[vdso]", or NULL
-    uint64_t rss, anon; // bytes
+    const char *name; // "[heap]", "[stack]", "[vdso]", or NULL
+    bool locked;
+    struct mem_sharing held; // what is there of it, if asked for
 };
-// Calls `each` on a snapshot, no lock held.
-NODISCARD int mm_each_mapping(struct mm *mm, void (*each)(void *ctx, const struct mm_mapping *m),
-                              void *ctx);
+// Calls `each` on a snapshot, no lock held. `count`: with what is there of each.
+NODISCARD int mm_each_mapping(struct mm *mm, bool count,
+                              void (*each)(void *ctx, const struct mm_mapping *m), void *ctx);
 // The first page of [addr, end) that is present, or `end`. The range is page aligned.
 uint64_t mm_next_present(struct mm *mm, uint64_t addr, uint64_t end);
 struct mm_usage {

@@ -349,7 +349,7 @@ int64_t sys_shmdt(struct task *task, uaddr_t addr)
         return -LINUX_EINVAL;
     do {
         d = (struct detaching){.addr = addr};
-        int err = mm_each_mapping(task->mm, look_for, &d);
+        int err = mm_each_mapping(task->mm, false, look_for, &d);
         for (unsigned i = 0; !err && i < d.count; i++)
             err = mm_unmap(task->mm, d.start[i], d.end[i] - d.start[i]);
         if (err)

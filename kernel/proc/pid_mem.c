@@ -13,7 +13,8 @@ struct map_writer {
     struct proc_text *text;
     const struct path *root; // names are shown below it
     bool details;            // smaps
-    uint64_t rss, anon;      // of all mappings so far
+    struct mem_sharing sum;  // of all mappings so far
+    uint64_t locked;         // portions of those that are locked
     char *name;              // LINUX_PATH_MAX bytes
 };
 
@@ -47,21 +48,35 @@ static void show_line(struct map_writer *w, const struct mm_mapping *m)
     proc_append(w->text, "\n", 1);
 }
 
-static void show_details(struct proc_text *t, uint64_t size, uint64_t rss, uint64_t anon)
+static uint64_t pages_kb(uint64_t pages)
 {
+    return pages * (FRAME_SIZE / 1024);
+}
+
+static uint64_t portion_kb(uint64_t portion)
+{
+    return portion >> MEM_PORTION_SHIFT >> 10;
+}
+
+// Memory of the pool is dirty: it has no other place. What a program writes to a host's file
+// through a mapping is the file's at once, and the host's to clean.
+static void show_details(struct proc_text *t, uint64_t size, const struct mem_sharing *m,
+                         uint64_t locked)
+{
+    uint64_t private_clean = m->pages - m->shared_clean - m->shared_dirty - m->private_dirty;
     const struct {
         const char *name;
-        uint64_t bytes;
+        uint64_t kb;
     } rows[] = {
-        {"Rss:", rss},
-        {"Pss:", rss},
-        {"Pss_Dirty:", anon},
-        {"Shared_Clean:", 0},
-        {"Shared_Dirty:", 0},
-        {"Private_Clean:", rss - anon},
-        {"Private_Dirty:", anon},
-        {"Referenced:", rss},
-        {"Anonymous:", anon},
+        {"Rss:", pages_kb(m->pages)},
+        {"Pss:", portion_kb(m->portion)},
+        {"Pss_Dirty:", portion_kb(m->dirty_portion)},
+        {"Shared_Clean:", pages_kb(m->shared_clean)},
+        {"Shared_Dirty:", pages_kb(m->shared_dirty)},
+        {"Private_Clean:", pages_kb(private_clean)},
+        {"Private_Dirty:", pages_kb(m->private_dirty)},
+        {"Referenced:", pages_kb(m->pages)},
+        {"Anonymous:", pages_kb(m->anon)},
         {"LazyFree:", 0},
         {"AnonHugePages:", 0},
         {"ShmemPmdMapped:", 0},
@@ -70,7 +85,7 @@ static void show_details(struct proc_text *t, uint64_t size, uint64_t rss, uint6
         {"Private_Hugetlb:", 0},
         {"Swap:", 0},
         {"SwapPss:", 0},
-        {"Locked:", 0},
+        {"Locked:", portion_kb(locked)},
     };
     if (size)
         proc_printf(t,
@@ -78,30 +93,37 @@ static void show_details(struct proc_text *t, uint64_t size, uint64_t rss, uint6
                     "MMUPageSize:           4 kB\n",
                     (unsigned long long)(size / 1024));
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-        proc_printf(t, "%-15s %8llu kB\n", rows[i].name,
-                    (unsigned long long)(rows[i].bytes / 1024));
+        proc_printf(t, "%-15s %8llu kB\n", rows[i].name, (unsigned long long)rows[i].kb);
 }
 
 static void show_flags(struct proc_text *t, const struct mm_mapping *m)
 {
-    proc_printf(t, "THPeligible:    0\nVmFlags: %s%s%s%smr mw me ac\n",
+    proc_printf(t, "THPeligible:    0\nVmFlags: %s%s%s%smr mw me %sac\n",
                 m->prot & MEM_READ ? "rd " : "", m->prot & MEM_WRITE ? "wr " : "",
-                m->prot & MEM_EXEC ? "ex " : "", m->shared ? "sh " : "");
+                m->prot & MEM_EXEC ? "ex " : "", m->shared ? "sh " : "", m->locked ? "lo " : "");
 }
 
 static void show_mapping(void *ctx, const struct mm_mapping *m)
 {
     struct map_writer *w = ctx;
-    uint64_t anon = m->anon < m->rss ? m->anon : m->rss;
-    w->rss += m->rss;
-    w->anon += anon;
-    if (!w->name)
-        return;
     show_line(w, m);
     if (w->details) {
-        show_details(w->text, m->end - m->start, m->rss, anon);
+        show_details(w->text, m->end - m->start, &m->held, m->locked ? m->held.portion : 0);
         show_flags(w->text, m);
     }
+}
+
+static void add_mapping(void *ctx, const struct mm_mapping *m)
+{
+    struct map_writer *w = ctx;
+    w->sum.pages += m->held.pages;
+    w->sum.anon += m->held.anon;
+    w->sum.shared_clean += m->held.shared_clean;
+    w->sum.shared_dirty += m->held.shared_dirty;
+    w->sum.private_dirty += m->held.private_dirty;
+    w->sum.portion += m->held.portion;
+    w->sum.dirty_portion += m->held.dirty_portion;
+    w->locked += m->locked ? m->held.portion : 0;
 }
 
 static int show_mappings(struct proc_text *t, struct task *task, struct task *reader, bool details)
@@ -118,8 +140,9 @@ static int show_mappings(struct proc_text *t, struct task *task, struct task *re
         path_get(&root);
         lock_release(&reader->fs->lock);
     }
-    struct map_writer w = {t, &root, details, 0, 0, malloc(LINUX_PATH_MAX)};
-    int err = w.name ? mm_each_mapping(mm, show_mapping, &w) : -LINUX_ENOMEM;
+    struct map_writer w = {
+        .text = t, .root = &root, .details = details, .name = malloc(LINUX_PATH_MAX)};
+    int err = w.name ? mm_each_mapping(mm, details, show_mapping, &w) : -LINUX_ENOMEM;
     free(w.name);
     path_put(&root);
     mm_put(mm);
@@ -143,13 +166,13 @@ int proc_show_smaps_rollup(struct proc_text *t, struct task *task, struct task *
     if (!mm)
         return -LINUX_ESRCH;
     struct map_writer w = {.text = t};
-    int err = mm_each_mapping(mm, show_mapping, &w);
+    int err = mm_each_mapping(mm, true, add_mapping, &w);
     mm_put(mm);
     if (err)
         return err;
     proc_printf(t, "%08x-%08llx ---p 00000000 00:00 0 %24s[rollup]\n", 0,
                 (unsigned long long)MEM_VA_END, "");
-    show_details(t, 0, w.rss, w.anon);
+    show_details(t, 0, &w.sum, w.locked);
     return 0;
 }
 

@@ -111,7 +111,7 @@ def fault(row, run):
     if run.status != row.status:
         return "exit status %d instead of %d" % (run.status, row.status)
     if row.equals is not None and run.stdout.removesuffix("\n") != row.equals:
-        return "output is not the one expected"
+        return "output is not the one expected: " + first_difference(row.equals, run.stdout)
     if row.expect and not row.expect.search(run.stdout):
         return "output does not match"
     if row.host is not None and run.stdout != run.host:
@@ -143,7 +143,7 @@ def difference(row, run, other, name):
     if run.status != other.status:
         return "exit status %d, but %d under %s" % (run.status, other.status, name)
     if run.stdout != other.stdout:
-        return "output differs from %s's" % name
+        return "output differs from %s's: %s" % (name, first_difference(other.stdout, run.stdout))
     return ""
 
 

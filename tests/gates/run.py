@@ -72,6 +72,8 @@ class Gate:
         self.lanes, self.say = lanes, say
         self.shared = {path: threading.Lock() for path in lanes.values()
                        if path and os.path.isdir(path)}
+        if options.scratch:
+            os.makedirs(options.scratch, exist_ok=True)
         self.folder = tempfile.mkdtemp(prefix="gate-", dir=options.scratch)
         self.local = threading.local()
 

@@ -38,7 +38,10 @@ class RunnerError(Exception):
 
 
 def checked(command, what):
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    except OSError as error:
+        raise RunnerError("%s failed: %s" % (what, error)) from error
     if done.returncode:
         raise RunnerError("%s failed: %s" % (what, (done.stderr or done.stdout).strip()[-500:]))
     return done.stdout

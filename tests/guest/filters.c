@@ -12,7 +12,7 @@ typedef struct sock_filter insn;
 
 static int install(const insn *program, size_t count)
 {
-    struct sock_fprog prog = {(unsigned short)count, (insn *)program};
+    struct sock_fprog prog = {(unsigned short)count, (insn *)(uintptr_t)program};
     return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog);
 }
 

@@ -1,5 +1,6 @@
 // futex(2) and futex_waitv(2): what each operation refuses, every operation of WAKE_OP, more
 // waiters than any batch holds, words on pages of every kind, and robust lists made by hand.
+#include "asleep.h"
 #include "probe.h"
 #include <linux/futex.h>
 #include <pthread.h>
@@ -77,18 +78,6 @@ static void *sleep_there(void *arg)
     return NULL;
 }
 
-static char state_of(int tid)
-{
-    char path[64], line[256], state = 0;
-    snprintf(path, sizeof path, "/proc/self/task/%d/stat", tid);
-    FILE *f = fopen(path, "r");
-    if (f && fgets(line, sizeof line, f))
-        state = strrchr(line, ')')[2];
-    if (f)
-        fclose(f);
-    return state;
-}
-
 // `n` threads in a call, asleep in it one after the other.
 static void gather(int n, long (*call)(void))
 {
@@ -96,8 +85,9 @@ static void gather(int n, long (*call)(void))
         crowd[i].tid = 0;
         crowd[i].call = call;
         pthread_create(&crowd[i].thread, NULL, sleep_there, &crowd[i]);
-        while (!crowd[i].tid || state_of(crowd[i].tid) != 'S')
+        while (!crowd[i].tid)
             sched_yield();
+        task_until_asleep(crowd[i].tid);
     }
 }
 
@@ -174,7 +164,8 @@ static void refusals(void)
             show_call("... NULL", futex(NULL, op, 1, NULL, &word2, 1));
             show_call("... in a hole", futex(hole, op, 1, NULL, &word2, 1));
             show_call("... in the kernel", futex(kernel_half, op, 1, NULL, &word2, 1));
-            show_call("... unaligned", futex((char *)&word + 2, op, 1, NULL, &word2, 1));
+            show_call("... unaligned",
+                      futex((void *)((uintptr_t)&word + 2), op, 1, NULL, &word2, 1));
         }
     }
     for (size_t i = 3; i < 6; i++) {
@@ -183,7 +174,7 @@ static void refusals(void)
         show_call("... NULL", futex(&word, op, 1, NULL, NULL, 0));
         show_call("... in a hole", futex(&word, op, 1, NULL, hole, 0));
         show_call("... in the kernel", futex(&word, op, 1, NULL, kernel_half, 0));
-        show_call("... unaligned", futex(&word, op, 1, NULL, (char *)&word2 + 1, 0));
+        show_call("... unaligned", futex(&word, op, 1, NULL, (void *)((uintptr_t)&word2 + 1), 0));
     }
     show_call("REQUEUE: wake -1", futex(&word, FUTEX_REQUEUE, (uint32_t)-1, NULL, &word2, 0));
     show_call("REQUEUE: move -1", futex(&word, FUTEX_REQUEUE, 1, (void *)-1l, &word2, 0));
@@ -391,7 +382,7 @@ static void words(void)
     for (int i = 0; i < 4; i++) {
         gather(2, wait_four);
         show_call("one word is woken", futex(&many[i], FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0));
-        while (state_of(crowd[0].tid) == 'S')
+        while (task_state(crowd[0].tid) == 'S')
             sched_yield();
         show_call("and again", futex(&many[i], FUTEX_WAKE_PRIVATE, 9, NULL, NULL, 0));
         for (int k = 0; k < 2; k++) {
@@ -564,8 +555,9 @@ static void waiters_wake(const char *name, int pending)
     hear(ready[0]);
     crowd[0].tid = 0;
     pthread_create(&crowd[0].thread, NULL, wait_shared, &crowd[0]);
-    while (!crowd[0].tid || state_of(crowd[0].tid) != 'S')
+    while (!crowd[0].tid)
         sched_yield();
+    task_until_asleep(crowd[0].tid);
     tell(gate[1]);
     see_off(name, 1);
     waitpid(child, NULL, 0);

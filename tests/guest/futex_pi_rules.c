@@ -1,7 +1,9 @@
 // PI futexes: what is refused, circles of locks, and words that do not fit what the kernel knows.
+#include "asleep.h"
 #include "probe.h"
 #include <linux/futex.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -62,7 +64,7 @@ static void *hold_and_ask(void *arg)
     lock_pi(&locks[l->index]);
     l->holds = 1;
     while (!l->go)
-        sleep_ms(1);
+        sched_yield(); // not asleep before it asks
     word *next = &locks[(l->index + 1) % count];
     l->error = lock_pi(next) ? errno : 0;
     if (!l->error)
@@ -72,26 +74,12 @@ static void *hold_and_ask(void *arg)
     return NULL;
 }
 
-static void until_asleep(int tid)
-{
-    char path[64], line[256], state = 0;
-    snprintf(path, sizeof path, "/proc/self/task/%d/stat", tid);
-    do {
-        sleep_ms(1);
-        FILE *f = fopen(path, "r");
-        if (f && fgets(line, sizeof line, f))
-            state = strrchr(line, ')')[2];
-        if (f)
-            fclose(f);
-    } while (state != 'S');
-}
-
 static void circle(int n)
 {
     char label[40];
     count = n;
-    memset((void *)locks, 0, sizeof locks);
     for (int i = 0; i < n; i++) {
+        locks[i] = 0;
         memset(&links[i], 0, sizeof links[i]);
         links[i].index = i;
         pthread_create(&links[i].thread, NULL, hold_and_ask, &links[i]);
@@ -102,7 +90,7 @@ static void circle(int n)
     for (int i = 0; i < n; i++) {
         links[i].go = 1;
         if (i < n - 1)
-            until_asleep(links[i].tid);
+            task_until_asleep(links[i].tid);
     }
     for (int i = 0; i < n; i++)
         pthread_join(links[i].thread, NULL);
@@ -206,7 +194,7 @@ static void start(struct waiter *w, word *at, int op, uint32_t value)
     pthread_create(&w->thread, NULL, wait_on, w);
     while (!w->tid)
         sleep_ms(1);
-    until_asleep(w->tid);
+    task_until_asleep(w->tid);
 }
 
 static void mixtures(void)
@@ -278,17 +266,85 @@ static void *take_and_end(void *arg)
     return NULL;
 }
 
+static word gate;
+
+static void *take_and_wait(void *arg)
+{
+    lock_pi(arg);
+    gate = 1;
+    while (gate != 2)
+        sleep_ms(1);
+    return NULL;
+}
+
+// An owner ends whose word was overwritten while somebody waited for it.
+static void overwritten(const char *name, uint32_t with)
+{
+    struct waiter w;
+    pthread_t t;
+    word at = 0;
+    gate = 0;
+    pthread_create(&t, NULL, take_and_wait, (void *)&at);
+    while (gate != 1)
+        sleep_ms(1);
+    start(&w, &at, FUTEX_LOCK_PI_PRIVATE, 0);
+    at = with;
+    gate = 2;
+    pthread_join(t, NULL);
+    pthread_join(w.thread, NULL);
+    SHOW(name, "%s", w.error ? strerrorname_np(w.error) : "got it");
+    show_word("word", at);
+}
+
+static void *wait_to_move(void *arg)
+{
+    struct waiter *w = arg;
+    w->tid = (int)self();
+    w->error =
+        futex(w->at, FUTEX_WAIT_REQUEUE_PI_PRIVATE, 0, NULL, (void *)&locks[0], 0) ? errno : 0;
+    return NULL;
+}
+
+// Waiters are not moved to a lock whose owner has ended: nobody would hand it on.
+static void moved_to_ended(void)
+{
+    struct waiter w = {0};
+    pthread_t t;
+    word cond = 0;
+    locks[0] = 0;
+    pthread_create(&t, NULL, take_and_end, (void *)&locks[0]);
+    pthread_join(t, NULL);
+    while (syscall(SYS_tgkill, getpid(), locks[0] & FUTEX_TID_MASK, 0) == 0)
+        sleep_ms(1);
+    w.at = &cond;
+    pthread_create(&w.thread, NULL, wait_to_move, &w);
+    while (!w.tid)
+        sleep_ms(1);
+    task_until_asleep(w.tid);
+    show_call("requeue to an ended owner's",
+              futex(&cond, FUTEX_CMP_REQUEUE_PI_PRIVATE, 1, (void *)1, (void *)&locks[0], 0));
+    show_word("word", locks[0]);
+    locks[0] = 0;
+    show_call("requeue to a free one",
+              futex(&cond, FUTEX_CMP_REQUEUE_PI_PRIVATE, 1, (void *)1, (void *)&locks[0], 0));
+    pthread_join(w.thread, NULL);
+    SHOW("its waiter", "%s", w.error ? strerrorname_np(w.error) : "got it");
+}
+
 static void owners(void)
 {
     struct waiter w;
     pthread_t t;
     word at = 0;
-    pthread_create(&t, NULL, take_and_end, (void *)&at);
+    pthread_create(&t, NULL, take_and_end, &at);
     pthread_join(t, NULL);
     while (syscall(SYS_tgkill, getpid(), at & FUTEX_TID_MASK, 0) == 0)
         sleep_ms(1);
     show_call("of an ended thread", lock_pi(&at));
     show_word("word", at);
+    overwritten("overwritten as free", 0);
+    overwritten("overwritten as nobody's", 0x3ffffff0);
+    moved_to_ended();
     word *shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     int ready[2], go[2];
     pipe(ready);

@@ -1,31 +1,7 @@
-// Keys between users: what each right of a key and of the keyrings on the way to it permits,
-// quotas, sessions given to a parent, keyrings in keyrings, and what /proc/keys shows of all this.
+// What each right of a key and of the keyrings on the way to it permits, to whom, and what
+// /proc/keys shows of all this.
 #include "key_util.h"
-#include <grp.h>
-#include <pthread.h>
 #include <stdint.h>
-#include <sys/mman.h>
-
-enum { REQUESTOR = -8 };
-enum { VIEW = 1, KREAD = 2, WRITE = 4, KSEARCH = 8, KLINK = 16, SETATTR = 32, ALL = 63 };
-#define POS(p) ((long)(p) << 24)
-#define USR(p) ((long)(p) << 16)
-#define GRP(p) ((long)(p) << 8)
-#define OTH(p) ((long)(p))
-
-static long find(long in, const char *desc, long to)
-{
-    return ctl(SEARCH, in, (long)"user", (long)desc, to);
-}
-static void own_session(void)
-{
-    ctl(JOIN, 0, 0, 0, 0);
-}
-static void be_user(uid_t uid, gid_t gid, gid_t more)
-{
-    if (setgroups(more ? 1 : 0, &more) || setgid(gid) || setuid(uid))
-        abort();
-}
 
 // --- One right at a time -------------------------------------------------------------------------
 
@@ -82,6 +58,8 @@ static void rights(void)
     }
 }
 
+// --- People --------------------------------------------------------------------------------------
+
 // The same key seen by owner, group and others; the first class that fits counts.
 static void classes(void)
 {
@@ -99,174 +77,92 @@ static void classes(void)
         for (size_t i = 0; i < 3; i++)
             IN_CHILD(who[i].name, {
                 char text[64];
-                be_user(1000, who[i].gid, who[i].more);
+                be_user(user_of_ours(0), who[i].gid, who[i].more);
                 own_session();
                 show_call("read", ctl(READ, id, (long)text, sizeof text, 0));
                 show_call("view", ctl(DESCRIBE, id, (long)text, sizeof text, 0) < 0 ? -1 : 0);
                 show_id("link", ctl(LINK, id, SESSION, 0, 0));
                 show_id("rights", ctl(SETPERM, id, POS(ALL), 0, 0));
-                show_id("owner", ctl(CHOWN, id, 1000, -1, 0));
+                show_id("owner", ctl(CHOWN, id, user_of_ours(0), -1, 0));
                 show_id("group", ctl(CHOWN, id, -1, 2000, 0));
             });
     }
     ctl(SETPERM, id, POS(ALL) | USR(ALL) | OTH(ALL), 0, 0);
     IN_CHILD("with every right", {
-        be_user(1000, 2000, 0);
+        be_user(user_of_ours(0), 2000, 0);
         own_session();
         show_id("rights", ctl(SETPERM, id, POS(ALL), 0, 0));
         long mine = key("mine", "x", SESSION);
         show_id("his to a group of his", ctl(CHOWN, mine, -1, 2000, 0));
-        show_id("his to himself", ctl(CHOWN, mine, 1000, -1, 0));
-        show_id("his to another", ctl(CHOWN, mine, 1001, -1, 0));
+        show_id("his to himself", ctl(CHOWN, mine, user_of_ours(0), -1, 0));
+        show_id("his to another", ctl(CHOWN, mine, user_of_ours(1), -1, 0));
         show_id("his to another group", ctl(CHOWN, mine, -1, 3000, 0));
         show_id("his rights", ctl(SETPERM, mine, POS(VIEW | SETATTR), 0, 0));
         show_id("link the shared one", ctl(LINK, id, SESSION, 0, 0));
         show_id("find it", find(SESSION, "shared", 0));
     });
     IN_CHILD("to a user with no room", {
-        be_user(1000, 2000, 0);
+        be_user(user_of_ours(0), 2000, 0);
         own_session();
         static char big[15000];
         add("user", "big", big, sizeof big, USER);
     });
     static char more[10000];
     long large = add("user", "large", more, sizeof more, SESSION);
-    show_id("a large one to him", ctl(CHOWN, large, 1000, -1, 0));
+    show_id("a large one to him", ctl(CHOWN, large, user_of_ours(0), -1, 0));
     show_id("to nobody", ctl(CHOWN, large, -1, -1, 0));
     show_id("again to oneself", ctl(CHOWN, large, 0, 0, 0));
     IN_CHILD("he makes room", {
-        be_user(1000, 2000, 0);
+        be_user(user_of_ours(0), 2000, 0);
         ctl(CLEAR, USER, 0, 0, 0);
     });
 }
 
-// --- Room ----------------------------------------------------------------------------------------
-
-static void quotas(void)
+// Root's key for a user and group 50, in different hands.
+static void people(void)
 {
-    static char big[20000];
-    be_user(1005, 2000, 0);
     own_session();
-    show_id("the most bytes", add("user", "b", big, 19000, SESSION));
-    show_id("a few more", add("user", "c", big, 900, SESSION));
-    show_id("in place", ctl(UPDATE, find(SESSION, "b", 0), (long)big, 100, 0));
-    show_id("then", add("user", "c", big, 900, SESSION));
-    show_id("larger than there is room", ctl(UPDATE, find(SESSION, "c", 0), (long)big, 19500, 0));
-    show_id("added over, larger", add("user", "c", big, 19500, SESSION));
-    ctl(CLEAR, SESSION, 0, 0, 0);
-    long id = key("k", "x", SESSION), rings = 0;
-    for (char name[16]; rings < 300; rings++) {
-        snprintf(name, sizeof name, "r%ld", rings);
-        long r = ring(name, SESSION);
-        if (r < 0 || ctl(LINK, id, r, 0, 0))
-            break;
+    long id = key("shared", "text", SESSION);
+    char text[16];
+    show_call("root gives it away", ctl(CHOWN, id, user_of_ours(2), 50, 0));
+    show_call("... with rights",
+              ctl(SETPERM, id, POS(VIEW) | USR(ALL) | GRP(VIEW | KREAD) | OTH(VIEW), 0, 0));
+    const struct {
+        const char *name;
+        uid_t uid;
+        gid_t gid;
+    } rows[] = {{"owner", user_of_ours(2), 7},
+                {"group", user_of_ours(3), 50},
+                {"others", user_of_ours(3), 7}};
+    for (int i = 0; i < 3; i++) {
+        SHOW("for", "%s", rows[i].name);
+        IN_CHILD("... end", be_user(rows[i].uid, rows[i].gid, 0);
+                 show_call("... view", ctl(DESCRIBE, id, 0, 0, 0) > 0 ? 1 : -1);
+                 show_call("... read", ctl(READ, id, (long)text, sizeof text, 0));
+                 show_call("... write", ctl(UPDATE, id, (long)"new", 3, 0));
+                 show_id("... search", find(SESSION, "shared", 0));
+                 show_call("... link", ctl(LINK, id, PROCESS, 0, 0));
+                 show_call("... set", ctl(SET_TIMEOUT, id, 1000, 0, 0));
+                 show_call("... revoke", ctl(REVOKE, id, 0, 0, 0)));
     }
-    SHOW("as many keyrings as keys", "%s", strerrorname_np(errno));
-    ctl(CLEAR, SESSION, 0, 0, 0);
 }
 
-static void depths(void)
+static void owners(void)
 {
     own_session();
-    long r[12], first = ring("0", SESSION);
-    r[0] = first;
-    for (int i = 1; i < 12; i++) {
-        char name[8];
-        snprintf(name, sizeof name, "%d", i);
-        r[i] = ring(name, r[i - 1]);
-        show_id("one deeper", r[i]);
-    }
-    key("deep", "x", r[11]);
-    key("less deep", "x", r[4]);
-    show_id("too deep to find", find(first, "deep", 0));
-    show_id("found", find(first, "less deep", 0));
-    show_id("from half way", find(r[7], "deep", 0));
-    show_call("into itself", ctl(LINK, first, r[3], 0, 0));
-    show_call("into itself, deep", ctl(LINK, first, r[11], 0, 0));
-    long outer = ring("outer", SESSION);
-    show_call("deep into another", ctl(LINK, first, outer, 0, 0));
-    show_call("less deep", ctl(LINK, r[8], outer, 0, 0));
-    show_call("twice", ctl(LINK, r[8], outer, 0, 0));
-    show_call("move into itself", ctl(MOVE, first, SESSION, r[2], 0));
-    show_call("move to where it is", ctl(MOVE, r[8], outer, outer, 0));
-    show_call("move from a key", ctl(MOVE, r[8], key("k", "x", SESSION), outer, 0));
-    show_call("move to a key", ctl(MOVE, r[8], outer, key("k", "x", SESSION), 0));
-    show_call("move to nothing", ctl(MOVE, r[8], outer, 0x7ffffff0, 0));
-    show_call("move nothing", ctl(MOVE, 0x7ffffff0, outer, SESSION, 0));
-    show_call("revoke half way", ctl(REVOKE, r[2], 0, 0, 0));
-    show_id("not found any more", find(first, "less deep", 0));
-    show_id("add there", key("new", "x", r[2]));
-    show_id("read there", ctl(READ, r[2], 0, 0, 0));
-    show_id("find there", find(r[2], "less deep", 0));
+    long id = key("mine", "x", SESSION);
+    show_call("chown of nothing", ctl(CHOWN, id, -1, -1, 0));
+    show_call("... of no key", ctl(CHOWN, NO_KEY, 5, 5, 0));
+    show_call("... without the right",
+              (ctl(SETPERM, id, POS(ALL & ~SETATTR) | USR(ALL & ~SETATTR), 0, 0),
+               ctl(CHOWN, id, user_of_ours(2), -1, 0)));
+    show_call("setperm without the right", ctl(SETPERM, id, POS(ALL) | USR(ALL), 0, 0));
+    show_call("setperm of more than there is", ctl(SETPERM, id, 0x40000000, 0, 0));
+    show_call("timeout without the right", ctl(SET_TIMEOUT, id, 100, 0, 0));
+    show_call("invalidate", ctl(INVALIDATE, id, 0, 0, 0));
 }
 
-// --- Sessions and arguments ----------------------------------------------------------------------
-
-static void *nothing(void *arg)
-{
-    while (*(volatile int *)arg == 0)
-        sleep_ms(1);
-    return NULL;
-}
-
-static void sessions(void)
-{
-    own_session();
-    IN_CHILD("another user's child", {
-        if (setgid(1234) || setuid(1234))
-            abort();
-        own_session();
-        show_call("to its parent", ctl(TO_PARENT, 0, 0, 0, 0));
-    });
-    IN_CHILD("a child without a right", {
-        own_session();
-        long s = ctl(GET_ID, SESSION, 0, 0, 0);
-        ctl(SETPERM, s, POS(ALL & ~KLINK) | USR(ALL), 0, 0);
-        show_call("to its parent", ctl(TO_PARENT, 0, 0, 0, 0));
-    });
-    int done = 0;
-    pthread_t t;
-    pthread_create(&t, NULL, nothing, &done);
-    IN_CHILD("a child of several threads", {
-        own_session();
-        show_call("to its parent", ctl(TO_PARENT, 0, 0, 0, 0));
-    });
-    done = 1;
-    pthread_join(t, NULL);
-    for (long r = 0; r < 9; r++)
-        show_call("requested keys go to", ctl(SET_REQKEY, r, 0, 0, 0));
-    show_call("... -2", ctl(SET_REQKEY, -2, 0, 0, 0));
-    show_id("the requestor's", ctl(GET_ID, REQUESTOR, 1, 0, 0));
-    show_id("a number of none", ctl(GET_ID, -9, 1, 0, 0));
-    show_id("reject", ctl(REJECT, key("k", "x", SESSION), 5, 11, 0));
-    show_id("negate", ctl(NEGATE, key("k", "x", SESSION), 5, 0, 0));
-    show_id("destination that is a key", find(SESSION, "k", key("destination", "x", SESSION)));
-    show_id("destination that is none", find(SESSION, "k", 0x7ffffff0));
-    show_id("request to a key",
-            syscall(SYS_request_key, "user", "k", NULL, (int)key("destination", "x", SESSION)));
-    show_id("request with nothing to say", syscall(SYS_request_key, "user", "k", "", 0));
-    show_id("request with news nowhere", syscall(SYS_request_key, "user", "k", (char *)8, 0));
-    show_id("request of no type", syscall(SYS_request_key, (char *)8, "k", NULL, 0));
-    long r = ring("empty", SESSION);
-    show_call("an empty keyring", ctl(READ, r, 0, 0, 0));
-    show_call("view, no room", ctl(DESCRIBE, r, 0, 0, 0) > 20);
-    show_call("view to 8", ctl(DESCRIBE, r, 8, 100, 0));
-    show_call("security to 8", ctl(SECURITY, r, 8, 100, 0));
-    unsigned char bits[64];
-    memset(bits, 7, sizeof bits);
-    show_call("capabilities, no room", ctl(CAPABILITIES, 0, 0, 0, 0) > 0);
-    show_call("capabilities, room for one", ctl(CAPABILITIES, (long)bits, 1, 0, 0) > 0);
-    SHOW("... the rest", "%d", bits[1]);
-    show_call("capabilities, much room", ctl(CAPABILITIES, (long)bits, 60, 0, 0) > 0);
-    SHOW("... the rest", "%d %d", bits[59], bits[60]);
-    show_call("capabilities to 8", ctl(CAPABILITIES, 8, 2, 0, 0));
-    char *edge = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    mprotect(edge + 4096, 4096, PROT_NONE);
-    show_call("capabilities across", ctl(CAPABILITIES, (long)edge + 4090, 60, 0, 0));
-    show_call("restrict, type nowhere", ctl(RESTRICT, r, 8, (long)edge, 0));
-    show_call("restrict nothing", ctl(RESTRICT, 0x7ffffff0, 0, 0, 0));
-    show_call("restrict to an unknown type", ctl(RESTRICT, r, (long)"nosuch", (long)"x", 0));
-}
+// --- What is shown -------------------------------------------------------------------------------
 
 static int by_text(const void *a, const void *b)
 {
@@ -276,27 +172,32 @@ static int by_text(const void *a, const void *b)
 static void shown(void)
 {
     static const long times[] = {0, 50, 500, 20000, 300000, 3000000};
+    const char *ours = session_of_ours(); // the file shows everybody's
+    char dead_name[32], mute_name[32], ring_name[32];
     own_session();
     for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
-        char name[16];
-        snprintf(name, sizeof name, "shown-%zu", i);
+        char name[32];
+        snprintf(name, sizeof name, "%s-%zu", ours, i);
         long id = key(name, "xyz", SESSION);
         if (times[i])
             ctl(SET_TIMEOUT, id, times[i], 0, 0);
     }
-    long dead = key("shown-dead", "x", SESSION), mute = key("shown-mute", "x", SESSION);
+    snprintf(dead_name, sizeof dead_name, "%s-dead", ours);
+    snprintf(mute_name, sizeof mute_name, "%s-mute", ours);
+    snprintf(ring_name, sizeof ring_name, "%s-ring", ours);
+    long dead = key(dead_name, "x", SESSION), mute = key(mute_name, "x", SESSION);
     ctl(REVOKE, dead, 0, 0, 0);
     ctl(SETPERM, mute, POS(ALL & ~VIEW), 0, 0);
-    ring("shown-ring", SESSION);
+    ring(ring_name, SESSION);
     FILE *f = fopen("/proc/keys", "r");
     char line[256], flags[16], expiry[16], type[16], text[64], lines[16][128];
     int count = 0;
     while (f && fgets(line, sizeof line, f) && count < 16)
-        if (strstr(line, "shown-") && sscanf(line, "%*x %15s %*d %15s %*x %*d %*d %15s %63[^\n]",
-                                             flags, expiry, type, text) == 4) {
+        if (strstr(line, ours) && sscanf(line, "%*x %15s %*d %15s %*x %*d %*d %15s %63[^\n]", flags,
+                                         expiry, type, text) == 4) {
             // How much of its first unit is left is a matter of the moment.
             const char *unit = !strcmp(expiry, "perm") ? expiry : expiry + strlen(expiry) - 1;
-            snprintf(lines[count++], sizeof lines[0], "%s %.2s%s %s %s", text, flags,
+            snprintf(lines[count++], sizeof lines[0], "%s %.2s%s %s %s", text + strlen(ours), flags,
                      flags[3] == 'Q' ? " counted" : "", flags[1] == 'R' ? "" : unit, type);
         }
     qsort(lines, (size_t)count, sizeof lines[0], by_text);
@@ -310,9 +211,8 @@ static void body(void)
 {
     rights();
     IN_CHILD("classes", classes());
-    IN_CHILD("quotas", quotas());
-    IN_CHILD("depths", depths());
-    IN_CHILD("sessions", sessions());
+    IN_CHILD("people", people());
+    IN_CHILD("owners", be_user(user_of_ours(2), 4322, 0); owners());
     IN_CHILD("shown", shown());
 }
 
@@ -323,6 +223,7 @@ static int has_keys(void)
 
 int main(void)
 {
+    user_of_ours(0);
     probe_needs(has_keys, "keys");
     return run_as_child(body);
 }

@@ -2,7 +2,6 @@
 #include "key_util.h"
 #include <ctype.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <pthread.h>
 #include <stdint.h>
 
@@ -15,18 +14,20 @@ static void show_contents(const char *name, long id)
     else
         SHOW(name, "%ld %s", n, text);
 }
+// With the number of our own user, where it is, as U, and the name of our session as S.
 static void show_description(const char *name, long id)
 {
-    char text[128] = "";
+    char text[128] = "", user[16];
     long n = ctl(DESCRIBE, id, (long)text, sizeof text, 0);
-    if (n < 0)
-        SHOW(name, "%s", strerrorname_np(errno));
-    else
-        SHOW(name, "%ld %s", n, text);
-}
-static void own_session(void)
-{
-    ctl(JOIN, 0, 0, 0, 0);
+    snprintf(user, sizeof user, "%u", user_of_ours(0));
+    const char *ours[] = {user, session_of_ours()};
+    for (int i = 0; i < 2; i++) {
+        for (char *at; (at = strstr(text, ours[i]));) {
+            *at = "US"[i];
+            memmove(at + 1, at + strlen(ours[i]), strlen(at + strlen(ours[i])) + 1);
+        }
+    }
+    SHOW(name, "%s", n < 0 ? strerrorname_np(errno) : text);
 }
 
 static void adding(void)
@@ -67,7 +68,7 @@ static void adding(void)
     show_id("to nothing", key("n", "x", 0));
     show_id("to a group", key("n", "x", GROUP));
     show_id("to an authority", key("n", "x", -7));
-    show_id("to no key", key("n", "x", 0x7ffffff0));
+    show_id("to no key", key("n", "x", NO_KEY));
     show_id("update", ctl(UPDATE, id, (long)"updated", 7, 0));
     show_contents("...", id);
     show_id("update with nothing", ctl(UPDATE, id, 0, 0, 0));
@@ -126,10 +127,10 @@ static void special(void)
              (void)mine; show_call("...", ctl(TO_PARENT, 0, 0, 0, 0)));
     SHOW("session was given", "%d", ctl(GET_ID, SESSION, 0, 0, 0) != s);
     show_id("... with its key", ctl(SEARCH, SESSION, (long)"user", (long)"from the child", 0));
-    long named = ctl(JOIN, (long)"ish-test-session", 0, 0, 0);
+    long named = ctl(JOIN, (long)session_of_ours(), 0, 0, 0);
     show_description("named session", named);
     IN_CHILD("joins it", own_session();
-             SHOW("...", "%d", ctl(JOIN, (long)"ish-test-session", 0, 0, 0) == named));
+             SHOW("...", "%d", ctl(JOIN, (long)session_of_ours(), 0, 0, 0) == named));
     show_id("name with a dot", ctl(JOIN, (long)".x", 0, 0, 0));
     show_id("name nowhere", ctl(JOIN, 8, 0, 0, 0));
     show_call("request keyring", ctl(SET_REQKEY, -1, 0, 0, 0));
@@ -170,7 +171,7 @@ static void links(void)
     show_call("unlink", ctl(UNLINK, id, SESSION, 0, 0));
     show_call("unlink again", ctl(UNLINK, id, SESSION, 0, 0));
     show_call("unlink from a key", ctl(UNLINK, id, id, 0, 0));
-    show_call("unlink nothing", ctl(UNLINK, 0x7ffffff0, SESSION, 0, 0));
+    show_call("unlink nothing", ctl(UNLINK, NO_KEY, SESSION, 0, 0));
     show_call("move bad flags", ctl(MOVE, id, b, a, 2));
     long c = ring("c", SESSION), other = key("name", "y", (int)c);
     show_call("move where one is", ctl(MOVE, id, b, c, 1));
@@ -219,9 +220,9 @@ static void ends(void)
     id = key("long", "x", SESSION);
     show_call("timeout", ctl(SET_TIMEOUT, id, 1, 0, 0));
     show_call("... none", ctl(SET_TIMEOUT, id, 0, 0, 0));
-    show_call("timeout of nothing", ctl(SET_TIMEOUT, 0x7ffffff0, 1, 0, 0));
+    show_call("timeout of nothing", ctl(SET_TIMEOUT, NO_KEY, 1, 0, 0));
     show_call("invalidate", ctl(INVALIDATE, id, 0, 0, 0));
-    show_call("invalidate nothing", ctl(INVALIDATE, 0x7ffffff0, 0, 0, 0));
+    show_call("invalidate nothing", ctl(INVALIDATE, NO_KEY, 0, 0, 0));
 }
 
 static void rights(void)
@@ -239,18 +240,18 @@ static void rights(void)
     show_call("... unlink", ctl(UNLINK, id, SESSION, 0, 0));
     id = key("name3", "x", SESSION);
     show_call("chown nobody", ctl(CHOWN, id, -1, -1, 0));
-    show_call("chown", ctl(CHOWN, id, 1000, 1000, 0));
+    show_call("chown", ctl(CHOWN, id, user_of_ours(0), 1000, 0));
     show_description("...", id);
     long open = key("open", "x", SESSION), grouped = key("grouped", "x", SESSION);
     ctl(SETPERM, open, 0x3f3f0003, 0, 0);
     ctl(CHOWN, grouped, -1, 2000, 0);
     ctl(SETPERM, grouped, 0x3f3f0300, 0, 0);
     IN_CHILD(
-        "another", gid_t more = 2000; setgroups(1, &more); setgid(1000); setuid(1000);
-        own_session(); show_contents("... his", id); show_contents("... open", open);
+        "another", be_user(user_of_ours(0), 1000, 2000); own_session();
+        show_contents("... his", id); show_contents("... open", open);
         show_id("... update open", ctl(UPDATE, open, (long)"z", 1, 0));
         show_contents("... by group", grouped); show_call("... revoke", ctl(REVOKE, open, 0, 0, 0));
-        show_call("... chown", ctl(CHOWN, open, 1000, -1, 0));
+        show_call("... chown", ctl(CHOWN, open, user_of_ours(0), -1, 0));
         show_call("... his away", ctl(CHOWN, key("mine", "x", SESSION), 0, -1, 0));
         show_call("... his to a group", ctl(CHOWN, key("mine", "x", SESSION), -1, 2000, 0));
         show_description("... session", SESSION); show_description("... user", USER); int n = 0;
@@ -306,6 +307,7 @@ int main(void)
         after_exec();
         return 0;
     }
+    user_of_ours(0);
     probe_needs(has_keys, "keys");
     return run_as_child(body);
 }

@@ -1,5 +1,6 @@
 // Leases: fcntl(2), F_SETLEASE. Who may have one, what opens and truncations do to it, and what its
 // holder does then.
+#include "asleep.h"
 #include "sigio.h"
 #include <sched.h>
 #include <sys/mman.h>
@@ -141,21 +142,6 @@ static void write_lease(void)
     show_done("reader now", open(name, O_RDONLY | O_NONBLOCK));
 }
 
-static void wait_blocked(pid_t pid)
-{
-    char path[64], text[256];
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    for (;;) {
-        int fd = open(path, O_RDONLY);
-        long n = read(fd, text, sizeof text - 1);
-        close(fd);
-        text[n > 0 ? n : 0] = 0;
-        if (strstr(text, ") S ") || n <= 0)
-            return;
-        sched_yield();
-    }
-}
-
 static void in_handler(int sig)
 {
     (void)sig;
@@ -186,7 +172,7 @@ static void breaking(const char *what, int flags, int lease, enum then then)
     sigemptyset(&set);
     sigaddset(&set, RT);
     sigwaitinfo(&set, NULL);
-    wait_blocked(child);
+    task_until_asleep(child);
     int status = 0;
     snprintf(label, sizeof label, "%s: waits", what);
     SHOW(label, "%d", waitpid(child, &status, WNOHANG) == 0);

@@ -1,6 +1,7 @@
 // Locks on files and the flags of descriptors: ranges said in every way, who holds what and sees
 // whom, waits that a signal or a deadlock ends, descriptors that have no file, and the requests any
 // file takes.
+#include "asleep.h"
 #include "probe.h"
 #include "work_dir.h"
 #include <fcntl.h>
@@ -165,19 +166,11 @@ static void *do_wait(void *arg)
 }
 static void start(struct wait_call *w, int fd, int cmd, int at)
 {
-    char path[64], line[256], state = 0;
     *w = (struct wait_call){.fd = fd, .cmd = cmd, .at = at};
     pthread_create(&w->thread, NULL, do_wait, w);
     while (!w->tid)
         sched_yield();
-    snprintf(path, sizeof path, "/proc/self/task/%d/stat", w->tid);
-    while (state != 'S') {
-        FILE *f = fopen(path, "r");
-        if (f && fgets(line, sizeof line, f))
-            state = strrchr(line, ')')[2];
-        if (f)
-            fclose(f);
-    }
+    task_until_asleep(w->tid);
 }
 static void finish(const char *name, struct wait_call *w)
 {

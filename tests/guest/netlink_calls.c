@@ -28,7 +28,7 @@ static void show_answers(const char *what)
         ssize_t n = recv(sock, buf, sizeof buf, 0);
         if (n < 0)
             return;
-        const struct nlmsghdr *h = (const struct nlmsghdr *)buf;
+        struct nlmsghdr *h = (struct nlmsghdr *)buf;
         for (; NLMSG_OK(h, n); h = NLMSG_NEXT(h, n)) {
             const struct nlmsgerr *e = NLMSG_DATA(h);
             if (h->nlmsg_type == NLMSG_ERROR)

@@ -34,14 +34,14 @@ static void pages(void)
 {
     const int rw = PROT_READ | PROT_WRITE;
     volatile char *a = get(rw, MAP_PRIVATE | MAP_ANONYMOUS, -1);
-    madvise((void *)a, 4 * PAGE, MADV_NOHUGEPAGE);
+    madvise((void *)(uintptr_t)a, 4 * PAGE, MADV_NOHUGEPAGE);
     show_page("untouched", a);
     a[0] = 1;
     show_page("written", a);
     show_page("its neighbour", a + PAGE);
-    madvise((void *)a, PAGE, MADV_DONTNEED);
+    madvise((void *)(uintptr_t)a, PAGE, MADV_DONTNEED);
     show_page("given back", a);
-    mprotect((void *)a, PAGE, PROT_NONE);
+    mprotect((void *)(uintptr_t)a, PAGE, PROT_NONE);
     show_page("without rights", a);
     volatile char *s = get(rw, MAP_SHARED | MAP_ANONYMOUS, -1);
     s[0] = 1;
@@ -55,7 +55,7 @@ static void pages(void)
     IN_CHILD("after fork", show_page("of a parent and a child", a + 3 * PAGE); a[3 * PAGE] = 2;
              map = open("/proc/self/pagemap", O_RDONLY);
              show_page("the child's own", a + 3 * PAGE));
-    munmap((void *)a, 4 * PAGE);
+    munmap((void *)(uintptr_t)a, 4 * PAGE);
     show_page("unmapped", a);
 }
 

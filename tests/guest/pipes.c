@@ -1,6 +1,7 @@
 // Pipes, fifos and counters: what a transfer returns when memory ends in the middle of it, when the
 // other side goes, when a signal comes, and when there is no room; sizes, and the vectors and
 // positions of read and write.
+#include "asleep.h"
 #include "probe.h"
 #include "work_dir.h"
 #include <fcntl.h>
@@ -76,20 +77,11 @@ static void *do_call(void *arg)
 
 static void start(struct call *c, int fd, void *buf, size_t size, int writes)
 {
-    char path[64], line[256], state;
     *c = (struct call){.fd = fd, .buf = buf, .size = size, .writes = writes};
     pthread_create(&c->thread, NULL, do_call, c);
-    do {
-        while (!c->tid)
-            sched_yield();
-        state = 'S';
-        snprintf(path, sizeof path, "/proc/self/task/%d/stat", c->tid);
-        FILE *f = fopen(path, "r");
-        if (f && fgets(line, sizeof line, f))
-            state = strrchr(line, ')')[2];
-        if (f)
-            fclose(f);
-    } while (state != 'S');
+    while (!c->tid)
+        sched_yield();
+    task_until_asleep(c->tid);
 }
 static void finish(const char *name, struct call *c)
 {

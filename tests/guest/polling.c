@@ -1,5 +1,6 @@
 // epoll, poll and select at their edges: what each refuses, many descriptors at once, memory that
 // ends in the middle of the answer, descriptors that go while they are watched, epolls in epolls.
+#include "asleep.h"
 #include "probe.h"
 #include "work_dir.h"
 #include <fcntl.h>
@@ -235,19 +236,11 @@ static void *wait_there(void *arg)
 }
 static void start(struct waiter *w, int ep)
 {
-    char path[64], line[256], state = 0;
     *w = (struct waiter){.ep = ep};
     pthread_create(&w->thread, NULL, wait_there, w);
     while (!w->tid)
         sched_yield();
-    snprintf(path, sizeof path, "/proc/self/task/%d/stat", w->tid);
-    while (state != 'S') {
-        FILE *f = fopen(path, "r");
-        if (f && fgets(line, sizeof line, f))
-            state = strrchr(line, ')')[2];
-        if (f)
-            fclose(f);
-    }
+    task_until_asleep(w->tid);
 }
 
 static void waiting(void)

@@ -1,5 +1,6 @@
 // Calls on what proc(5) and sysfs make up: names that are nearly right, offsets, writes, processes
 // that are dead, stopped or somebody else's. The host's Linux is asked.
+#include "tests/guest/asleep.h"
 #include "tests/guest/probe.h"
 #include <dirent.h>
 #include <fcntl.h>
@@ -243,17 +244,6 @@ static void look_at(const char *who, pid_t pid, bool dead, bool own)
     }
 }
 
-static char state_of(pid_t pid)
-{
-    char path[32], buf[256] = "";
-    snprintf(path, sizeof path, "/proc/%d/stat", pid);
-    int fd = open(path, O_RDONLY);
-    read(fd, buf, sizeof buf - 1);
-    close(fd);
-    char *end = strrchr(buf, ')');
-    return end ? end[2] : '?';
-}
-
 static void others(void)
 {
     int status;
@@ -263,16 +253,15 @@ static void others(void)
         for (;;)
             pause();
     }
-    while (state_of(child) != 'S')
-        sleep_ms(1);
+    task_until_asleep(child);
     look_at("a child", child, false, true);
     kill(child, SIGSTOP);
     waitpid(child, &status, WUNTRACED);
-    SHOW("stopped", "%c", state_of(child));
+    SHOW("stopped", "%c", task_state(child));
     ptrace(PTRACE_SEIZE, child, 0, 0);
     ptrace(PTRACE_INTERRUPT, child, 0, 0);
     waitpid(child, &status, 0);
-    SHOW("traced", "%c", state_of(child));
+    SHOW("traced", "%c", task_state(child));
     ptrace(PTRACE_DETACH, child, 0, 0);
     kill(child, SIGCONT);
     fflush(stdout);
@@ -295,7 +284,7 @@ static void others(void)
     kill(child, SIGKILL);
     siginfo_t info;
     waitid(P_PID, (id_t)child, &info, WEXITED | WNOWAIT);
-    SHOW("dead", "%c", state_of(child));
+    SHOW("dead", "%c", task_state(child));
     look_at("a dead one", child, true, true);
     char path[32];
     snprintf(path, sizeof path, "/proc/%d", child);

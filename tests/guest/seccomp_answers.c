@@ -74,7 +74,7 @@ static void answers(void)
     show_call("strict with an argument", syscall(SYS_seccomp, SECCOMP_SET_MODE_STRICT, 0, &rows));
     show_call("another operation", syscall(SYS_seccomp, 77, 0, NULL));
     const struct sock_filter allow[] = {ST_(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
-    struct sock_fprog program = {1, (struct sock_filter *)allow};
+    struct sock_fprog program = {1, (struct sock_filter *)(uintptr_t)allow};
     show_call("an unknown flag", syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 1 << 20, &program));
     IN_CHILD("without no_new_privs", if (setuid(1000)) abort();
              show_call("...", syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program)));

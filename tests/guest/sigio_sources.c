@@ -1,4 +1,5 @@
 // SIGIO: what of a socket, a terminal and an inotify makes a file send it. socket(7), fcntl(2).
+#include "asleep.h"
 #include "sigio.h"
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -98,9 +99,8 @@ static void unix_dgram(int type, const char *kind)
     take("message goes", SYNC_MS);
     read(s[1], buf, 1);
     take("message is read", SYNC_MS);
-    int n = 0;
     while (write(s[0], buf, sizeof buf) > 0)
-        n++;
+        ;
     snprintf(label, sizeof label, "%s", "message queue full");
     take(label, SYNC_MS);
     drain();
@@ -243,17 +243,6 @@ static void *read_one(void *arg)
     return NULL;
 }
 
-static bool sleeps(pid_t tid)
-{
-    char name[64], text[256];
-    snprintf(name, sizeof name, "/proc/self/task/%d/stat", (int)tid);
-    int fd = open(name, O_RDONLY);
-    long n = read(fd, text, sizeof text - 1);
-    close(fd);
-    text[n > 0 ? n : 0] = 0;
-    return strstr(text, ") S ") != NULL;
-}
-
 // A reader that sleeps gets what comes; nobody is told of it.
 static void blocked_reader(void)
 {
@@ -264,8 +253,9 @@ static void blocked_reader(void)
     own(s[0]);
     struct reader r = {s[0], 0};
     pthread_create(&t, NULL, read_one, &r);
-    while (!r.tid || !sleeps(r.tid))
+    while (!r.tid)
         sched_yield();
+    task_until_asleep(r.tid);
     write(s[1], "x", 1);
     pthread_join(t, NULL);
     take("somebody waits for the data", SYNC_MS);

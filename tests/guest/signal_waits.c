@@ -1,6 +1,7 @@
 // What a signal does to a call that waits: nothing, when the signal is ignored; a restart or EINTR,
 // after a handler; and the call ends as soon as what it waits for comes. Each call is made by a
 // child that the parent watches until it sleeps, so nothing here depends on time.
+#include "asleep.h"
 #include "probe.h"
 #include <fcntl.h>
 #include <linux/futex.h>
@@ -285,21 +286,6 @@ static const struct wait {
 
 // --- Watching ------------------------------------------------------------------------------------
 
-// The state letter of /proc/PID/stat.
-static char state_of(pid_t pid)
-{
-    char path[64], text[256] = "";
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    FILE *file = fopen(path, "r");
-    if (!file)
-        return 'X';
-    size_t n = fread(text, 1, sizeof text - 1, file);
-    fclose(file);
-    text[n] = 0;
-    char *end = strrchr(text, ')');
-    return end ? end[2] : '?';
-}
-
 // Until it sleeps in its call, or has ended; which. It may sleep for a moment on its way into the
 // call, back to it and out, so one look is not enough.
 static int settle(pid_t pid)
@@ -307,7 +293,7 @@ static int settle(pid_t pid)
     int asleep = 0;
     for (char c = 'R'; c != 'Z' && c != 'X' && asleep < 3;) {
         usleep(200);
-        c = state_of(pid);
+        c = task_state(pid);
         asleep = c == 'S' && atomic_load(&shared->returned) == NOT_RETURNED ? asleep + 1 : 0;
     }
     return asleep > 0;
@@ -359,7 +345,7 @@ static int stimulate(enum stimulus how)
         break;
     default:
         kill(child, SIGUSR1);
-        while (how >= RESTARTING && atomic_load(&shared->handled) < 2 && state_of(child) != 'Z')
+        while (how >= RESTARTING && atomic_load(&shared->handled) < 2 && task_state(child) != 'Z')
             usleep(200);
         break;
     }

@@ -477,9 +477,9 @@ static void queues(void)
     show_done("bind", bind(server, (struct sockaddr *)&a, len));
     show_call("send of one not connected", send(client, "x", 1, 0));
     show_call("sendto of a stream's name", sendto(client, "x", 1, 0, (struct sockaddr *)&a, 1));
-    int count = 0, n;
+    int n;
     while ((n = (int)sendto(client, "x", 1, 0, (struct sockaddr *)&a, len)) == 1)
-        count++;
+        ;
     show_call("the queue is full", n);
     show_done("connect", connect(client, (struct sockaddr *)&a, len));
     recv(server, buf, 8, 0);

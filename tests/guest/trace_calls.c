@@ -1,4 +1,5 @@
 // ptrace(2): system calls, their events, and steps.
+#include "asleep.h"
 #include "trace_util.h"
 #include <linux/audit.h>
 #include <linux/filter.h>
@@ -245,7 +246,7 @@ static void restarts(void)
         _exit(0);
     }
     ptrace(PTRACE_SEIZE, pid, 0, PTRACE_O_TRACESYSGOOD);
-    trace_until_asleep(pid);
+    task_until_asleep(pid);
     ptrace(PTRACE_INTERRUPT, pid, 0, 0);
     trace_wait("interrupted", pid);
     ptrace(PTRACE_SYSCALL, pid, 0, 0);

@@ -90,18 +90,4 @@ static inline void trace_show_state(const char *name, pid_t pid)
     SHOW(name, "%c tracer %s", state, tracer == getpid() ? "self" : tracer == 0 ? "none" : "other");
 }
 
-// Until the process sleeps in a system call, however busy the machine is.
-static inline void trace_until_asleep(pid_t pid)
-{
-    char path[64], line[256];
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    do {
-        sleep_ms(1);
-        FILE *f = fopen(path, "r");
-        if (!f || !fgets(line, sizeof line, f))
-            abort();
-        fclose(f);
-    } while (strrchr(line, ')')[2] != 'S');
-}
-
 #endif

@@ -1,4 +1,5 @@
 // Pipes, poll, select, epoll: readiness, blocking, time limits, signals.
+#include "asleep.h"
 #include "probe.h"
 #include "work_dir.h"
 #include <fcntl.h>
@@ -292,20 +293,9 @@ static volatile int about_to_block;
 // Returns when the main thread sleeps in the call it announced.
 static void await_sleep(void)
 {
-    char path[64], text[512];
-    snprintf(path, sizeof path, "/proc/self/task/%d/stat", (int)getpid());
     while (!about_to_block)
         sleep_ms(1);
-    for (;;) {
-        int fd = open(path, O_RDONLY);
-        ssize_t n = read(fd, text, sizeof text - 1);
-        close(fd);
-        text[n > 0 ? n : 0] = 0;
-        const char *state = strrchr(text, ')');
-        if (state && state[1] && state[2] == 'S')
-            return;
-        sleep_ms(1);
-    }
+    task_until_asleep(getpid());
 }
 
 // A signal while the call waits; then, in case it went on, what it waits for.

@@ -129,7 +129,7 @@ static void oracle_lost(const struct isa_batch *b)
             if (!b->result[i][run].signo) {
                 replay_show(&b->of[i], i, &b->first[i][run], &b->result[i][run],
                             &b->result[i][run]);
-                printf("Bail out! the oracle ended, or the case does not\n");
+                printf("Bail out! the oracle was lost at this case\n");
                 fflush(stdout);
                 exit(2);
             }

@@ -7,6 +7,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+enum { PATIENCE_MS = 60000 }; // a batch takes milliseconds
+
 static void die(const char *what)
 {
     fprintf(stderr, "differential: %s\n", what);
@@ -47,16 +49,28 @@ void oracle_send(struct oracle *o, unsigned which)
         die("the oracle does not read");
 }
 
+// Says what became of an oracle that does not answer.
+static void bury(struct oracle *o, bool silent)
+{
+    int status = 0;
+    if (silent)
+        kill(o->pid, SIGKILL);
+    waitpid(o->pid, &status, 0);
+    if (silent)
+        printf("# the oracle was silent for %d s and was killed\n", PATIENCE_MS / 1000);
+    else
+        printf("# the oracle ended with wait status %#x\n", (unsigned)status);
+}
+
 bool oracle_wait(struct oracle *o, unsigned which)
 {
-    enum { PATIENCE_MS = 60000 }; // a batch takes milliseconds
     unsigned char byte;
     struct pollfd ready = {o->from, POLLIN, 0};
-    if (poll(&ready, 1, PATIENCE_MS) == 0) {
-        kill(o->pid, SIGKILL);
-        return false;
-    }
-    return read(o->from, &byte, 1) == 1 && byte == which;
+    bool silent = poll(&ready, 1, PATIENCE_MS) == 0;
+    if (!silent && read(o->from, &byte, 1) == 1 && byte == which)
+        return true;
+    bury(o, silent);
+    return false;
 }
 
 void oracle_stop(struct oracle *o)

@@ -15,7 +15,7 @@ struct oracle {
 
 void oracle_start(struct oracle *o, char **command);
 void oracle_send(struct oracle *o, unsigned which);
-// False when it ended, or had to be ended because a case does not.
+// False when it ended, or had to be ended because a case does not; which is printed.
 NODISCARD bool oracle_wait(struct oracle *o, unsigned which);
 void oracle_stop(struct oracle *o);
 

@@ -1,0 +1,31 @@
+// For probes that act while a call of another task waits: what that task does, as /proc says.
+#ifndef TESTS_GUEST_ASLEEP_H
+#define TESTS_GUEST_ASLEEP_H
+
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/types.h>
+
+// The letter of /proc/ID/stat; 'X' when nobody has the number. `id`: a process or a thread.
+static inline char task_state(pid_t id)
+{
+    char path[32], line[256];
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)id);
+    FILE *f = fopen(path, "r");
+    const char *end = f && fgets(line, sizeof line, f) ? strrchr(line, ')') : NULL;
+    if (f)
+        fclose(f);
+    return end ? end[2] : 'X';
+}
+
+// Until it sleeps in the kernel, however busy the machine is. A call that did not wait may have
+// ended the task: what it returned says so.
+static inline void task_until_asleep(pid_t id)
+{
+    char state;
+    while ((state = task_state(id)) != 'S' && state != 'Z' && state != 'X')
+        sched_yield();
+}
+
+#endif
