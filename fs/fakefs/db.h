@@ -18,9 +18,9 @@
 //   quarantine, quarantine_xattr   rows that did not fit their object, for fakefs-fsck.
 // No row: owner 0:0 and the host's mode.
 //
-// SQLite's journal: WAL, synchronous=NORMAL: a commit survives the death of the process; db_sync makes it
-// survive a loss of power. locking_mode=EXCLUSIVE: no -shm file. Not thread-safe: guarded by the
-// store's db lock.
+// SQLite's journal: WAL, synchronous=NORMAL: a commit survives the death of the process; db_sync
+// makes it survive a loss of power. locking_mode=EXCLUSIVE: no -shm file. Not thread-safe: guarded
+// by the store's db lock.
 #ifndef FS_FAKEFS_DB_H
 #define FS_FAKEFS_DB_H
 
