@@ -218,7 +218,7 @@ static void test_torn(struct tap *t, struct root *r, const struct saved *s)
 {
     bool prefix = true, quiet = true;
     int most = 0;
-    for (size_t size = 0; size <= s->size[LOG]; size += size + 13 > s->size[LOG] ? 1 : 13) {
+    for (size_t size = 0; size <= s->size[LOG]; size += size + 31 > s->size[LOG] ? 3 : 31) {
         put_back(r, s);
         put_part(r, LOG, s->data[LOG], size);
         start(r);
@@ -235,7 +235,7 @@ static void test_torn(struct tap *t, struct root *r, const struct saved *s)
 static void test_damaged(struct tap *t, struct root *r, const struct saved *s)
 {
     bool prefix = true, aside = true, usable = true;
-    for (size_t at = 0; at < s->size[LOG]; at += 37) {
+    for (size_t at = 0; at < s->size[LOG]; at += 61) {
         put_back(r, s);
         unsigned char *bad = malloc(s->size[LOG]);
         ISH_ASSERT(bad);
