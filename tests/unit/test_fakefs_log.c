@@ -218,7 +218,7 @@ static void test_torn(struct tap *t, struct root *r, const struct saved *s)
 {
     bool prefix = true, quiet = true;
     int most = 0;
-    for (size_t size = 0; size <= s->size[LOG]; size += size + 31 > s->size[LOG] ? 3 : 31) {
+    for (size_t size = 0; size <= s->size[LOG]; size += size + 31 > s->size[LOG] ? 1 : 31) {
         put_back(r, s);
         put_part(r, LOG, s->data[LOG], size);
         start(r);
