@@ -46,7 +46,7 @@ uint64_t store_rename_seq(struct store *s)
     return seq;
 }
 
-static int apply(struct db *db, const struct store_op *op)
+int store_op_apply(struct db *db, const struct store_op *op)
 {
     uint64_t ino = op->row.ino;
     switch (op->kind) {
@@ -68,20 +68,41 @@ static int apply(struct db *db, const struct store_op *op)
     return -LINUX_EINVAL;
 }
 
-static int apply_all(struct store *s, const struct store_op *op)
+// What is read from the database, and not from the rows in memory, goes there at once; so does
+// what comes in bulk.
+static bool is_for_database(struct store *s, const struct store_op *op)
 {
+    bool direct = atomic_load_explicit(&s->bulk, memory_order_relaxed);
+    for (; op && !direct; op = op->next)
+        direct =
+            op->kind == OP_PUT_XATTR || op->kind == OP_DELETE_XATTR || op->kind == OP_QUARANTINE;
+    return direct;
+}
+
+// Makes a batch durable against the death of this process. *logged: by the log alone.
+static int record_all(struct store *s, const struct store_op *batch, bool *logged)
+{
+    *logged = !is_for_database(s, batch);
     lock_acquire(&s->db_lock);
-    int err = db_begin(s->db);
-    for (; op && !err; op = op->next)
-        err = apply(s->db, op);
-    if (!err)
-        err = db_commit(s->db);
-    if (err) {
-        log_printf(s->log, LOG_ERROR, "meta.db: %s", db_error(s->db));
-        db_rollback(s->db);
-    }
+    int err = *logged ? journal_append(s->journal, batch) : journal_apply(s->journal, batch);
     lock_release(&s->db_lock);
     return err;
+}
+
+// The batch is in the log, and in memory until the database has it. That it cannot take it now
+// is no reason to tell anybody that a change is lost.
+static void keep_batch(struct store *s, struct store_op *batch)
+{
+    lock_acquire(&s->db_lock);
+    journal_keep(s->journal, batch);
+    if (journal_is_long(s->journal)) {
+        int err = journal_apply(s->journal, NULL);
+        if (err && err != -LINUX_ENOSPC && err != -LINUX_ENOMEM) {
+            log_printf(s->log, LOG_ERROR, "meta.db takes no more changes");
+            atomic_store_explicit(&s->failed, true, memory_order_relaxed);
+        }
+    }
+    lock_release(&s->db_lock);
 }
 
 // Deletions that are durable need no reminder in memory.
@@ -98,27 +119,36 @@ static void forget_deleted(struct store *s, const struct store_op *op)
     lock_release(&shard->lock);
 }
 
-static void finish_ops(struct store *s, struct store_op *batch, bool undo)
+static void undo_ops(struct store *s, struct store_op *batch)
 {
     for (struct store_op *op = batch, *next; op; op = next) {
         next = op->next;
-        if (undo)
-            store_undo(s, op);
-        else
-            forget_deleted(s, op);
+        store_undo(s, op);
         store_op_free(op);
     }
 }
 
-// The leader's work, queue unlocked. Returns the error; frees the batch. Nothing is committed as
-// long as a loss could not be noted.
+// The leader's work, queue unlocked. Returns the error; takes over the batch. Nothing is committed
+// as long as a loss could not be noted.
 static int commit_batch(struct store *s, struct store_op *batch)
 {
+    bool logged = false;
     if (!s->spare_lost)
         s->spare_lost = malloc(sizeof *s->spare_lost);
-    int err = s->spare_lost ? apply_all(s, batch) : -LINUX_ENOMEM;
-    finish_ops(s, batch, err != 0);
-    return err;
+    int err = s->spare_lost ? record_all(s, batch, &logged) : -LINUX_ENOMEM;
+    if (err) {
+        undo_ops(s, batch);
+        return err;
+    }
+    for (struct store_op *op = batch, *next; op; op = next) {
+        next = op->next;
+        forget_deleted(s, op);
+        if (!logged)
+            store_op_free(op);
+    }
+    if (logged && batch)
+        keep_batch(s, batch);
+    return 0;
 }
 
 // Under the queue lock. A full disk or no memory passes; anything else does not. In bulk mode
@@ -181,7 +211,7 @@ static void drop_queue(struct store *s) NO_TSA
 {
     struct store_op *batch = take_queue(s);
     lock_release(&s->queue_lock);
-    finish_ops(s, batch, true);
+    undo_ops(s, batch);
     lock_acquire(&s->queue_lock);
 }
 
@@ -225,7 +255,9 @@ int store_sync(struct store *s)
     if (err)
         return err;
     lock_acquire(&s->db_lock);
-    err = db_sync(s->db);
+    err = journal_sync(s->journal);
+    if (!err)
+        err = db_sync(s->db);
     lock_release(&s->db_lock);
     return err;
 }

@@ -7,6 +7,7 @@
 //                     they are others, the root is a copy and rows are found again by their hints.
 //                     "seq": no hint_seq is above it.
 //                     "names": "escaped" when the host folds names (fs/host/name.c).
+//                     "log": which log is its, and how much of it is here (fs/fakefs/journal.h).
 //   inode(ino, gen, mode, uid, gid, rdev, xattrs, hint, hint_seq)
 //                     What the host cannot hold of an object. ino: of the host. gen: its birth time
 //                     in ns (INT64_MIN: unknown); a row whose gen is not the object's is another's.
@@ -17,9 +18,9 @@
 //   quarantine, quarantine_xattr   rows that did not fit their object, for fakefs-fsck.
 // No row: owner 0:0 and the host's mode.
 //
-// Journal: WAL, synchronous=NORMAL: a commit survives the death of the process; db_sync makes it
-// survive a loss of power. locking_mode=EXCLUSIVE: no -shm file. Not thread-safe: guarded by the
-// store's db lock.
+// SQLite's journal: WAL, synchronous=NORMAL: a commit survives the death of the process; db_sync
+// makes it survive a loss of power. locking_mode=EXCLUSIVE: no -shm file. Not thread-safe: guarded
+// by the store's db lock.
 #ifndef FS_FAKEFS_DB_H
 #define FS_FAKEFS_DB_H
 

@@ -1,5 +1,6 @@
 // fakefs: the host's tree with the metadata of the store.
 #include "fs/fakefs/fakefs.h"
+#include "fs/fakefs/journal.h"
 #include "fs/fakefs/root.h"
 #include "fs/fakefs/store.h"
 #include "fs/host/host_fs.h"
@@ -35,12 +36,6 @@ static struct store *store_of(const struct host_fs *fs)
 }
 
 // --- What the host can hold ----------------------------------------------------------------------
-
-// Bits the emulator itself needs on a host object of this kind.
-static uint32_t own_bits(uint32_t mode)
-{
-    return LINUX_S_ISDIR(mode) ? 0700 : 0600;
-}
 
 static bool needs_row(const struct host_meta *m)
 {
@@ -198,8 +193,9 @@ static int make_place_hint(struct host_fs *fs, const struct host_place *place,
 
 static uint32_t fakefs_create_mode(const struct host_meta *meta)
 {
-    // What needs a row is made unreadable for others until the row is there.
-    return needs_row(meta) ? own_bits(meta->mode) : root_host_bits(meta->mode);
+    // Nobody sees the object before its row is there. Should the process end in between, what is
+    // left is empty and the root user's: its bits give nothing away.
+    return root_host_bits(meta->mode);
 }
 
 static struct db_row make_row(uint64_t ino, int64_t gen, const struct host_meta *meta, bool xattrs)
@@ -554,7 +550,8 @@ static const struct host_policy fakefs_policy = {
 
 // --- The file system -----------------------------------------------------------------------------
 
-static const char *const own_parts[] = {".", "meta.db", "meta.db-wal", "lock", "tmp"};
+static const char *const own_parts[] = {".",           "meta.db", "meta.db-wal",
+                                        "meta.db-log", "lock",    "tmp"};
 
 // The guest reaches the store's own files on no mount: SQLite's locks vanish when any descriptor of
 // its file is closed, and the rest would be two views of one tree.
@@ -634,16 +631,16 @@ static const struct super_ops fakefs_super_ops = {
 
 enum { RENAME_LOG_MAX = 4096 };
 
-static int prepare_database(const struct root_dir *r, struct db *db, const struct log *log,
-                            char why[FAKEFS_WHY_MAX])
+static int prepare_database(const struct root_dir *r, struct db *db, const struct journal *journal,
+                            const struct log *log, char why[FAKEFS_WHY_MAX])
 {
-    bool copy = false;
+    bool copy = false, behind = journal_pending(journal); // a disk too full to bring it up to date
     int err = root_is_copy(r, db, &copy);
     if (!err && copy)
         err = root_check_host(r, db, why, FAKEFS_WHY_MAX);
     if (!err && copy)
-        err = root_rebuild(r, db, log, NULL);
-    if (!err && db_rename_count(db) > RENAME_LOG_MAX)
+        err = behind ? -LINUX_ENOSPC : root_rebuild(r, db, log, NULL);
+    if (!err && !behind && db_rename_count(db) > RENAME_LOG_MAX)
         err = root_compact(db);
     return err;
 }
@@ -651,21 +648,28 @@ static int prepare_database(const struct root_dir *r, struct db *db, const struc
 static int open_store(struct fakefs *f, const struct log *log, char why[FAKEFS_WHY_MAX])
 {
     struct db *db;
+    struct journal *journal = NULL;
+    bool aside;
     int err = db_open(f->root.db_path, false, why, FAKEFS_WHY_MAX, &db);
     if (err)
         return err;
-    err = prepare_database(&f->root, db, log, why);
+    err = journal_open(&f->root, db, log, &aside, &journal);
+    if (err)
+        snprintf(why, FAKEFS_WHY_MAX, "%s-log cannot be brought into the database: %s",
+                 f->root.db_path, errno_text(-err));
+    if (!err)
+        err = prepare_database(&f->root, db, journal, log, why);
     if (!err)
         err = root_names_escaped(db, &f->host.escaped);
     if (!err)
-        err = store_create(db, log, &f->store);
-    if (err && why[0]) {
-        db_close(db);
-    } else if (err) {
+        err = store_create(db, journal, log, &f->store);
+    if (!err)
+        return 0;
+    if (!why[0])
         snprintf(why, FAKEFS_WHY_MAX, "%s cannot be used: %s; fakefs-fsck may help",
                  f->root.db_path, db_error(db));
-        db_close(db);
-    }
+    journal_close(journal);
+    db_close(db);
     return err;
 }
 

@@ -2,6 +2,7 @@
 // generation and a kind that can carry it, and its hint must lead to it. Rows that were set aside
 // are given back where an object without a row answers to their hint.
 #include "fs/fakefs/fsck.h"
+#include "fs/fakefs/journal.h"
 #include "fs/fakefs/root.h"
 #include "fs/sparse_map.h"
 #include "platform/abi/fs.h"
@@ -24,6 +25,7 @@ struct check {
     struct fsck *f;
     struct root_dir root;
     struct db *db;
+    struct journal *journal;
     uint64_t dev;
     struct root_renames renames;
     struct sparse_map found; // struct found by inode number
@@ -258,10 +260,19 @@ static int check_rows(struct check *c)
 static int check_database(struct check *c)
 {
     char why[512] = "";
-    bool copy;
+    bool copy, aside;
     int err = db_check(c->db, why, sizeof why);
     if (err) {
         say(c, false, "meta.db: %s", why);
+        return err;
+    }
+    err = journal_open(&c->root, c->db, NULL, &aside, &c->journal);
+    if (!err && aside)
+        say(c, true, "a part of meta.db-log cannot be used: it is kept as meta.db-log.aside");
+    if (!err && journal_pending(c->journal))
+        err = -LINUX_ENOSPC;
+    if (err) {
+        say(c, false, "meta.db-log cannot be brought into the database: %s", errno_text(-err));
         return err;
     }
     err = root_is_copy(&c->root, c->db, &copy);
@@ -318,6 +329,7 @@ int fsck_run(struct fsck *f, const char *root)
     }
     free_found(&c);
     root_renames_free(&c.renames);
+    journal_close(c.journal);
     db_close(c.db);
     root_dir_close(&c.root);
     return err;

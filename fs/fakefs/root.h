@@ -1,7 +1,8 @@
 // The folder of a root on the host: its parts, its lock, which database belongs to it. Layer 3.
 //
 //   ROOT/data     the tree
-//   ROOT/meta.db  the database (with meta.db-wal while open)
+//   ROOT/meta.db  the database (with meta.db-wal while open), and meta.db-log, the changes it does
+//                 not have yet
 //   ROOT/lock     locked by the process that owns the root
 //   ROOT/tmp      files that have no name in the tree (O_TMPFILE); emptied at each start
 #ifndef FS_FAKEFS_ROOT_H

@@ -77,6 +77,34 @@ static int add_loaded(void *ctx, const struct db_row *row, const struct db_hint 
     return 0;
 }
 
+// Rows with first <= number <= last into an empty chunk: those of the database, and what is to
+// become of them.
+static int load_rows(struct store *s, uint64_t first, uint64_t last, struct store_chunk *c)
+{
+    lock_acquire(&s->db_lock);
+    int err = db_each_row(s->db, first, last, add_loaded, c);
+    if (err)
+        log_printf(s->log, LOG_ERROR, "meta.db: %s", db_error(s->db));
+    const struct store_op *op = err ? NULL : journal_pending(s->journal);
+    for (; op && !err; op = op->next) {
+        uint64_t ino = op->row.ino;
+        if ((op->kind != OP_PUT && op->kind != OP_DELETE) || ino < first || ino > last)
+            continue;
+        struct store_row *r = chunk_find(c, ino);
+        if (op->kind == OP_PUT) {
+            if (!r)
+                r = chunk_insert(c, ino);
+            err = r ? 0 : -LINUX_ENOMEM;
+            if (r)
+                *r = (struct store_row){op->row, VERSION_LOADED, true};
+        } else if (r) {
+            store_chunk_remove(c, r);
+        }
+    }
+    lock_release(&s->db_lock);
+    return err;
+}
+
 // The chunk of a number, loaded. Under the shard's lock.
 static int get_chunk(struct store *s, struct store_shard *shard, uint64_t ino,
                      struct store_chunk **out)
@@ -89,11 +117,7 @@ static int get_chunk(struct store *s, struct store_shard *shard, uint64_t ino,
     if (!c)
         return -LINUX_ENOMEM;
     uint64_t first = index << CHUNK_BITS;
-    lock_acquire(&s->db_lock);
-    int err = db_each_row(s->db, first, first + (1 << CHUNK_BITS) - 1, add_loaded, c);
-    if (err)
-        log_printf(s->log, LOG_ERROR, "meta.db: %s", db_error(s->db));
-    lock_release(&s->db_lock);
+    int err = load_rows(s, first, first + (1 << CHUNK_BITS) - 1, c);
     if (!err)
         err = sparse_map_set(&shard->chunks, index, c);
     if (err) {
@@ -115,14 +139,6 @@ static int find_row(struct store *s, struct store_shard *shard, uint64_t ino,
     return err;
 }
 
-static int copy_row(void *ctx, const struct db_row *row, const struct db_hint *hint)
-{
-    struct store_row *r = ctx;
-    (void)hint;
-    *r = (struct store_row){*row, VERSION_LOADED, true};
-    return 0;
-}
-
 void store_undo(struct store *s, const struct store_op *op)
 {
     struct store_shard *shard = store_shard_of(s, op->row.ino);
@@ -130,13 +146,14 @@ void store_undo(struct store *s, const struct store_op *op)
     lock_acquire(&shard->lock);
     struct store_row *r = store_chunk_find(shard, op->row.ino, &c);
     if (r && r->version == op->seq) {
-        r->present = false;
-        lock_acquire(&s->db_lock);
-        if (db_each_row(s->db, op->row.ino, op->row.ino, copy_row, r))
-            log_printf(s->log, LOG_ERROR, "meta.db: %s", db_error(s->db));
-        lock_release(&s->db_lock);
-        if (!r->present)
+        struct store_chunk one = {NULL, 0, 0};
+        if (load_rows(s, op->row.ino, op->row.ino, &one))
+            one.count = 0;
+        if (one.count > 0)
+            *r = one.rows[0];
+        else
             store_chunk_remove(c, r);
+        free(one.rows);
     }
     lock_release(&shard->lock);
 }
@@ -412,11 +429,13 @@ int store_current_hint(struct store *s, uint64_t ino, char **text, size_t *len)
     lock_acquire(&s->queue_lock);
     uint64_t seq = s->next_seq;
     lock_release(&s->queue_lock);
-    int err = store_flush(s, seq); // the database then knows what is queued
+    int err = store_flush(s, seq);
     if (err)
         return err;
     lock_acquire(&s->db_lock);
-    err = read_hint(s->db, ino, text, len);
+    err = journal_apply(s->journal, NULL);
+    if (!err)
+        err = read_hint(s->db, ino, text, len);
     lock_release(&s->db_lock);
     return err;
 }
@@ -456,7 +475,7 @@ ssize_t store_list_xattr(struct store *s, uint64_t ino, char *buf, size_t size)
 
 // --- Lifetime ------------------------------------------------------------------------------------
 
-int store_create(struct db *db, const struct log *log, struct store **out)
+int store_create(struct db *db, struct journal *journal, const struct log *log, struct store **out)
 {
     struct store *s = calloc(1, sizeof *s);
     if (!s || !(s->spare_lost = malloc(sizeof *s->spare_lost))) {
@@ -465,6 +484,7 @@ int store_create(struct db *db, const struct log *log, struct store **out)
     }
     s->log = log;
     s->db = db;
+    s->journal = journal;
     for (size_t i = 0; i < STORE_SHARDS; i++)
         lock_init(&s->shard[i].lock, LOCK_RANK_STORE_SHARD);
     lock_init(&s->queue_lock, LOCK_RANK_STORE_QUEUE);
@@ -473,7 +493,11 @@ int store_create(struct db *db, const struct log *log, struct store **out)
     s->last = &s->first;
     s->next_seq = VERSION_LOADED;
     s->rename_seq = db_rename_seq(db);
-    atomic_init(&s->has_rows, db_row_count(db) > 0);
+    const struct store_op *op = journal_pending(journal);
+    atomic_init(&s->has_rows, op || db_row_count(db) > 0);
+    for (; op; op = op->next)
+        if (op->hint.seq > s->rename_seq)
+            s->rename_seq = op->hint.seq;
     *out = s;
     return 0;
 }
@@ -494,6 +518,7 @@ void store_destroy(struct store *s)
 {
     if (store_commit(s, s->next_seq))
         log_printf(s->log, LOG_ERROR, "meta.db: the last changes are lost");
+    journal_close(s->journal);
     db_close(s->db);
     for (struct store_op *op = s->first, *next; op; op = next) {
         next = op->next;

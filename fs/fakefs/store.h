@@ -2,11 +2,12 @@
 //
 // Rows are loaded a range of inode numbers at a time when one is first asked for, and memory is the
 // truth from then on. A change is made in memory and queued; store_commit() returns when it is
-// durable against the death of this process. Whoever comes first to commit takes everybody's
-// queued changes along (one transaction); the others wait for it. Changes the database has no room
-// for are undone, and store_commit() says so (-LINUX_ENOSPC, -LINUX_ENOMEM). When the database
-// fails, its last changes are undone, too (-LINUX_EIO), and the store becomes read-only: what is
-// known stays readable, changes are -LINUX_EROFS.
+// durable against the death of this process: in the log (journal.h) or in the database. Whoever
+// comes first to commit takes everybody's queued changes along (one write, or one transaction); the
+// others wait for it. Changes there is no room for are undone, and store_commit() says so
+// (-LINUX_ENOSPC, -LINUX_ENOMEM). When the log or the database fails, the last changes are undone,
+// too (-LINUX_EIO), and the store becomes read-only: what is known stays readable, changes are
+// -LINUX_EROFS.
 #ifndef FS_FAKEFS_STORE_H
 #define FS_FAKEFS_STORE_H
 
@@ -18,10 +19,12 @@
 #include <sys/types.h>
 
 struct store;
+struct journal;
 
-// Takes over the database. `log` may be NULL.
-NODISCARD int store_create(struct db *db, const struct log *log, struct store **out);
-void store_destroy(struct store *s); // commits what is queued and closes the database
+// Takes over the database and its log. `log` (where messages go) may be NULL.
+NODISCARD int store_create(struct db *db, struct journal *journal, const struct log *log,
+                           struct store **out);
+void store_destroy(struct store *s); // commits what is queued and closes both
 
 // 1: there is a row (in *out, its version in *version). 0: none. A row of another generation is
 // moved to quarantine and not seen any more. `gen` INT64_MIN: do not check.

@@ -2,6 +2,7 @@
 #ifndef FS_FAKEFS_STORE_PRIVATE_H
 #define FS_FAKEFS_STORE_PRIVATE_H
 
+#include "fs/fakefs/journal.h"
 #include "fs/fakefs/store.h"
 #include "fs/sparse_map.h"
 #include "platform/lock.h"
@@ -72,18 +73,21 @@ struct store {
     _Atomic bool has_rows;
 
     struct lock db_lock; // rank store_db
-    struct db *db;       // guarded by db_lock
+    // Guarded by db_lock.
+    struct db *db;
+    struct journal *journal;
 };
 
 struct store_shard *store_shard_of(struct store *s, uint64_t ino);
 struct store_row *store_chunk_find(struct store_shard *shard, uint64_t ino,
                                    struct store_chunk **chunk);
 void store_chunk_remove(struct store_chunk *c, struct store_row *row);
-// Makes the row what the database says, unless it has changed again since `op`.
+// Makes the row what the database and its log say, unless it has changed again since `op`.
 void store_undo(struct store *s, const struct store_op *op);
 
 struct store_op *store_op_new(enum store_op_kind kind, uint64_t ino); // NULL without memory
 void store_op_free(struct store_op *op);
+NODISCARD int store_op_apply(struct db *db, const struct store_op *op); // in a transaction
 // store_commit, also in bulk mode.
 NODISCARD int store_flush(struct store *s, uint64_t seq);
 // Appends; returns the sequence number. A shard's lock may be held.

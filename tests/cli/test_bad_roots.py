@@ -87,7 +87,7 @@ class Case(unittest.TestCase):
             self.assertLess(len(said.splitlines()), 4, name)
         after = tree(self.dir)
         for found in (before, after):  # what opening may leave inside the root
-            for name in ("lock", "tmp", "meta.db-wal", "meta.db-shm", "meta.db-journal"):
+            for name in ("lock", "tmp", "meta.db-log", "meta.db-wal", "meta.db-shm", "meta.db-journal"):
                 found.pop(os.path.join(os.path.basename(root), name), None)
         self.assertEqual(before.keys(), after.keys())
         self.assertEqual(before, after)
@@ -185,7 +185,7 @@ class Databases(Case):
                 status, said = self.run_it(command(self.root, self.path("out.tar")))
                 self.assertGreaterEqual(status, 0, "turn %d: killed: %s" % (turn, said))
                 self.assertTrue(status in (0, 1, 42) or said, "turn %d: no word" % turn)
-                for name in ("meta.db-wal", "meta.db-shm", "meta.db-journal"):
+                for name in ("meta.db-log", "meta.db-wal", "meta.db-shm", "meta.db-journal"):
                     with contextlib.suppress(FileNotFoundError):
                         os.unlink(os.path.join(self.root, name))
 

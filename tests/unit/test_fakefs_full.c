@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 
 enum { FILES = 400 };
 
@@ -119,6 +120,38 @@ static void fill(const struct vfs_caller *c)
     file_put(file);
 }
 
+// A process dies with changes the database does not have, and there is no room to give them to it.
+static void test_full_restart(struct tap *t, const char *root)
+{
+    struct env e;
+    uint32_t owners[FILES] = {0};
+    int status;
+    fflush(stdout);
+    pid_t pid = fork();
+    ISH_ASSERT(pid >= 0);
+    if (pid == 0) {
+        start(&e, root);
+        ISH_ASSERT(!give_away(&e.root, owners, 3 * FILES));
+        fill(&e.root);
+        _exit(0);
+    }
+    ISH_ASSERT(waitpid(pid, &status, 0) == pid && status == 0);
+    for (int i = 0; i < FILES; i++)
+        owners[i] = 1000 + 2 * FILES + (uint32_t)i;
+    start(&e, root);
+    CHECK(t, owners_are(&e.root, owners), "a full disk keeps nobody from what a crash left");
+    int err = give_away(&e.root, owners, 100 * FILES);
+    CHECK(t, !err || err == -LINUX_ENOSPC, "nor from being told that there is no room");
+    CHECK(t, owners_are(&e.root, owners), "and nothing is shown that was not acknowledged");
+    restart(&e, root);
+    CHECK(t, owners_are(&e.root, owners), "then and the next time");
+    ISH_ASSERT(!vfs_unlink(&e.root, NULL, "/filler"));
+    CHECK(t, !give_away(&e.root, owners, 50), "until there is room");
+    restart(&e, root);
+    CHECK(t, owners_are(&e.root, owners), "and all of it is kept");
+    env_stop(&e);
+}
+
 static void test_full_disk(struct tap *t, const char *dir)
 {
     struct env e;
@@ -146,6 +179,7 @@ static void test_full_disk(struct tap *t, const char *dir)
     restart(&e, root);
     CHECK(t, owners_are(&e.root, owners), "and kept");
     env_stop(&e);
+    test_full_restart(t, root);
     ISH_ASSERT(!umount(dir));
 }
 
