@@ -258,6 +258,7 @@ static void discard(struct task *child)
         fd_table_put(child->files, child);
     fs_context_put(child->fs);
     sem_undo_leave(child);
+    keys_task_gone(child);
     namespaces_put(child->ns);
     if (child->vfork_done) {
         vfork_put(child->vfork_done);

@@ -521,6 +521,8 @@ static int64_t do_session_to_parent(struct task *task)
     lock_acquire(&KEYS_LOCK(task));
     if (!err)
         err = key_lookup(task, -3, 0, KEY_LINK, &session);
+    if (!err && parent->keys_gone)
+        err = -LINUX_EPERM; // it ends, and would never let go of it
     if (!err && parent->session_keyring && parent->session_keyring->uid != cred->euid)
         err = -LINUX_EPERM;
     if (!err) {

@@ -660,9 +660,8 @@ void keys_exec(struct task *task)
 
 void keys_task_gone(struct task *task)
 {
-    if (!task->thread_keyring && !task->session_keyring)
-        return;
     lock_acquire(&KEYS_LOCK(task));
+    task->keys_gone = true;
     key_drop(task->kernel->keys, task->thread_keyring);
     key_drop(task->kernel->keys, task->session_keyring);
     task->thread_keyring = task->session_keyring = NULL;

@@ -81,7 +81,7 @@ struct task {
     struct task *parent, *real_parent; // of a leader: the task that made it, or its heir
     struct list children, sibling;     // leaders this task made; borrowed
     struct list thread_link;           // threads of the process
-    int32_t exit_status;               // as wait(2) reports it
+    _Atomic int32_t exit_status;       // as wait(2) reports it; /proc reads it at any time
     int32_t exit_signal;               // sent to the parent; 0: none, -1: not a leader
     uint32_t parent_execs;             // process.execs of the parent when it was made
     int32_t pdeath_signal;             // sent to this task when its parent task ends
@@ -141,7 +141,8 @@ struct task {
     int32_t mce_policy;                           // PR_MCE_KILL_*; memory does not fail here
     struct key *thread_keyring, *session_keyring; // kernel/keys.c, under its lock; NULL: none yet
     int8_t request_keyring;                       // where keys go that were asked for; self
-    uint32_t memory_policy;                       // kernel/numa.c
+    bool keys_gone;         // under the lock of keys: gets no keyring any more
+    uint32_t memory_policy; // kernel/numa.c
     // Of any thread: changed under tasklist, read by others without.
     _Atomic int32_t nice, sched_policy, sched_priority, ioprio;
     uint64_t start_ns, start_boot_ns; // monotonic, boottime; immutable
