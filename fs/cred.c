@@ -1,6 +1,8 @@
 #include "fs/cred.h"
 #include "fs/landlock.h"
+#include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { CAP_LAST = 40 };
 
@@ -50,6 +52,23 @@ struct cred *cred_create_root(void)
     uint64_t all = (1ull << (CAP_LAST + 1)) - 1;
     atomic_init(&c->refs, 1);
     c->cap_permitted = c->cap_effective = c->cap_bounding = all;
+    return c;
+}
+
+struct cred *cred_copy(const struct cred *from, uint32_t group_count)
+{
+    struct cred *c = malloc(sizeof *c + group_count * sizeof c->groups[0]);
+    if (!c)
+        return NULL;
+    // All but the count of references, which others change meanwhile.
+    const size_t start = offsetof(struct cred, uid);
+    memcpy((char *)c + start, (const char *)from + start, sizeof *c - start);
+    atomic_init(&c->refs, 1);
+    user_ns_get(c->user_ns);
+    landlock_get(c->landlock);
+    uint32_t kept = from->group_count < group_count ? from->group_count : group_count;
+    memcpy(c->groups, from->groups, kept * sizeof c->groups[0]);
+    c->group_count = group_count;
     return c;
 }
 

@@ -79,6 +79,8 @@ bool cred_in_group(const struct cred *c, uint32_t gid);
 // A cred of user and group 0 with every capability and no supplementary groups; one reference.
 // NULL without memory.
 struct cred *cred_create_root(void);
+// A copy to change, with room for `group_count` groups. NULL without memory.
+struct cred *cred_copy(const struct cred *from, uint32_t group_count);
 struct cred *cred_get(const struct cred *c);
 void cred_put(const struct cred *c);
 

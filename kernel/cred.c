@@ -1,30 +1,9 @@
-// Credentials: copies, the rules of set*id, capabilities, execve.
+// Credentials: the rules of set*id, capabilities, execve.
 #include "kernel/cred.h"
-#include "fs/landlock.h"
 #include "kernel/keys.h"
 #include "kernel/process.h"
 #include "kernel/task.h"
 #include "platform/abi/linux_errno.h"
-#include <stddef.h>
-#include <stdlib.h>
-#include <string.h>
-
-struct cred *cred_copy(const struct cred *from, uint32_t group_count)
-{
-    struct cred *c = malloc(sizeof *c + group_count * sizeof c->groups[0]);
-    if (!c)
-        return NULL;
-    // All but the count of references, which others change meanwhile.
-    const size_t start = offsetof(struct cred, uid);
-    memcpy((char *)c + start, (const char *)from + start, sizeof *c - start);
-    atomic_init(&c->refs, 1);
-    user_ns_get(c->user_ns);
-    landlock_get(c->landlock);
-    uint32_t kept = from->group_count < group_count ? from->group_count : group_count;
-    memcpy(c->groups, from->groups, kept * sizeof c->groups[0]);
-    c->group_count = group_count;
-    return c;
-}
 
 struct cred *cred_create_user(uint32_t uid, uint32_t gid)
 {

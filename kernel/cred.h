@@ -11,8 +11,6 @@
 
 struct task;
 
-// A copy to change, with room for `group_count` groups. NULL without memory.
-struct cred *cred_copy(const struct cred *from, uint32_t group_count);
 // Credentials of a user without capabilities unless uid is 0. NULL without memory.
 struct cred *cred_create_user(uint32_t uid, uint32_t gid);
 // Makes `cred` the calling task's (consuming the reference) and applies what follows from a change
