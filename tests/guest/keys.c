@@ -286,6 +286,29 @@ static void shown(void)
     SHOW("users", "%d", f && fgets(line, sizeof line, f) && strchr(line, ':') != NULL);
 }
 
+// A child that cannot be born keeps no keyring of its maker: who joins another session then leaves
+// the old one to nobody, and it goes.
+static void not_born(void)
+{
+    enum { PIDFD = 0x1000 };
+    long old = ctl(JOIN, (long)"left behind", 0, 0, 0);
+    show_call("clone without a place", syscall(SYS_clone, SIGCHLD | PIDFD, NULL, 8l, NULL, NULL));
+    SHOW("join another", "%d", ctl(JOIN, 0, 0, 0, 0) > 0);
+    char line[256];
+    int found = 1;
+    unsigned serial;
+    for (int i = 0; i < 1000 && found; i++) { // Linux collects them a little later
+        sleep_ms(1);
+        found = 0;
+        FILE *f = fopen("/proc/keys", "r");
+        while (f && fgets(line, sizeof line, f))
+            found += sscanf(line, "%x", &serial) == 1 && serial == (unsigned)old;
+        if (f)
+            fclose(f);
+    }
+    SHOW("the old session is left", "%d", found);
+}
+
 static void body(void)
 {
     IN_CHILD("adding", own_session(); adding());
@@ -294,6 +317,7 @@ static void body(void)
     IN_CHILD("ends", own_session(); ends());
     IN_CHILD("rights", own_session(); rights());
     IN_CHILD("shown", own_session(); shown());
+    IN_CHILD("not born", not_born());
 }
 
 static int has_keys(void)
