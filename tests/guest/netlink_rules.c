@@ -25,11 +25,11 @@ static void open_socket(int strict)
 }
 
 // What there is of the loopback interface; of others there may be anything.
-static void show_message(const struct nlmsghdr *h)
+static void show_message(struct nlmsghdr *h)
 {
     char text[64] = "";
     if (h->nlmsg_type == NLMSG_ERROR) {
-        const struct nlmsgerr *e = NLMSG_DATA(h);
+        struct nlmsgerr *e = NLMSG_DATA(h);
         SHOW("... error", "%s", e->error ? strerrorname_np(-e->error) : "none");
     } else if (h->nlmsg_type == NLMSG_DONE) {
         int why;
@@ -37,7 +37,7 @@ static void show_message(const struct nlmsghdr *h)
         SHOW("... done", "%s, %s", h->nlmsg_flags & NLM_F_MULTI ? "of many" : "alone",
              why < 0 ? strerrorname_np(-why) : "no error");
     } else if (h->nlmsg_type == RTM_NEWADDR) {
-        const struct ifaddrmsg *m = NLMSG_DATA(h);
+        struct ifaddrmsg *m = NLMSG_DATA(h);
         int left = (int)IFA_PAYLOAD(h);
         for (struct rtattr *r = IFA_RTA(m); RTA_OK(r, left); r = RTA_NEXT(r, left))
             if (r->rta_type == IFA_ADDRESS)
