@@ -96,8 +96,8 @@ static void amounts(void)
     finish(pid);
     raw(3, 1);
     pid = start(read_ten);
-    write(master, "a", 1);
     SHOW("three wanted, one came in time", "%s", "then");
+    write(master, "a", 1);
     finish(pid);
     raw(3, 50);
     pid = start(read_ten);
@@ -356,8 +356,9 @@ static void hung_up(void)
     signal(SIGHUP, SIG_IGN);
     ioctl(slave, TIOCSCTTY, 0);
     pid_t pid = start(read_ten);
-    show_done("hang up", ioctl(slave, TIOCVHANGUP, 0));
-    finish(pid);
+    int refused = ioctl(slave, TIOCVHANGUP, 0);
+    finish(pid); // whose lines come first
+    SHOW("hang up", "%s", refused ? "refused" : "done");
     int on = 1;
     show_poll("poll", slave);
     show_read("read", slave, 10);
