@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { APPLICATION_ID = 0x69736866, FORMAT_VERSION = 1, PEER_VERSION = 3 };
+enum { APPLICATION_ID = 0x69736866, FORMAT_VERSION = 2, PEER_VERSION = 3 };
 
 enum statement {
     ST_BEGIN,
@@ -95,7 +95,8 @@ static const char schema[] =
     "CREATE TABLE quarantine_xattr(ino INTEGER, gen INTEGER, name TEXT, val BLOB,"
     " PRIMARY KEY(ino,gen,name)) WITHOUT ROWID;"
     "PRAGMA application_id=1769171046;" // APPLICATION_ID
-    "PRAGMA user_version=1;";
+    "PRAGMA user_version=2;";           // FORMAT_VERSION
+static const char set_version[] = "PRAGMA user_version=2";
 
 struct db {
     sqlite3 *sqlite;
@@ -664,8 +665,9 @@ static int pragma_number(struct db *db, const char *sql, int64_t *out)
     return to_errno(rc);
 }
 
-// Whose database is it?
-static int check_format(struct db *db, const char *path, char *why, size_t why_size)
+// Whose database is it? *old: of version 1, which had no log beside it; a program that knows only
+// that one must not open it any more.
+static int check_format(struct db *db, const char *path, bool *old, char *why, size_t why_size)
 {
     int64_t id, version;
     int err = pragma_number(db, "PRAGMA application_id", &id);
@@ -673,6 +675,7 @@ static int check_format(struct db *db, const char *path, char *why, size_t why_s
         err = pragma_number(db, "PRAGMA user_version", &version);
     if (err)
         return err;
+    *old = version == 1;
     if (id == 0 && version == PEER_VERSION) {
         snprintf(why, why_size,
                  "%s is in iSH's format (version 3), whose rows are keyed by path; fakefsify with "
@@ -684,7 +687,7 @@ static int check_format(struct db *db, const char *path, char *why, size_t why_s
         snprintf(why, why_size, "%s is not the database of a root", path);
         return -LINUX_EPROTONOSUPPORT;
     }
-    if (version != FORMAT_VERSION) {
+    if (version != FORMAT_VERSION && !*old) {
         snprintf(why, why_size, "%s has format version %lld; this program knows version %d", path,
                  (long long)version, FORMAT_VERSION);
         return -LINUX_EPROTONOSUPPORT;
@@ -716,11 +719,14 @@ static int set_up(struct db *db, const char *path, bool create, char *why, size_
         "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA temp_store=MEMORY;"
         "PRAGMA trusted_schema=OFF;";
     // First of all: a database that was never shared needs no shared memory beside it.
+    bool old = false;
     int err = db_exec(db, "PRAGMA locking_mode=EXCLUSIVE");
     if (!err && !create)
-        err = check_format(db, path, why, why_size);
+        err = check_format(db, path, &old, why, why_size);
     if (!err)
         err = db_exec(db, settings);
+    if (!err && old)
+        err = db_exec(db, set_version);
     if (!err && create)
         err = db_exec(db, schema);
     return err ? err : check_tables(db, path, why, why_size);

@@ -1,10 +1,9 @@
 // The database of a root: ROOT/meta.db. Layer 3. The only user of SQLite but for
 // fs/fakefs/migrate.c, which reads another program's.
 //
-// Format, version 1 (application_id 0x69736866, user_version 1):
+// Format, version 2 (application_id 0x69736866, user_version 2; version 1 had no log):
 //   meta(key, val)    "root" and "db": "INO:BTIME" of ROOT/data and ROOT/meta.db when last opened.
-//   When
-//                     they are others, the root is a copy and rows are found again by their hints.
+//                     When they are others, the root is a copy: rows are found by their hints.
 //                     "seq": no hint_seq is above it.
 //                     "names": "escaped" when the host folds names (fs/host/name.c).
 //                     "log": which log is its, and how much of it is here (fs/fakefs/journal.h).

@@ -133,8 +133,16 @@ class Databases(Case):
     def test_later_version(self):
         """a meta.db of a later format"""
         with contextlib.closing(sqlite3.connect(self.db)) as db:
-            db.execute("PRAGMA user_version=2")
-        self.refused(self.root, ["meta.db", "version 2"])
+            db.execute("PRAGMA user_version=3")
+        self.refused(self.root, ["meta.db", "version 3"])
+
+    def test_first_version(self):
+        """a meta.db of the first format, made before there was a log: it is brought up to date"""
+        with contextlib.closing(sqlite3.connect(self.db)) as db:
+            db.execute("PRAGMA user_version=1")
+        self.assertEqual(self.run_it(["fakefs-fsck", self.root])[0], 0)
+        with contextlib.closing(sqlite3.connect(self.db)) as db:
+            self.assertEqual(db.execute("PRAGMA user_version").fetchone(), (2,))
 
     def test_foreign(self):
         """a database of some other program"""
