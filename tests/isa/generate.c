@@ -263,6 +263,19 @@ static bool is_indirect(enum a64_row row)
     return a64_rows[row].is & (A64_IS_ENDS | A64_IS_COND) && words_field(row, "rn").width;
 }
 
+// Does a load or store of the case move the register, or may it? A branch to it could go back.
+static bool moves_base(const struct test_case *t, uint32_t reg)
+{
+    for (uint32_t i = 0; i < t->c.count; i++) {
+        enum a64_row row = a64_decode(t->c.words[i]);
+        struct a64_field rn = words_field(row, "rn");
+        if (a64_rows[row].is & (A64_IS_LOAD | A64_IS_STORE) && rn.width == 5 &&
+            words_get(t->c.words[i], rn) == reg)
+            return true;
+    }
+    return false;
+}
+
 // What must hold for a word to be judged; notes what it does for those that follow.
 static bool accept_word(struct sequence *q, enum a64_row row, uint32_t word, uint32_t left)
 {
@@ -291,7 +304,7 @@ static bool accept_word(struct sequence *q, enum a64_row row, uint32_t word, uin
     }
     struct a64_field rd = words_field(row, "rd"), rn = words_field(row, "rn");
     if (is_indirect(row) && rn.width == 5 && !reserved(q->t, words_get(word, rn)) &&
-        q->last_written != words_get(word, rn))
+        q->last_written != words_get(word, rn) && !moves_base(q->t, words_get(word, rn)))
         q->t->code |= 1u << words_get(word, rn);
     q->have_last = rd.width == 5;
     q->last_written = q->have_last ? words_get(word, rd) : 0;
