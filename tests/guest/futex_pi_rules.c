@@ -284,7 +284,7 @@ static void overwritten(const char *name, uint32_t with)
     pthread_t t;
     word at = 0;
     gate = 0;
-    pthread_create(&t, NULL, take_and_wait, (void *)&at);
+    pthread_create(&t, NULL, take_and_wait, &at);
     while (gate != 1)
         sleep_ms(1);
     start(&w, &at, FUTEX_LOCK_PI_PRIVATE, 0);
@@ -300,8 +300,7 @@ static void *wait_to_move(void *arg)
 {
     struct waiter *w = arg;
     w->tid = (int)self();
-    w->error =
-        futex(w->at, FUTEX_WAIT_REQUEUE_PI_PRIVATE, 0, NULL, (void *)&locks[0], 0) ? errno : 0;
+    w->error = futex(w->at, FUTEX_WAIT_REQUEUE_PI_PRIVATE, 0, NULL, &locks[0], 0) ? errno : 0;
     return NULL;
 }
 
@@ -312,7 +311,7 @@ static void moved_to_ended(void)
     pthread_t t;
     word cond = 0;
     locks[0] = 0;
-    pthread_create(&t, NULL, take_and_end, (void *)&locks[0]);
+    pthread_create(&t, NULL, take_and_end, &locks[0]);
     pthread_join(t, NULL);
     while (syscall(SYS_tgkill, getpid(), locks[0] & FUTEX_TID_MASK, 0) == 0)
         sleep_ms(1);
@@ -322,11 +321,11 @@ static void moved_to_ended(void)
         sleep_ms(1);
     task_until_asleep(w.tid);
     show_call("requeue to an ended owner's",
-              futex(&cond, FUTEX_CMP_REQUEUE_PI_PRIVATE, 1, (void *)1, (void *)&locks[0], 0));
+              futex(&cond, FUTEX_CMP_REQUEUE_PI_PRIVATE, 1, (void *)1, &locks[0], 0));
     show_word("word", locks[0]);
     locks[0] = 0;
     show_call("requeue to a free one",
-              futex(&cond, FUTEX_CMP_REQUEUE_PI_PRIVATE, 1, (void *)1, (void *)&locks[0], 0));
+              futex(&cond, FUTEX_CMP_REQUEUE_PI_PRIVATE, 1, (void *)1, &locks[0], 0));
     pthread_join(w.thread, NULL);
     SHOW("its waiter", "%s", w.error ? strerrorname_np(w.error) : "got it");
 }
