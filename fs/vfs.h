@@ -345,6 +345,7 @@ enum {
     SUPER_NO_DCACHE = 1 << 0,   // names appear and vanish by themselves: look every one up (procfs)
     SUPER_FIXED_NAMES = 1 << 1, // making a name that is not there is ENOENT (procfs)
     SUPER_HANDLES = 1 << 2,     // objects can be found by their numbers (fs/handle.c)
+    SUPER_EXCLUSIVE = 1 << 3,   // creating what is there is -EEXIST, so nobody has to ask before
 };
 
 // The kinds of change a directory op makes are each one op; `name` has no slash, is not "." or

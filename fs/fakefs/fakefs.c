@@ -704,7 +704,7 @@ int fakefs_create(struct vfs *vfs, const char *root, const struct log *log,
     f->host.staging_fd = -1;
     struct super *s = err ? NULL : super_create(&fakefs_super_ops, vfs, &f->host);
     if (s)
-        s->flags |= SUPER_HANDLES;
+        s->flags |= SUPER_HANDLES | SUPER_EXCLUSIVE;
     if (!s) {
         root_dir_close(&f->root);
         lock_destroy(&f->departed_lock);

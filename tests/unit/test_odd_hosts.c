@@ -311,6 +311,28 @@ static void test_whiteout_crash(struct tap *t)
     CHECK(t, all_clean, "and leaves nothing else behind");
 }
 
+// --- A host that counts --------------------------------------------------------------------------
+
+static void test_questions(struct tap *t)
+{
+    struct temp_dir dir;
+    struct machine m;
+    char name[32];
+    bool made = true;
+    odd = (struct odd_host){.asked = 0};
+    temp_dir_make(&dir);
+    ISH_ASSERT(!make_root(&dir, "root") && !machine_start(&m, temp_path(&dir, "root"), why));
+    ISH_ASSERT(!env_mkdir(&m.caller, "/d", 0755) && env_exists(&m.caller, "/d"));
+    odd.asked = 0;
+    for (int i = 0; i < 10; i++) {
+        snprintf(name, sizeof name, "/d/f%d", i);
+        made &= !env_try_open(&m.caller, name, LINUX_O_WRONLY | LINUX_O_CREAT, 0644);
+    }
+    CHECK(t, made && odd.asked == 0, "a file is made without asking whether it is there");
+    machine_stop(&m);
+    temp_dir_remove(&dir);
+}
+
 int main(void)
 {
     struct tap tap = {0, 0};
@@ -320,5 +342,6 @@ int main(void)
     test_refusals(&tap);
     test_poor(&tap);
     test_whiteout_crash(&tap);
+    test_questions(&tap);
     return tap_finish(&tap);
 }
