@@ -129,6 +129,15 @@ bool futex_owner_exists(struct task *task, uint32_t tid)
     return exists;
 }
 
+int futex_pi_names(struct task *task, uaddr_t addr, uint32_t owner)
+{
+    uint32_t word;
+    int err = user_load32(task, addr, &word, false);
+    if (err)
+        return err;
+    return (word & LINUX_FUTEX_TID_MASK) == owner ? -LINUX_ESRCH : 0;
+}
+
 enum pi_result { PI_TAKEN, PI_QUEUED, PI_AGAIN, PI_ERROR };
 
 // One attempt with the bucket locked: takes a free lock, or marks it contended and queues.
@@ -224,7 +233,12 @@ int64_t futex_lock_pi(struct task *task, uaddr_t addr, bool private, bool try_on
         case PI_QUEUED:
             return pi_sleep(task, &w, addr, deadline_ns);
         case PI_ERROR:
-            return err == -LINUX_EAGAIN && !futex_owner_exists(task, w.owner) ? -LINUX_ESRCH : err;
+            if (err != -LINUX_EAGAIN || futex_owner_exists(task, w.owner))
+                return err;
+            err = futex_pi_names(task, addr, w.owner);
+            if (err)
+                return err;
+            break;
         case PI_AGAIN:
             if (err && (err = user_fault_in(task, addr, true)))
                 return err;

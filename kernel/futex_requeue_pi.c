@@ -154,10 +154,13 @@ int64_t futex_cmp_requeue_pi(struct task *task, uaddr_t addr, bool private, int 
         lock_release_pair(&from->lock, &to->lock);
         futex_wakes_send(&wakes);
         bool gone = owner && !futex_owner_exists(task, owner);
-        if (done == -LINUX_ESRCH && !gone)
+        if (done == -LINUX_ESRCH) {
+            if (gone && (err = futex_pi_names(task, lock, owner)))
+                return err;
             continue;
+        }
         // It may have begun to end, and looked for its waiters, just before they were moved.
-        if (done != -LINUX_ESRCH && gone)
+        if (gone)
             futex_pi_orphaned(to, &key[1], owner);
         if (done != -LINUX_EFAULT)
             return done;

@@ -130,6 +130,40 @@ static void moving(void)
     finish("two and two", w, 4);
 }
 
+// Linux asks to try again when the word changes during the call.
+static void unlock(void)
+{
+    while (futex(&lock, FUTEX_UNLOCK_PI, 0, NULL, NULL, 0) && errno == EAGAIN)
+        continue;
+}
+
+static void *lock_and_unlock(void *arg)
+{
+    (void)arg;
+    futex(&lock, FUTEX_LOCK_PI, 0, NULL, NULL, 0);
+    unlock();
+    return NULL;
+}
+
+// Owners that unlock and then end, while others ask whose the lock is: it is never a lock of one
+// that is no more.
+static void owners_unlock_and_end(void)
+{
+    int orphans = 0;
+    for (int round = 0; round < 3000; round++) {
+        pthread_t owner;
+        pthread_create(&owner, NULL, lock_and_unlock, NULL);
+        for (int i = 0; i < 20; i++) {
+            if (futex(&lock, FUTEX_TRYLOCK_PI, 0, NULL, NULL, 0) == 0)
+                unlock();
+            else
+                orphans += errno == ESRCH;
+        }
+        pthread_join(owner, NULL);
+    }
+    SHOW("they unlocked before they ended", "%d orphans, now %s", orphans, word(lock));
+}
+
 static atomic_long patience_ms;
 
 static void *times_out(void *arg)
@@ -252,6 +286,7 @@ static void owner_ends(void)
 int main(void)
 {
     run_as_child(moving);
+    run_as_child(owners_unlock_and_end);
     run_as_child(interrupted);
     run_as_child(owner_ends);
     return 0;
