@@ -90,8 +90,9 @@ void futex_pi_end(struct futex_waiter *w); // harmless when it has not begun
 // Is there a thread that `task` calls so, and that has not begun to end? No lock of futexes is
 // held.
 bool futex_owner_exists(struct task *task, uint32_t tid);
-// Asked when `owner`, seen in the word at `addr`, does not exist: -LINUX_ESRCH when the word names it
-// still; 0 when it gave the lock away before it ended, and the operation starts over; -LINUX_EFAULT.
+// Asked when `owner`, seen in the word at `addr`, does not exist: -LINUX_ESRCH when the word names
+// it still; 0 when it gave the lock away before it ended, and the operation starts over;
+// -LINUX_EFAULT.
 NODISCARD int futex_pi_names(struct task *task, uaddr_t addr, uint32_t owner);
 // Waiters for a lock queued behind an owner that had ended already: the first of them gets it.
 void futex_pi_orphaned(struct futex_bucket *b, const struct futex_key *key, uint32_t owner);

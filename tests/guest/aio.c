@@ -1,4 +1,5 @@
 // io_setup, io_submit, io_getevents and their errors.
+#include "asleep.h"
 #include "probe.h"
 #include <fcntl.h>
 #include <linux/aio_abi.h>
@@ -170,8 +171,9 @@ static void waits(void)
     pthread_join(t, NULL);
     struct sigaction a = {.sa_handler = on_alarm, .sa_flags = SA_RESTART};
     sigaction(SIGALRM, &a, NULL);
-    ualarm(30000, 0);
+    pid_t child = poke_when_asleep(SIGALRM);
     show_call("interrupted", getevents(shared, 1, 1, e, NULL));
+    waitpid(child, NULL, 0);
     sigset_t all;
     sigfillset(&all);
     struct {
@@ -238,10 +240,12 @@ static void ends(void)
     one("O_PATH", c, request(IOCB_CMD_PREAD, open("/", O_PATH), back, 1, 0));
     struct sigaction sa = {.sa_handler = on_alarm};
     sigaction(SIGALRM, &sa, NULL);
-    ualarm(30000, 0);
+    pid_t child = poke_when_asleep(SIGALRM);
     one("a signal during a request", c, request(IOCB_CMD_PREAD, p[0], back, 1, 0));
-    ualarm(30000, 0);
+    waitpid(child, NULL, 0);
+    child = poke_when_asleep(SIGALRM);
     show_call("a signal during a wait", getevents(c, 1, 1, e, NULL));
+    waitpid(child, NULL, 0);
     destroy(c);
     pthread_t t;
     long result = -1;

@@ -1,4 +1,5 @@
 // Threads: shared state, locks of every kind, exit while others wait, exec from a thread.
+#include "asleep.h"
 #include "probe.h"
 #include <fcntl.h>
 #include <linux/futex.h>
@@ -96,10 +97,11 @@ static void many(void)
 // --- Futex words ---------------------------------------------------------------------------------
 
 static _Atomic uint32_t word, word2, started, woken;
+static _Atomic pid_t waiters[8];
 
 static void *wait_on_word(void *arg)
 {
-    started++;
+    waiters[started++] = gettid();
     if (futex(&word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, 0, NULL, NULL,
               (uint32_t)(uintptr_t)arg) == 0)
         woken++;
@@ -110,10 +112,14 @@ static void start_waiters(pthread_t *t, int n, uint32_t bits)
 {
     started = woken = 0;
     for (int i = 0; i < n; i++)
+        waiters[i] = 0;
+    for (int i = 0; i < n; i++)
         pthread_create(&t[i], NULL, wait_on_word, (void *)(uintptr_t)bits);
-    while (started < (uint32_t)n)
-        sched_yield();
-    sleep_ms(30);
+    for (int i = 0; i < n; i++) {
+        while (!waiters[i])
+            sched_yield();
+        task_until_asleep(waiters[i]);
+    }
 }
 
 static void join_all(pthread_t *t, int n)
