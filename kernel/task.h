@@ -127,6 +127,7 @@ struct task {
     uint64_t fault_address, fault_esr; // of the last fault, for signal frames
     uaddr_t set_child_tid, clear_child_tid;
     _Atomic uaddr_t robust_list; // read by others
+    _Atomic bool futexes_left;   // self, read by others: ends, and looks for waiters no more
     uaddr_t rseq;                // registered struct, or 0
     uint32_t rseq_signature;
     int32_t syscall_nr;  // in a system call that may be restarted: its number, else -1
