@@ -28,4 +28,12 @@ static inline void task_until_asleep(pid_t id)
         sched_yield();
 }
 
+// Until /proc shows it in this state; one that ended shows none.
+static inline void task_until(pid_t id, char wanted)
+{
+    char state;
+    while ((state = task_state(id)) != wanted && state != 'X')
+        sched_yield();
+}
+
 #endif
