@@ -172,10 +172,9 @@ static void waits(void)
     pthread_join(t, NULL);
     struct sigaction a = {.sa_handler = on_alarm, .sa_flags = SA_RESTART};
     sigaction(SIGALRM, &a, NULL);
-    // Again and again: the first may come before the call.
-    ualarm(30000, 30000);
+    pid_t child = poke_when_asleep(SIGALRM);
     show_call("interrupted", getevents(shared, 1, 1, e, NULL));
-    ualarm(0, 0);
+    waitpid(child, NULL, 0);
     sigset_t all;
     sigfillset(&all);
     struct {
@@ -245,10 +244,12 @@ static void ends(void)
     one("O_PATH", c, request(IOCB_CMD_PREAD, open("/", O_PATH), back, 1, 0));
     struct sigaction sa = {.sa_handler = on_alarm};
     sigaction(SIGALRM, &sa, NULL);
-    ualarm(30000, 30000);
+    pid_t child = poke_when_asleep(SIGALRM);
     one("a signal during a request", c, request(IOCB_CMD_PREAD, p[0], back, 1, 0));
+    waitpid(child, NULL, 0);
+    child = poke_when_asleep(SIGALRM);
     show_call("a signal during a wait", getevents(c, 1, 1, e, NULL));
-    ualarm(0, 0);
+    waitpid(child, NULL, 0);
     destroy(c);
     pthread_t t;
     long result = -1;

@@ -403,23 +403,13 @@ static void waiting(void)
     sigqueue(getpid(), SIGRTMIN, value);
     SHOW("sigtimedwait: queued", "%d", sigtimedwait(&set, &info, NULL) == SIGRTMIN);
     SHOW("... value", "%d code %d", info.si_value.sival_int, info.si_code);
-    pid_t child = fork();
-    if (child == 0) {
-        task_until_asleep(getppid());
-        kill(getppid(), SIGUSR1);
-        _exit(0);
-    }
+    pid_t child = poke_when_asleep(SIGUSR1);
     show_call("sigwaitinfo: waits", sigwaitinfo(&set, &info));
     SHOW("... from", "%d", info.si_pid == child);
     waitpid(child, NULL, 0);
     // A signal outside the set ends the wait.
     catch (SIGUSR2, SA_RESTART);
-    child = fork();
-    if (child == 0) {
-        task_until_asleep(getppid());
-        kill(getppid(), SIGUSR2);
-        _exit(0);
-    }
+    child = poke_when_asleep(SIGUSR2);
     show_call("sigwaitinfo: another signal", sigwaitinfo(&set, &info));
     waitpid(child, NULL, 0);
     seen_count = 0;

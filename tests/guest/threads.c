@@ -97,11 +97,11 @@ static void many(void)
 // --- Futex words ---------------------------------------------------------------------------------
 
 static _Atomic uint32_t word, word2, started, woken;
-static _Atomic pid_t waiter_ids[6];
+static _Atomic pid_t waiters[8];
 
 static void *wait_on_word(void *arg)
 {
-    waiter_ids[started++] = gettid();
+    waiters[started++] = gettid();
     if (futex(&word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, 0, NULL, NULL,
               (uint32_t)(uintptr_t)arg) == 0)
         woken++;
@@ -112,12 +112,13 @@ static void start_waiters(pthread_t *t, int n, uint32_t bits)
 {
     started = woken = 0;
     for (int i = 0; i < n; i++)
+        waiters[i] = 0;
+    for (int i = 0; i < n; i++)
         pthread_create(&t[i], NULL, wait_on_word, (void *)(uintptr_t)bits);
     for (int i = 0; i < n; i++) {
-        while (!waiter_ids[i])
+        while (!waiters[i])
             sched_yield();
-        task_until_asleep(waiter_ids[i]);
-        waiter_ids[i] = 0;
+        task_until_asleep(waiters[i]);
     }
 }
 
