@@ -108,6 +108,7 @@ struct task {
     bool stop_again;           // has to stop for it too, but was counted before
     bool in_stop;              // sleeps in it
     bool core_wanted;          // ends with a core
+    bool core_counted;         // another thread waits for it before it writes the core
     bool core_waits;           // sleeps until another thread has written the core
     bool core_passed;          // is beyond where it would
     bool stop_dequeued;        // took a stop signal, and no SIGCONT has come since
