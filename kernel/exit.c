@@ -623,9 +623,11 @@ int task_become_alone(struct task *task)
 {
     struct kernel *kernel = task->kernel;
     struct process *p = task->process;
+    lock_acquire(&kernel->tasklist);
     lock_acquire(&p->lock);
     if (p->group_exit || p->exec_task) {
         lock_release(&p->lock);
+        lock_release(&kernel->tasklist);
         return -LINUX_EAGAIN;
     }
     p->exec_task = task;
@@ -645,7 +647,6 @@ int task_become_alone(struct task *task)
     struct list released;
     list_init(&released);
     int err = 0;
-    lock_acquire(&kernel->tasklist);
     for (;;) {
         unsigned others = p->task_count - 1;
         bool dead_leader = p->leader != task && p->leader_ended;
