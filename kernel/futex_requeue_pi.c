@@ -22,10 +22,6 @@ int64_t futex_wait_requeue_pi(struct task *task, uaddr_t addr, bool private, uin
     _Atomic uint32_t *count = &task->kernel->futexes->pi_waiters;
     atomic_fetch_add_explicit(count, 1, memory_order_seq_cst);
     err = futex_queue_if_equal(task, &w, addr, private, value);
-    if (!err && futex_key_equal(&w.key, &w.lock_key)) {
-        (void)futex_dequeue(&w);
-        err = -LINUX_EINVAL;
-    }
     if (!err)
         err = futex_sleep_pi(task, &w, lock, deadline_ns);
     atomic_fetch_sub_explicit(count, 1, memory_order_seq_cst);

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -188,9 +189,12 @@ static void waits(void)
 }
 
 // What ends in the middle: memory, a signal, the context itself.
+static atomic_int waiter;
+
 static void *wait_for_event(void *result)
 {
     struct io_event e;
+    waiter = (int)syscall(SYS_gettid);
     *(long *)result = getevents(shared, 1, 1, &e, NULL) < 0 ? errno : 0;
     return NULL;
 }
@@ -252,7 +256,9 @@ static void ends(void)
     shared = 0;
     setup(8, &shared);
     pthread_create(&t, NULL, wait_for_event, &result);
-    sleep_ms(50);
+    while (!waiter)
+        sched_yield();
+    task_until_asleep(waiter);
     show_call("destroyed while one waits", destroy(shared));
     pthread_join(t, NULL);
     SHOW("... who is told", "%s", result ? strerrorname_np((int)result) : "nothing");

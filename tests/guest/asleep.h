@@ -30,6 +30,14 @@ static inline void task_until_asleep(pid_t id)
         sched_yield();
 }
 
+// Until /proc shows it in this state; one that ended shows none.
+static inline void task_until(pid_t id, char wanted)
+{
+    char state;
+    while ((state = task_state(id)) != wanted && state != 'X')
+        sched_yield();
+}
+
 // A child that sends us `sig` when we sleep, and ends. Nothing may put us to sleep between this and
 // the call that is to be disturbed.
 static inline pid_t poke_when_asleep(int sig)

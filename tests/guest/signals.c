@@ -511,7 +511,7 @@ static void restarts(void)
         task_until_asleep(getppid());
         kill(getppid(), SIGUSR1);
         kill(getppid(), SIGSTOP);
-        sleep_ms(20);
+        task_until(getppid(), 'T');
         kill(getppid(), SIGCONT);
         _exit(0);
     }
@@ -523,9 +523,9 @@ static void restarts(void)
     if (child == 0) {
         task_until_asleep(getppid());
         kill(getppid(), SIGSTOP);
-        sleep_ms(20);
+        task_until(getppid(), 'T');
         kill(getppid(), SIGCONT);
-        sleep_ms(20);
+        task_until_asleep(getppid());
         tell(pipes[1]);
         _exit(0);
     }

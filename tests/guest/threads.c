@@ -209,11 +209,12 @@ static void shared_words(void)
 // --- Priority inheritance and robust -------------------------------------------------------------
 
 static pthread_mutex_t pi, robust;
-static atomic_int phase;
+static atomic_int phase, locker;
 
 static void *lock_pi(void *arg)
 {
     (void)arg;
+    locker = gettid();
     phase = 1;
     pthread_mutex_lock(&pi);
     phase = 2;
@@ -238,7 +239,7 @@ static void special_mutexes(void)
     pthread_create(&t, NULL, lock_pi, NULL);
     while (phase != 1)
         sched_yield();
-    sleep_ms(20);
+    task_until_asleep(locker);
     SHOW("PI mutex is held", "%d", phase == 1);
     pthread_mutex_unlock(&pi);
     pthread_join(t, NULL);
@@ -280,7 +281,7 @@ static void special_mutexes(void)
     if (child == 0) {
         pthread_mutex_lock(m);
         tell(ready[1]);
-        sleep_ms(30);
+        task_until_asleep(getppid());
         _exit(0);
     }
     hear(ready[0]);
@@ -379,7 +380,7 @@ static void ends(void)
              pthread_create(&t, NULL, exec_from_thread, pid); for (;;) pause());
     IN_CHILD("exec from the leader", start_everything(); snprintf(pid, sizeof pid, "%d", getpid());
              exec_from_thread(pid));
-    SHOW("promptly", "%d", now() - start < 5);
+    SHOW("promptly", "%d", now() - start < 60);
     int failed = 0;
     for (int i = 0; i < 50; i++) {
         pid_t child = fork();
