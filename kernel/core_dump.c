@@ -40,9 +40,10 @@ static void begin(struct task *task, struct core_dump *d)
     struct process *p = task->process;
     *d = (struct core_dump){.task = task};
     struct task *t;
-    list_for_each (t, &p->threads, thread_link)
-        if (t != task && !t->exit_begun && !t->core_passed)
-            d->left++;
+    list_for_each (t, &p->threads, thread_link) {
+        t->core_counted = t != task && !t->exit_begun && !t->core_passed;
+        d->left += t->core_counted;
+    }
     p->core = d;
 }
 
@@ -64,7 +65,8 @@ void core_dump_join(struct task *task) NO_TSA
     lock_acquire(&p->lock);
     if (p->core && p->core->task != task) {
         task->core_waits = true;
-        if (--p->core->left == 0)
+        // One that was being made when the others were counted ends too.
+        if (task->core_counted && --p->core->left == 0)
             task_wake(p->core->task);
         while (p->core) {
             lock_release(&p->lock);

@@ -41,14 +41,15 @@ void cred_commit(struct task *task, struct cred *cred)
     bool changed = identity_changed(old, cred);
     if (task->thread_keyring && (old->fsuid != cred->fsuid || old->fsgid != cred->fsgid))
         keys_owner_changed(task, cred);
+    if (changed) { // first: nobody may look in by what the new one allows
+        lock_acquire(&task->process->lock);
+        task->process->dumpable = 0;
+        lock_release(&task->process->lock);
+    }
     lock_acquire(&task->lock);
     task->cred = cred;
     lock_release(&task->lock);
     if (changed) {
-        struct process *p = task->process;
-        lock_acquire(&p->lock);
-        p->dumpable = 0;
-        lock_release(&p->lock);
         lock_acquire(&task->kernel->tasklist);
         task->pdeath_signal = 0;
         lock_release(&task->kernel->tasklist);

@@ -371,13 +371,29 @@ static void mark_execed(struct task *task, bool secure)
     lock_release(&task->kernel->tasklist);
 }
 
+// Who may look into the task is judged by its credentials and whether it is dumpable. While these,
+// and then its memory, are changed one by one, none may let somebody in whom the program before or
+// the one to come would not.
+static void install_cred(struct task *task, struct exec_image *image)
+{
+    struct process *p = task->process;
+    lock_acquire(&p->lock);
+    if (!image->dumpable)
+        p->dumpable = 0;
+    lock_release(&p->lock);
+    cred_commit(task, image->cred);
+    image->cred = NULL;
+}
+
 int exec_install(struct task *task, struct exec_image *image)
 {
     struct process *p = task->process;
     posix_timers_end(p);
     int err = reset_actions(p);
-    if (!err)
+    if (!err) {
+        install_cred(task, image);
         err = change_mm(task, image->mm);
+    }
     if (err) {
         exec_image_free(image);
         return err;
@@ -396,7 +412,6 @@ int exec_install(struct task *task, struct exec_image *image)
     lock_release(&p->lock);
     atomic_store_explicit(&p->membarrier, 0, memory_order_relaxed);
     fd_table_close_on_exec(task->files, task);
-    cred_commit(task, image->cred);
     keys_exec(task);
     return 0;
 }

@@ -41,8 +41,10 @@ int64_t sys_exit_group(struct task *task, int32_t status)
 {
     struct process *p = task->process;
     lock_acquire(&p->lock);
-    signal_begin_group_exit(p, linux_wstatus_exited(status));
-    task->exit_status = p->exit_status;
+    if (!p->exec_task) { // else the others end anyway, and the program goes on as another one
+        signal_begin_group_exit(p, linux_wstatus_exited(status));
+        task->exit_status = p->exit_status;
+    }
     lock_release(&p->lock);
     task->exiting = true;
     return 0;
@@ -419,6 +421,7 @@ static bool begin_exit(struct task *task)
     bool last = --p->live_threads == 0;
     lock_acquire(&p->lock);
     task->exit_begun = true;
+    ptrace_trapped(task);
     p->dead = last;
     if (last && !p->group_exit)
         p->exit_status = task->exit_status;
@@ -620,9 +623,11 @@ int task_become_alone(struct task *task)
 {
     struct kernel *kernel = task->kernel;
     struct process *p = task->process;
+    lock_acquire(&kernel->tasklist);
     lock_acquire(&p->lock);
     if (p->group_exit || p->exec_task) {
         lock_release(&p->lock);
+        lock_release(&kernel->tasklist);
         return -LINUX_EAGAIN;
     }
     p->exec_task = task;
@@ -642,7 +647,6 @@ int task_become_alone(struct task *task)
     struct list released;
     list_init(&released);
     int err = 0;
-    lock_acquire(&kernel->tasklist);
     for (;;) {
         unsigned others = p->task_count - 1;
         bool dead_leader = p->leader != task && p->leader_ended;

@@ -138,14 +138,15 @@ int futex_queue_if_equal(struct task *task, struct futex_waiter *w, uaddr_t addr
         if (err)
             return err;
         struct futex_bucket *b = futex_bucket_of(task, &w->key);
+        bool unfit = w->moves_to_pi && futex_key_equal(&w->key, &w->lock_key);
         uint32_t seen;
         lock_acquire(&b->lock);
         err = user_load32(task, addr, &seen, true);
-        if (!err && seen == value)
+        if (!err && seen == value && !unfit)
             futex_enqueue(b, w);
         lock_release(&b->lock);
         if (!err)
-            return seen == value ? 0 : -LINUX_EAGAIN;
+            return seen != value ? -LINUX_EAGAIN : unfit ? -LINUX_EINVAL : 0;
         err = user_fault_in(task, addr, false);
         if (err)
             return err;

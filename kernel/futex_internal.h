@@ -77,7 +77,7 @@ int futex_sleep(struct task *task, struct futex_waiter *w, uint64_t deadline_ns)
 int futex_sleep_pi(struct task *task, struct futex_waiter *w, uaddr_t lock, uint64_t deadline_ns);
 
 // Queues the waiter if the word still has the value. 0, -LINUX_EAGAIN, -LINUX_EFAULT,
-// -LINUX_EINVAL.
+// -LINUX_EINVAL, also for one that may be moved to the lock of the same word.
 NODISCARD int futex_queue_if_equal(struct task *task, struct futex_waiter *w, uaddr_t addr,
                                    bool private, uint32_t value);
 // The first that waits for a PI lock, or NULL; the bucket is locked.
@@ -87,9 +87,13 @@ struct futex_waiter *futex_first_pi(struct futex_bucket *b, const struct futex_k
 NODISCARD int futex_pi_begin(struct futex_waiter *w, uint32_t owner);
 void futex_pi_end(struct futex_waiter *w); // harmless when it has not begun
 
-// Is there a thread that `task` calls so, and that has not begun to end? No lock of futexes is
-// held.
+// Is there a thread that `task` calls so, and that will still pass on the locks it holds when it
+// ends? No lock of futexes is held.
 bool futex_owner_exists(struct task *task, uint32_t tid);
+// Asked when `owner`, seen in the word at `addr`, does not exist: -LINUX_ESRCH when the word names
+// it still; 0 when it gave the lock away before it ended, and the operation starts over;
+// -LINUX_EFAULT.
+NODISCARD int futex_pi_names(struct task *task, uaddr_t addr, uint32_t owner);
 // Waiters for a lock queued behind an owner that had ended already: the first of them gets it.
 void futex_pi_orphaned(struct futex_bucket *b, const struct futex_key *key, uint32_t owner);
 

@@ -121,25 +121,32 @@ bool futex_owner_exists(struct task *task, uint32_t tid)
     struct task *owner = task_find(task->kernel, pid_arg(task, (int32_t)tid));
     if (!owner)
         return false;
-    // One that has begun to exit may have looked for its waiters already.
-    lock_acquire(&owner->process->lock);
-    bool exists = !owner->exit_begun;
-    lock_release(&owner->process->lock);
+    bool exists = !atomic_load_explicit(&owner->futexes_left, memory_order_seq_cst);
     task_put(owner);
     return exists;
 }
 
-enum pi_result { PI_TAKEN, PI_QUEUED, PI_AGAIN, PI_ERROR };
+int futex_pi_names(struct task *task, uaddr_t addr, uint32_t owner)
+{
+    uint32_t word;
+    int err = user_load32(task, addr, &word, false);
+    if (err)
+        return err;
+    return (word & LINUX_FUTEX_TID_MASK) == owner ? -LINUX_ESRCH : 0;
+}
 
-// One attempt with the bucket locked: takes a free lock, or marks it contended and queues.
+enum pi_result { PI_TAKEN, PI_QUEUED, PI_BUSY, PI_AGAIN, PI_ERROR };
+
+// One attempt with the bucket locked: takes a free lock, or marks it contended and queues unless it
+// is only to try. *holder: who has a lock that was not free.
 static enum pi_result try_lock(struct task *task, struct futex_bucket *b, struct futex_waiter *w,
-                               uaddr_t addr, bool try_only, int *err)
+                               uaddr_t addr, bool try_only, uint32_t *holder, int *err)
 {
     uint32_t word, seen;
     *err = user_load32(task, addr, &word, true);
     if (*err)
         return PI_AGAIN;
-    uint32_t owner = word & LINUX_FUTEX_TID_MASK;
+    uint32_t owner = *holder = word & LINUX_FUTEX_TID_MASK;
     if (owner == (uint32_t)task->own_pid) {
         *err = -LINUX_EDEADLK;
         return PI_ERROR;
@@ -159,8 +166,9 @@ static enum pi_result try_lock(struct task *task, struct futex_bucket *b, struct
     }
     if (!owner)
         return PI_TAKEN;
-    w->owner = owner;
-    *err = try_only ? -LINUX_EAGAIN : futex_pi_begin(w, owner);
+    if (try_only)
+        return PI_BUSY;
+    *err = futex_pi_begin(w, owner);
     if (*err)
         return PI_ERROR;
     futex_enqueue(b, w);
@@ -189,24 +197,23 @@ int futex_sleep_pi(struct task *task, struct futex_waiter *w, uaddr_t lock, uint
     return !err && w->inherits ? inherit(task, lock) : err;
 }
 
-// Queued behind an owner that is there to hand the lock over, or not any more.
-static int pi_sleep(struct task *task, struct futex_waiter *w, uaddr_t lock, uint64_t deadline_ns)
+// True when `w` was still queued behind `owner`, and is not any more. Waiters for a lock stay in
+// their bucket; what changes is whom they wait for, as the lock is handed on.
+static bool stop_waiting_for(struct futex_waiter *w, uint32_t owner)
 {
-    _Atomic uint32_t *count = &task->kernel->futexes->pi_waiters;
-    // An owner that ends after this sees us; one that ended before is not there any more.
-    atomic_fetch_add_explicit(count, 1, memory_order_seq_cst);
-    bool gone = !futex_owner_exists(task, w->owner) && futex_dequeue(w);
-    int err = -LINUX_ESRCH;
-    if (gone)
+    struct futex_bucket *b = w->bucket;
+    lock_acquire(&b->lock);
+    bool waits = !atomic_load_explicit(&w->woken, memory_order_relaxed) && w->owner == owner;
+    if (waits)
+        list_remove(&w->node);
+    lock_release(&b->lock);
+    if (waits)
         futex_pi_end(w);
-    else
-        err = futex_sleep_pi(task, w, lock, deadline_ns);
-    atomic_fetch_sub_explicit(count, 1, memory_order_seq_cst);
-    return err == -ERESTARTSYS ? -ERESTARTNOINTR : err;
+    return waits;
 }
 
-int64_t futex_lock_pi(struct task *task, uaddr_t addr, bool private, bool try_only,
-                      uint64_t deadline_ns)
+static int lock_or_wait(struct task *task, uaddr_t addr, bool private, bool try_only,
+                        uint64_t deadline_ns)
 {
     struct futex_waiter w = {.task = task, .bitset = LINUX_FUTEX_BITSET_MATCH_ANY, .pi = true};
     list_init(&w.pi_link);
@@ -215,22 +222,47 @@ int64_t futex_lock_pi(struct task *task, uaddr_t addr, bool private, bool try_on
         if (err)
             return err;
         struct futex_bucket *b = futex_bucket_of(task, &w.key);
+        uint32_t owner;
         lock_acquire(&b->lock);
-        enum pi_result result = try_lock(task, b, &w, addr, try_only, &err);
+        enum pi_result result = try_lock(task, b, &w, addr, try_only, &owner, &err);
         lock_release(&b->lock);
         switch (result) {
         case PI_TAKEN:
             return 0;
         case PI_QUEUED:
-            return pi_sleep(task, &w, addr, deadline_ns);
-        case PI_ERROR:
-            return err == -LINUX_EAGAIN && !futex_owner_exists(task, w.owner) ? -LINUX_ESRCH : err;
+            if (futex_owner_exists(task, owner) || !stop_waiting_for(&w, owner)) {
+                err = futex_sleep_pi(task, &w, addr, deadline_ns);
+                return err == -ERESTARTSYS ? -ERESTARTNOINTR : err;
+            }
+            err = futex_pi_names(task, addr, owner);
+            break;
+        case PI_BUSY:
+            if (futex_owner_exists(task, owner))
+                return -LINUX_EAGAIN;
+            err = futex_pi_names(task, addr, owner);
+            break;
         case PI_AGAIN:
-            if (err && (err = user_fault_in(task, addr, true)))
-                return err;
+            if (err)
+                err = user_fault_in(task, addr, true);
+            break;
+        case PI_ERROR:
             break;
         }
+        if (err)
+            return err;
     }
+}
+
+int64_t futex_lock_pi(struct task *task, uaddr_t addr, bool private, bool try_only,
+                      uint64_t deadline_ns)
+{
+    // Counted before it is queued: an owner that ends, or gets the lock and ends, looks for waiters
+    // from then on. One that had ended before does not exist when the waiter looks for it.
+    _Atomic uint32_t *count = &task->kernel->futexes->pi_waiters;
+    atomic_fetch_add_explicit(count, 1, memory_order_seq_cst);
+    int err = lock_or_wait(task, addr, private, try_only, deadline_ns);
+    atomic_fetch_sub_explicit(count, 1, memory_order_seq_cst);
+    return err;
 }
 
 int64_t futex_unlock_pi(struct task *task, uaddr_t addr, bool private)
@@ -456,5 +488,8 @@ static void walk_robust_list(struct task *task)
 void futex_exit(struct task *task)
 {
     walk_robust_list(task);
+    // After its robust locks say that it died, before it looks for the last time who waits.
+    if (task->exit_begun)
+        atomic_store_explicit(&task->futexes_left, true, memory_order_seq_cst);
     pass_on_pi_locks(task);
 }

@@ -22,10 +22,6 @@ int64_t futex_wait_requeue_pi(struct task *task, uaddr_t addr, bool private, uin
     _Atomic uint32_t *count = &task->kernel->futexes->pi_waiters;
     atomic_fetch_add_explicit(count, 1, memory_order_seq_cst);
     err = futex_queue_if_equal(task, &w, addr, private, value);
-    if (!err && futex_key_equal(&w.key, &w.lock_key)) {
-        (void)futex_dequeue(&w);
-        err = -LINUX_EINVAL;
-    }
     if (!err)
         err = futex_sleep_pi(task, &w, lock, deadline_ns);
     atomic_fetch_sub_explicit(count, 1, memory_order_seq_cst);
@@ -154,10 +150,13 @@ int64_t futex_cmp_requeue_pi(struct task *task, uaddr_t addr, bool private, int 
         lock_release_pair(&from->lock, &to->lock);
         futex_wakes_send(&wakes);
         bool gone = owner && !futex_owner_exists(task, owner);
-        if (done == -LINUX_ESRCH && !gone)
+        if (done == -LINUX_ESRCH) {
+            if (gone && (err = futex_pi_names(task, lock, owner)))
+                return err;
             continue;
+        }
         // It may have begun to end, and looked for its waiters, just before they were moved.
-        if (done != -LINUX_ESRCH && gone)
+        if (gone)
             futex_pi_orphaned(to, &key[1], owner);
         if (done != -LINUX_EFAULT)
             return done;

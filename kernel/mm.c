@@ -31,6 +31,7 @@ int mm_create(struct kernel *kernel, struct mm **out)
         return err;
     }
     atomic_store_explicit(&mm->refs, 1, memory_order_relaxed);
+    atomic_store_explicit(&mm->holders, 1, memory_order_relaxed);
     mm->kernel = kernel;
     lock_init(&mm->lock, LOCK_RANK_MM);
     mm->limit_as = mm->limit_data = mm->limit_stack = mm->limit_memlock = UINT64_MAX;
@@ -96,6 +97,19 @@ void mm_put(struct mm *mm)
         free(mm->reserve[i]);
     drop_exe(mm->exe);
     aio_destroy(atomic_load_explicit(&mm->aio, memory_order_relaxed));
+    mm_drop(mm);
+}
+
+struct mm *mm_hold(struct mm *mm)
+{
+    atomic_fetch_add_explicit(&mm->holders, 1, memory_order_relaxed);
+    return mm;
+}
+
+void mm_drop(struct mm *mm)
+{
+    if (!mm || atomic_fetch_sub_explicit(&mm->holders, 1, memory_order_acq_rel) != 1)
+        return;
     lock_destroy(&mm->lock);
     free(mm);
 }
@@ -157,6 +171,7 @@ static int create_child(struct mm *parent, struct mm **out)
         return err;
     }
     atomic_store_explicit(&mm->refs, 1, memory_order_relaxed);
+    atomic_store_explicit(&mm->holders, 1, memory_order_relaxed);
     mm->kernel = parent->kernel;
     lock_init(&mm->lock, LOCK_RANK_MM);
     mm->mmap_top = parent->mmap_top;

@@ -22,6 +22,11 @@ struct mm;
 NODISCARD int mm_create(struct kernel *kernel, struct mm **out);
 struct mm *mm_get(struct mm *mm);
 void mm_put(struct mm *mm); // the last one unmaps everything; no lock held
+// What is left of one when everything is unmapped, its layout, stays for those who hold it. They
+// may ask for a reference: NULL when the last one is gone. mm_drop is harmless with NULL.
+struct mm *mm_hold(struct mm *mm);
+void mm_drop(struct mm *mm);
+struct mm *mm_get_unless_gone(struct mm *mm);
 // True while somebody besides the caller holds a reference: another task, or a reader of /proc.
 bool mm_is_shared(const struct mm *mm);
 // The emulator's view, for mem_attach().

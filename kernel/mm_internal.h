@@ -55,6 +55,7 @@ struct aio_contexts;
 
 struct mm {
     _Atomic uint32_t refs;
+    _Atomic uint32_t holders; // all references together are one
     struct kernel *kernel;
     struct mem *mem;
 
@@ -71,9 +72,6 @@ struct mm {
     _Atomic(struct aio_contexts *) aio;                        // kernel/aio.c; NULL: none
     uint64_t limit_as, limit_data, limit_stack, limit_memlock; // bytes, UINT64_MAX: none
 };
-
-// A reference, unless the last one is already gone (then NULL).
-struct mm *mm_get_unless_gone(struct mm *mm);
 
 // --- kernel/vma.c: the tree ----------------------------------------------------------------------
 

@@ -260,10 +260,10 @@ struct pid_ns *ns_pid(struct namespace *ns)
     return ns->destroy == fixed_destroy ? NULL : CONTAINER_OF(ns, struct pid_ns, base);
 }
 
-static struct namespace *of_pid(struct ns_table *table, struct task *task, struct namespaces *set,
-                                bool children)
+static struct namespace *of_children(struct ns_table *table, struct task *task,
+                                     struct namespaces *set)
 {
-    struct pid_ns *ns = children ? set->pid_children : task->pid_ns;
+    struct pid_ns *ns = set->pid_children;
     lock_acquire(&task->kernel->tasklist);
     bool unborn = ns && !ns->reaper; // nobody is in it, and perhaps nobody will be
     lock_release(&task->kernel->tasklist);
@@ -296,12 +296,16 @@ struct namespace *task_namespace(struct task *task, uint64_t kind, bool children
         cred_put(cred);
         return found;
     }
+    if (kind == LINUX_CLONE_NEWPID && !children) { // its number is there until it is waited for
+        struct pid_ns *ns = task->pid_ns;
+        return namespace_get(ns ? &ns->base : &table->fixed[NS_FIXED_PID]);
+    }
     struct namespaces *set = task_ns_get(task);
     if (!set)
         return NULL;
     struct namespace *found = kind == LINUX_CLONE_NEWNET    ? &table->fixed[NS_FIXED_NET]
                               : kind == LINUX_CLONE_NEWTIME ? &table->fixed[NS_FIXED_TIME]
-                              : kind == LINUX_CLONE_NEWPID  ? of_pid(table, task, set, children)
+                              : kind == LINUX_CLONE_NEWPID  ? of_children(table, task, set)
                                                             : of_set(set, kind);
     namespace_get(found);
     namespaces_put(set);

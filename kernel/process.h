@@ -66,7 +66,9 @@ struct process {
     struct sigpending pending; // sent to the process as a whole
     bool group_exit;           // every thread is to end with exit_status
     int32_t exit_status;
-    struct task *exec_task; // is running exec and waits for the other threads to end
+    // Is running exec and waits for the other threads to end. Changes under tasklist too: either is
+    // enough to read it.
+    struct task *exec_task;
     unsigned pending_count; // queued signals, against RLIMIT_SIGPENDING
     bool dead;              // no thread is left that could take a signal
     uint32_t group_signals; // signals sent to groups it was in: fork must not miss one

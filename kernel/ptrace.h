@@ -118,6 +118,8 @@ void ptrace_notify_group(struct task *task);
 void ptrace_end_work(struct task *task);
 // Lets a stopped task go on.
 void ptrace_resume(struct task *task, int32_t signo);
+// Whom the tracer waits for after PTRACE_ATTACH has stopped, or will not any more.
+void ptrace_trapped(struct task *task);
 // The machine ends: tracers may wait for each other, so no thread of the process stops any more.
 void ptrace_stop_no_more(struct process *process);
 

@@ -51,6 +51,15 @@ static void announce(struct task *task, int32_t why, bool group_stopped)
         signal_notify_stop(task);
 }
 
+void ptrace_trapped(struct task *task)
+{
+    struct ptrace *pt = &task->ptrace;
+    if (!pt->trapping)
+        return;
+    pt->trapping = false;
+    task_wake(pt->tracer);
+}
+
 struct stop {
     int32_t code, why;
     uint64_t message;
@@ -81,10 +90,7 @@ static int32_t stop_here(struct task *task, const struct stop *s, int32_t otherw
     pt->trap_stop = false;
     if (s->info && s->info->code >> EVENT_SHIFT == LINUX_PTRACE_EVENT_STOP)
         pt->trap_notify = false;
-    if (pt->trapping) {
-        pt->trapping = false;
-        task_wake(pt->tracer);
-    }
+    ptrace_trapped(task);
     // Who hears of the stop is to see it.
     atomic_store_explicit(&task->state, TASK_TRACED, memory_order_relaxed);
     lock_release(&p->lock);

@@ -108,6 +108,7 @@ struct task {
     bool stop_again;           // has to stop for it too, but was counted before
     bool in_stop;              // sleeps in it
     bool core_wanted;          // ends with a core
+    bool core_counted;         // another thread waits for it before it writes the core
     bool core_waits;           // sleeps until another thread has written the core
     bool core_passed;          // is beyond where it would
     bool stop_dequeued;        // took a stop signal, and no SIGCONT has come since
@@ -127,6 +128,7 @@ struct task {
     uint64_t fault_address, fault_esr; // of the last fault, for signal frames
     uaddr_t set_child_tid, clear_child_tid;
     _Atomic uaddr_t robust_list; // read by others
+    _Atomic bool futexes_left;   // self, read by others: ends, and looks for waiters no more
     uaddr_t rseq;                // registered struct, or 0
     uint32_t rseq_signature;
     int32_t syscall_nr;  // in a system call that may be restarted: its number, else -1

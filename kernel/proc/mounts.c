@@ -61,33 +61,23 @@ static void show_mount(void *ctx, const struct vfs_mount_info *info)
     proc_printf(t, "%s 0 0\n", info->options);
 }
 
-static int show_all(struct proc_text *t, struct task *task, bool info)
+static int show_all(struct proc_text *t, const struct proc_kept *kept, bool info)
 {
-    struct fs_context *fs = task_fs_get(task);
-    if (!fs)
-        return 0;
-    lock_acquire(&fs->lock);
-    struct path root = fs->root;
-    path_get(&root);
-    lock_release(&fs->lock);
-    fs_context_put(fs);
     struct mount_writer w = {t, info};
-    struct namespaces *ns = task_ns_get(task);
-    if (ns)
-        vfs_each_mount(ns->mnt, &root, show_mount, &w);
-    namespaces_put(ns);
-    path_put(&root);
+    vfs_each_mount(kept->ns->mnt, &kept->root, show_mount, &w);
     return 0;
 }
 
-int proc_show_mounts(struct proc_text *t, struct task *task, struct task *reader)
+int proc_show_mounts(struct proc_text *t, const struct proc_kept *kept, struct task *task,
+                     struct task *reader)
 {
-    (void)reader;
-    return show_all(t, task, false);
+    (void)task, (void)reader;
+    return show_all(t, kept, false);
 }
 
-int proc_show_mountinfo(struct proc_text *t, struct task *task, struct task *reader)
+int proc_show_mountinfo(struct proc_text *t, const struct proc_kept *kept, struct task *task,
+                        struct task *reader)
 {
-    (void)reader;
-    return show_all(t, task, true);
+    (void)task, (void)reader;
+    return show_all(t, kept, true);
 }

@@ -36,6 +36,17 @@ struct proc_text {
 void proc_printf(struct proc_text *t, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void proc_append(struct proc_text *t, const void *bytes, size_t n);
 
+// What a file that was opened at a task's node keeps of the task as it was then, though the task
+// may end or become another program.
+enum proc_keeps { PROC_KEEPS_NOTHING, PROC_KEEPS_MEMORY, PROC_KEEPS_MOUNTS, PROC_KEEPS_CRED };
+struct proc_kept {
+    struct mm *mm;         // held, and perhaps gone; NULL: there was none
+    struct namespaces *ns; // with `root`, of PROC_KEEPS_MOUNTS
+    struct path root;
+    const struct cred *cred; // of PROC_KEEPS_CRED
+};
+const struct proc_kept *proc_kept_of(const struct file *file);
+
 enum { PROC_NAME_MAX = 32 };
 
 struct proc_entry {
@@ -48,12 +59,22 @@ struct proc_entry {
     bool admin_writes; // to write needs CAP_SYS_ADMIN where the task lives
     // As needs_access, but judged at each read: the error then, 0 for none.
     int unread_error;
+    bool of_network; // of a directory: empty as soon as the task has no namespaces any more
+    bool live;       // each read makes the text anew, not only one from the start
+    bool walked;     // at the end of the text the task is looked for once more
+    // Of a directory or a link: the error once the task is gone. 0: ENOENT.
+    int gone_error;
+    enum proc_keeps keeps;
 
     // Text files: one of the two. `task` is the one the node stands for; `reader` may be NULL.
     int (*show)(struct proc_text *t, const struct proc_node *node, struct task *reader);
     int (*show_task)(struct proc_text *t, struct task *task, struct task *reader);
+    // With `keeps`: from what is kept. `task` is NULL when it is gone.
+    int (*show_kept)(struct proc_text *t, const struct proc_kept *kept, struct task *task,
+                     struct task *reader);
     // A write: `text` is NUL-terminated. Returns 0 or an error. `writer` may be NULL.
     int (*store)(const struct proc_node *node, struct task *writer, char *text, size_t n);
+    int (*store_kept)(const struct proc_kept *kept, struct task *writer, char *text);
     // Files that are no text.
     const struct file_ops *file_ops;
 
@@ -112,14 +133,20 @@ int proc_fdinfo_lookup(const struct proc_node *dir, const char *name, const stru
 bool proc_fdinfo_next(const struct proc_node *dir, int64_t *key, char name[PROC_NAME_MAX],
                       struct proc_node *child);
 // /proc/PID/{maps,smaps,smaps_rollup,statm,mem}: kernel/proc/pid_mem.c
-int proc_show_maps(struct proc_text *t, struct task *task, struct task *reader);
-int proc_show_smaps(struct proc_text *t, struct task *task, struct task *reader);
-int proc_show_smaps_rollup(struct proc_text *t, struct task *task, struct task *reader);
+int proc_show_maps(struct proc_text *t, const struct proc_kept *kept, struct task *task,
+                   struct task *reader);
+int proc_show_smaps(struct proc_text *t, const struct proc_kept *kept, struct task *task,
+                    struct task *reader);
+int proc_show_smaps_rollup(struct proc_text *t, const struct proc_kept *kept, struct task *task,
+                           struct task *reader);
 int proc_show_statm(struct proc_text *t, struct task *task, struct task *reader);
 int proc_show_cmdline(struct proc_text *t, struct task *task, struct task *reader);
-int proc_show_environ(struct proc_text *t, struct task *task, struct task *reader);
-int proc_show_auxv(struct proc_text *t, struct task *task, struct task *reader);
+int proc_show_environ(struct proc_text *t, const struct proc_kept *kept, struct task *task,
+                      struct task *reader);
+int proc_show_auxv(struct proc_text *t, const struct proc_kept *kept, struct task *task,
+                   struct task *reader);
 extern const struct file_ops proc_mem_file_ops, proc_pagemap_file_ops;
+void proc_file_release(struct file *file); // of both
 // For files without an end to seek from.
 int64_t proc_seek(struct file *file, int64_t offset, unsigned whence);
 // kernel/proc/pid_status.c
@@ -129,15 +156,20 @@ int proc_show_limits(struct proc_text *t, struct task *task, struct task *reader
 int proc_show_io(struct proc_text *t, struct task *task, struct task *reader);
 // kernel/proc/pid_ns.c
 extern const struct proc_entry proc_ns_children[];
-int proc_show_uid_map(struct proc_text *t, struct task *task, struct task *reader);
-int proc_show_gid_map(struct proc_text *t, struct task *task, struct task *reader);
-int proc_show_setgroups(struct proc_text *t, struct task *task, struct task *reader);
-int proc_store_uid_map(const struct proc_node *node, struct task *writer, char *text, size_t n);
-int proc_store_gid_map(const struct proc_node *node, struct task *writer, char *text, size_t n);
-int proc_store_setgroups(const struct proc_node *node, struct task *writer, char *text, size_t n);
+int proc_show_uid_map(struct proc_text *t, const struct proc_kept *kept, struct task *task,
+                      struct task *reader);
+int proc_show_gid_map(struct proc_text *t, const struct proc_kept *kept, struct task *task,
+                      struct task *reader);
+int proc_show_setgroups(struct proc_text *t, const struct proc_kept *kept, struct task *task,
+                        struct task *reader);
+int proc_store_uid_map(const struct proc_kept *kept, struct task *writer, char *text);
+int proc_store_gid_map(const struct proc_kept *kept, struct task *writer, char *text);
+int proc_store_setgroups(const struct proc_kept *kept, struct task *writer, char *text);
 // kernel/proc/mounts.c
-int proc_show_mounts(struct proc_text *t, struct task *task, struct task *reader);
-int proc_show_mountinfo(struct proc_text *t, struct task *task, struct task *reader);
+int proc_show_mounts(struct proc_text *t, const struct proc_kept *kept, struct task *task,
+                     struct task *reader);
+int proc_show_mountinfo(struct proc_text *t, const struct proc_kept *kept, struct task *task,
+                        struct task *reader);
 // kernel/proc/system.c
 int proc_show_cpuinfo(struct proc_text *t, const struct proc_node *node, struct task *reader);
 int proc_show_meminfo(struct proc_text *t, const struct proc_node *node, struct task *reader);

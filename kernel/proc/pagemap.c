@@ -30,10 +30,8 @@ static ssize_t pagemap_read(struct file *file, struct iter *it, uint64_t *pos)
     uint64_t page = *pos / ENTRY;
     if (*pos % ENTRY || it->left % ENTRY)
         return -LINUX_EINVAL;
-    struct task *task = proc_task_get(proc_node_of(file->inode));
-    struct mm *mm = task ? task_mm_get(task) : NULL;
-    if (task)
-        task_put(task);
+    const struct proc_kept *kept = proc_kept_of(file);
+    struct mm *mm = kept->mm ? mm_get_unless_gone(kept->mm) : NULL;
     if (!mm)
         return 0;
     ssize_t done = 0;
@@ -51,4 +49,8 @@ static ssize_t pagemap_read(struct file *file, struct iter *it, uint64_t *pos)
     return done ? done : err;
 }
 
-const struct file_ops proc_pagemap_file_ops = {.read = pagemap_read, .seek = proc_seek};
+const struct file_ops proc_pagemap_file_ops = {
+    .read = pagemap_read,
+    .seek = proc_seek,
+    .release = proc_file_release,
+};

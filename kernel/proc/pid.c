@@ -218,6 +218,10 @@ static int store_oom_score_adj(const struct proc_node *node, struct task *writer
 static int show_coredump_filter(struct proc_text *t, struct task *task, struct task *reader)
 {
     (void)reader;
+    struct mm *mm = task_mm_get(task);
+    if (!mm)
+        return 0;
+    mm_put(mm);
     lock_acquire(&task->process->lock);
     uint32_t filter = task->process->core_filter;
     lock_release(&task->process->lock);
@@ -235,13 +239,15 @@ static int store_coredump_filter(const struct proc_node *node, struct task *writ
     if (end == text || end[strspn(end, " \n")])
         return -LINUX_EINVAL;
     struct task *task = proc_task_get(node);
-    if (!task)
-        return -LINUX_ESRCH;
-    lock_acquire(&task->process->lock);
-    task->process->core_filter = (uint32_t)value & CORE_FILTER_MASK;
-    lock_release(&task->process->lock);
+    struct mm *mm = task ? task_mm_get(task) : NULL;
+    if (mm) {
+        lock_acquire(&task->process->lock);
+        task->process->core_filter = (uint32_t)value & CORE_FILTER_MASK;
+        lock_release(&task->process->lock);
+        mm_put(mm);
+    }
     task_put(task);
-    return 0;
+    return mm ? 0 : -LINUX_ESRCH;
 }
 
 static int show_oom_score(struct proc_text *t, struct task *task, struct task *reader)
@@ -371,8 +377,27 @@ static bool next_thread(const struct proc_node *dir, int64_t *key, char name[PRO
 
 // --- The tables ----------------------------------------------------------------------------------
 
-#define PRIVATE_FILE(n, perm, fn)                                                                  \
-    {.name = (n), .mode = LINUX_S_IFREG | (perm), .needs_access = true, .show_task = (fn)}
+#define MEMORY_FILE(n, perm, fn, ...)                                                              \
+    {.name = (n),                                                                                  \
+     .mode = LINUX_S_IFREG | (perm),                                                               \
+     .needs_access = true,                                                                         \
+     .keeps = PROC_KEEPS_MEMORY,                                                                   \
+     .show_kept = (fn),                                                                            \
+     __VA_ARGS__}
+#define LIVE_FILE(n, fn)                                                                           \
+    {.name = (n), .mode = LINUX_S_IFREG | 0444, .live = true, .show_task = (fn)}
+#define ID_MAP(n, fn_show, fn_store)                                                               \
+    {.name = (n),                                                                                  \
+     .mode = LINUX_S_IFREG | 0644,                                                                 \
+     .keeps = PROC_KEEPS_CRED,                                                                     \
+     .show_kept = (fn_show),                                                                       \
+     .store_kept = (fn_store)}
+#define MOUNTS_FILE(n, fn)                                                                         \
+    {.name = (n),                                                                                  \
+     .mode = LINUX_S_IFREG | 0444,                                                                 \
+     .splices = true,                                                                              \
+     .keeps = PROC_KEEPS_MOUNTS,                                                                   \
+     .show_kept = (fn)}
 #define MAGIC_LINK(n, fn_read, fn_follow)                                                          \
     {.name = (n),                                                                                  \
      .mode = LINUX_S_IFLNK | 0777,                                                                 \
@@ -382,69 +407,62 @@ static bool next_thread(const struct proc_node *dir, int64_t *key, char name[PRO
 
 // What threads and processes share.
 #define COMMON_ENTRIES                                                                             \
-    PRIVATE_FILE("auxv", 0400, proc_show_auxv), PROC_TASK_FILE("cgroup", 0444, show_cgroup),       \
-        PROC_TASK_FILE("cmdline", 0444, proc_show_cmdline),                                        \
+    MEMORY_FILE("auxv", 0400, proc_show_auxv, .live = true),                                       \
+        PROC_TASK_FILE("cgroup", 0444, show_cgroup), LIVE_FILE("cmdline", proc_show_cmdline),      \
         {.name = "comm",                                                                           \
          .mode = LINUX_S_IFREG | 0644,                                                             \
          .show_task = show_comm,                                                                   \
          .store = store_comm},                                                                     \
-        MAGIC_LINK("cwd", read_cwd, follow_cwd), PRIVATE_FILE("environ", 0400, proc_show_environ), \
+        MAGIC_LINK("cwd", read_cwd, follow_cwd),                                                   \
+        MEMORY_FILE("environ", 0400, proc_show_environ, .live = true),                             \
         MAGIC_LINK("exe", read_exe, follow_exe),                                                   \
-        {.name = "gid_map",                                                                        \
-         .mode = LINUX_S_IFREG | 0644,                                                             \
-         .show_task = proc_show_gid_map,                                                           \
-         .store = proc_store_gid_map},                                                             \
+        ID_MAP("gid_map", proc_show_gid_map, proc_store_gid_map),                                  \
         {.name = "io",                                                                             \
          .mode = LINUX_S_IFREG | 0400,                                                             \
          .unread_error = LINUX_EACCES,                                                             \
          .show_task = proc_show_io},                                                               \
-        PROC_TASK_FILE("limits", 0444, proc_show_limits),                                          \
-        PROC_TASK_FILE("loginuid", 0444, show_unset_id),                                           \
-        PRIVATE_FILE("maps", 0444, proc_show_maps),                                                \
+        PROC_TASK_FILE("limits", 0444, proc_show_limits), LIVE_FILE("loginuid", show_unset_id),    \
+        MEMORY_FILE("maps", 0444, proc_show_maps, .walked = true),                                 \
         {.name = "mem",                                                                            \
          .mode = LINUX_S_IFREG | 0600,                                                             \
          .needs_access = true,                                                                     \
+         .keeps = PROC_KEEPS_MEMORY,                                                               \
          .file_ops = &proc_mem_file_ops},                                                          \
-        {.name = "mountinfo",                                                                      \
-         .mode = LINUX_S_IFREG | 0444,                                                             \
-         .splices = true,                                                                          \
-         .show_task = proc_show_mountinfo},                                                        \
-        {.name = "mounts",                                                                         \
-         .mode = LINUX_S_IFREG | 0444,                                                             \
-         .splices = true,                                                                          \
-         .show_task = proc_show_mounts},                                                           \
-        PROC_DIR("net", 0555, proc_net_children),                                                  \
+        MOUNTS_FILE("mountinfo", proc_show_mountinfo), MOUNTS_FILE("mounts", proc_show_mounts),    \
+        {.name = "net",                                                                            \
+         .mode = LINUX_S_IFDIR | 0555,                                                             \
+         .of_network = true,                                                                       \
+         .children = proc_net_children},                                                           \
         {.name = "ns", .mode = LINUX_S_IFDIR | 0511, .children = proc_ns_children},                \
         PROC_TASK_FILE("oom_score", 0444, show_oom_score),                                         \
         {.name = "oom_score_adj",                                                                  \
          .mode = LINUX_S_IFREG | 0644,                                                             \
+         .live = true,                                                                             \
          .show_task = show_oom_score_adj,                                                          \
          .store = store_oom_score_adj},                                                            \
         {.name = "pagemap",                                                                        \
          .mode = LINUX_S_IFREG | 0400,                                                             \
          .needs_access = true,                                                                     \
+         .keeps = PROC_KEEPS_MEMORY,                                                               \
          .file_ops = &proc_pagemap_file_ops},                                                      \
         {.name = "personality",                                                                    \
          .mode = LINUX_S_IFREG | 0400,                                                             \
          .unread_error = LINUX_EPERM,                                                              \
          .show_task = show_personality},                                                           \
         MAGIC_LINK("root", read_root, follow_root),                                                \
-        PROC_TASK_FILE("schedstat", 0444, show_schedstat),                                         \
-        PROC_TASK_FILE("sessionid", 0444, show_unset_id),                                          \
+        PROC_TASK_FILE("schedstat", 0444, show_schedstat), LIVE_FILE("sessionid", show_unset_id),  \
         {.name = "setgroups",                                                                      \
          .mode = LINUX_S_IFREG | 0644,                                                             \
          .admin_writes = true,                                                                     \
-         .show_task = proc_show_setgroups,                                                         \
-         .store = proc_store_setgroups},                                                           \
-        PRIVATE_FILE("smaps", 0444, proc_show_smaps),                                              \
-        PRIVATE_FILE("smaps_rollup", 0444, proc_show_smaps_rollup),                                \
+         .keeps = PROC_KEEPS_CRED,                                                                 \
+         .show_kept = proc_show_setgroups,                                                         \
+         .store_kept = proc_store_setgroups},                                                      \
+        MEMORY_FILE("smaps", 0444, proc_show_smaps, .walked = true),                               \
+        MEMORY_FILE("smaps_rollup", 0444, proc_show_smaps_rollup, .walked = false),                \
         PROC_TASK_FILE("stat", 0444, proc_show_stat),                                              \
         PROC_TASK_FILE("statm", 0444, proc_show_statm),                                            \
         PROC_TASK_FILE("status", 0444, proc_show_status),                                          \
-        {.name = "uid_map",                                                                        \
-         .mode = LINUX_S_IFREG | 0644,                                                             \
-         .show_task = proc_show_uid_map,                                                           \
-         .store = proc_store_uid_map},                                                             \
+        ID_MAP("uid_map", proc_show_uid_map, proc_store_uid_map),                                  \
         PROC_TASK_FILE("wchan", 0444, show_wchan)
 
 #define FD_DIRS                                                                                    \
@@ -455,7 +473,7 @@ static bool next_thread(const struct proc_node *dir, int64_t *key, char name[PRO
      .next = proc_fd_next},                                                                        \
     {                                                                                              \
         .name = "fdinfo", .mode = LINUX_S_IFDIR | 0555, .needs_access = true,                      \
-        .lookup = proc_fdinfo_lookup, .next = proc_fdinfo_next                                     \
+        .gone_error = LINUX_ESRCH, .lookup = proc_fdinfo_lookup, .next = proc_fdinfo_next          \
     }
 
 static const struct proc_entry thread_children[] = {
@@ -469,17 +487,26 @@ static const struct proc_entry process_children[] = {
     FD_DIRS,
     {.name = "coredump_filter",
      .mode = LINUX_S_IFREG | 0644,
+     .live = true,
      .show_task = show_coredump_filter,
      .store = store_coredump_filter},
     {.name = "timerslack_ns",
      .mode = LINUX_S_IFREG | 0666,
      .show_task = show_timerslack,
      .store = store_timerslack},
-    {.name = "task", .mode = LINUX_S_IFDIR | 0555, .lookup = lookup_thread, .next = next_thread},
+    {.name = "task",
+     .mode = LINUX_S_IFDIR | 0555,
+     .gone_error = LINUX_ESRCH,
+     .lookup = lookup_thread,
+     .next = next_thread},
     {.name = NULL},
 };
 
 const struct proc_entry proc_process_dir = {
-    .name = "PID", .mode = LINUX_S_IFDIR | 0555, .children = process_children};
+    .name = "PID",
+    .mode = LINUX_S_IFDIR | 0555,
+    .gone_error = LINUX_ESRCH,
+    .children = process_children,
+};
 const struct proc_entry proc_thread_dir = {
     .name = "TID", .mode = LINUX_S_IFDIR | 0555, .children = thread_children};

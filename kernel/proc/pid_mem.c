@@ -126,11 +126,20 @@ static void add_mapping(void *ctx, const struct mm_mapping *m)
     w->locked += m->locked ? m->held.portion : 0;
 }
 
-static int show_mappings(struct proc_text *t, struct task *task, struct task *reader, bool details)
+// Referenced; NULL: there was none, or the process ended or became another program.
+static struct mm *kept_mm(const struct proc_kept *kept)
 {
-    struct mm *mm = task_mm_get(task);
+    return kept->mm ? mm_get_unless_gone(kept->mm) : NULL;
+}
+
+static int show_mappings(struct proc_text *t, const struct proc_kept *kept, struct task *task,
+                         struct task *reader, bool details)
+{
+    if (!task)
+        return -LINUX_ESRCH;
+    struct mm *mm = kept_mm(kept);
     if (!mm)
-        return 0; // a zombie or a kernel thread: an empty file
+        return 0;
     struct path root;
     vfs_root(task->kernel->vfs, &root);
     if (reader) {
@@ -149,20 +158,23 @@ static int show_mappings(struct proc_text *t, struct task *task, struct task *re
     return err;
 }
 
-int proc_show_maps(struct proc_text *t, struct task *task, struct task *reader)
+int proc_show_maps(struct proc_text *t, const struct proc_kept *kept, struct task *task,
+                   struct task *reader)
 {
-    return show_mappings(t, task, reader, false);
+    return show_mappings(t, kept, task, reader, false);
 }
 
-int proc_show_smaps(struct proc_text *t, struct task *task, struct task *reader)
+int proc_show_smaps(struct proc_text *t, const struct proc_kept *kept, struct task *task,
+                    struct task *reader)
 {
-    return show_mappings(t, task, reader, true);
+    return show_mappings(t, kept, task, reader, true);
 }
 
-int proc_show_smaps_rollup(struct proc_text *t, struct task *task, struct task *reader)
+int proc_show_smaps_rollup(struct proc_text *t, const struct proc_kept *kept, struct task *task,
+                           struct task *reader)
 {
     (void)reader;
-    struct mm *mm = task_mm_get(task);
+    struct mm *mm = task ? kept_mm(kept) : NULL;
     if (!mm)
         return -LINUX_ESRCH;
     struct map_writer w = {.text = t};
@@ -237,10 +249,11 @@ int proc_show_cmdline(struct proc_text *t, struct task *task, struct task *reade
     return 0;
 }
 
-int proc_show_environ(struct proc_text *t, struct task *task, struct task *reader)
+int proc_show_environ(struct proc_text *t, const struct proc_kept *kept, struct task *task,
+                      struct task *reader)
 {
-    (void)reader;
-    struct mm *mm = task_mm_get(task);
+    (void)task, (void)reader;
+    struct mm *mm = kept_mm(kept);
     if (!mm)
         return 0;
     struct mm_layout layout;
@@ -250,15 +263,14 @@ int proc_show_environ(struct proc_text *t, struct task *task, struct task *reade
     return 0;
 }
 
-int proc_show_auxv(struct proc_text *t, struct task *task, struct task *reader)
+int proc_show_auxv(struct proc_text *t, const struct proc_kept *kept, struct task *task,
+                   struct task *reader)
 {
-    (void)reader;
-    struct mm *mm = task_mm_get(task);
-    if (!mm)
+    (void)task, (void)reader;
+    if (!kept->mm)
         return 0;
     struct mm_layout layout;
-    mm_layout_get(mm, &layout);
-    mm_put(mm);
+    mm_layout_get(kept->mm, &layout); // which outlives the memory
     proc_append(t, layout.auxv, layout.auxv_count * sizeof layout.auxv[0]);
     return 0;
 }
@@ -267,10 +279,7 @@ int proc_show_auxv(struct proc_text *t, struct task *task, struct task *reader)
 
 static ssize_t mem_transfer(struct file *file, struct iter *it, uint64_t *pos, bool write)
 {
-    struct task *task = proc_task_get(proc_node_of(file->inode));
-    struct mm *mm = task ? task_mm_get(task) : NULL;
-    if (task)
-        task_put(task);
+    struct mm *mm = kept_mm(proc_kept_of(file));
     if (!mm)
         return 0;
     uint8_t buf[4096];
@@ -322,4 +331,5 @@ const struct file_ops proc_mem_file_ops = {
     .read = mem_read,
     .write = mem_write,
     .seek = mem_seek,
+    .release = proc_file_release,
 };

@@ -59,6 +59,7 @@ static int ns_follow(const struct proc_node *node, const struct vfs_caller *c, s
     {.name = (kind),                                                                               \
      .mode = LINUX_S_IFLNK | 0777,                                                                 \
      .needs_access = true,                                                                         \
+     .gone_error = LINUX_EACCES,                                                                   \
      .readlink = ns_readlink,                                                                      \
      .follow = ns_follow}
 
@@ -74,13 +75,12 @@ const struct proc_entry proc_ns_children[] = {
 // --- Maps ----------------------------------------------------------------------------------------
 
 // Ids outside as the reader would name them; of its own namespace, as the parent does.
-static int show_map(struct proc_text *t, struct task *task, struct task *reader, enum id_kind kind)
+static int show_map(struct proc_text *t, const struct user_ns *ns, struct task *reader,
+                    enum id_kind kind)
 {
-    const struct cred *cred = task_cred_get(task);
-    const struct user_ns *ns = cred->user_ns, *view = reader ? reader->cred->user_ns : NULL;
+    const struct user_ns *view = reader ? reader->cred->user_ns : NULL;
     if (!ns) {
         proc_printf(t, "%10u %10u %10u\n", 0, 0, UINT32_MAX);
-        cred_put(cred);
         return 0;
     }
     if (view == ns)
@@ -91,69 +91,46 @@ static int show_map(struct proc_text *t, struct task *task, struct task *reader,
         proc_printf(t, "%10u %10u %10u\n", e->first, user_ns_from_machine(view, kind, e->machine),
                     e->count);
     }
-    cred_put(cred);
     return 0;
 }
 
-int proc_show_uid_map(struct proc_text *t, struct task *task, struct task *reader)
+int proc_show_uid_map(struct proc_text *t, const struct proc_kept *kept, struct task *task,
+                      struct task *reader)
 {
-    return show_map(t, task, reader, ID_UID);
+    (void)task;
+    return show_map(t, kept->cred->user_ns, reader, ID_UID);
 }
 
-int proc_show_gid_map(struct proc_text *t, struct task *task, struct task *reader)
+int proc_show_gid_map(struct proc_text *t, const struct proc_kept *kept, struct task *task,
+                      struct task *reader)
 {
-    return show_map(t, task, reader, ID_GID);
+    (void)task;
+    return show_map(t, kept->cred->user_ns, reader, ID_GID);
 }
 
-static int store_map(const struct proc_node *node, struct task *writer, char *text,
-                     enum id_kind kind)
+int proc_store_uid_map(const struct proc_kept *kept, struct task *writer, char *text)
 {
-    struct task *task = proc_task_get(node);
-    if (!task || !writer) {
-        task_put(task);
-        return -LINUX_ESRCH;
-    }
-    const struct cred *cred = task_cred_get(task);
-    int err = user_ns_write_map(cred->user_ns, kind, writer->cred, text);
-    cred_put(cred);
-    task_put(task);
-    return err;
+    return writer ? user_ns_write_map(kept->cred->user_ns, ID_UID, writer->cred, text)
+                  : -LINUX_ESRCH;
 }
 
-int proc_store_uid_map(const struct proc_node *node, struct task *writer, char *text, size_t n)
+int proc_store_gid_map(const struct proc_kept *kept, struct task *writer, char *text)
 {
-    (void)n;
-    return store_map(node, writer, text, ID_UID);
+    return writer ? user_ns_write_map(kept->cred->user_ns, ID_GID, writer->cred, text)
+                  : -LINUX_ESRCH;
 }
 
-int proc_store_gid_map(const struct proc_node *node, struct task *writer, char *text, size_t n)
+int proc_show_setgroups(struct proc_text *t, const struct proc_kept *kept, struct task *task,
+                        struct task *reader)
 {
-    (void)n;
-    return store_map(node, writer, text, ID_GID);
-}
-
-int proc_show_setgroups(struct proc_text *t, struct task *task, struct task *reader)
-{
-    (void)reader;
-    const struct cred *cred = task_cred_get(task);
-    const struct user_ns *ns = cred->user_ns;
+    (void)task, (void)reader;
+    const struct user_ns *ns = kept->cred->user_ns;
     bool denied = ns && atomic_load_explicit(&ns->setgroups_denied, memory_order_relaxed);
     proc_printf(t, "%s\n", denied ? "deny" : "allow");
-    cred_put(cred);
     return 0;
 }
 
-int proc_store_setgroups(const struct proc_node *node, struct task *writer, char *text, size_t n)
+int proc_store_setgroups(const struct proc_kept *kept, struct task *writer, char *text)
 {
-    (void)n;
-    struct task *task = proc_task_get(node);
-    if (!task || !writer) {
-        task_put(task);
-        return -LINUX_ESRCH;
-    }
-    const struct cred *cred = task_cred_get(task);
-    int err = user_ns_write_setgroups(cred->user_ns, writer->cred, text);
-    cred_put(cred);
-    task_put(task);
-    return err;
+    return writer ? user_ns_write_setgroups(kept->cred->user_ns, writer->cred, text) : -LINUX_ESRCH;
 }

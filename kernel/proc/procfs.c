@@ -1,5 +1,7 @@
 // The file system over the tables: inodes, directories, links, and text made on demand.
 #include "kernel/file.h"
+#include "kernel/mm.h"
+#include "kernel/ns.h"
 #include "kernel/pid_ns.h"
 #include "kernel/proc/node.h"
 #include "kernel/proc/proc.h"
@@ -47,7 +49,7 @@ static int check_access(const struct proc_node *node, const struct cred *who, co
         return 0;
     struct task *task = proc_task_get(node);
     if (!task)
-        return -LINUX_ENOENT;
+        return node->entry->gone_error ? -node->entry->gone_error : -LINUX_ENOENT;
     bool may = !node->entry->needs_access || proc_may_access(who, by, task);
     task_put(task);
     return may ? 0 : -LINUX_EACCES;
@@ -74,9 +76,9 @@ static struct inode *make_inode(struct super *super, const struct proc_node *nod
     uint32_t type = e->mode & LINUX_S_IFMT;
     const struct inode_ops *ops = node->setting ? &setting_file_ops : &proc_file_inode_ops;
     if (type == LINUX_S_IFDIR)
-        ops = node->setting                      ? &setting_dir_ops
-              : e->needs_access || e->own_access ? &guarded_dir_ops
-                                                 : &proc_dir_ops;
+        ops = node->setting                                       ? &setting_dir_ops
+              : e->needs_access || e->own_access || e->gone_error ? &guarded_dir_ops
+                                                                  : &proc_dir_ops;
     else if (type == LINUX_S_IFLNK)
         ops = e->follow ? &proc_magic_ops : &proc_link_ops;
     struct proc_inode *private = malloc(sizeof *private);
@@ -158,7 +160,7 @@ static int setting_permission(struct inode *inode, const struct vfs_caller *c, u
 static int guarded_permission(struct inode *inode, const struct vfs_caller *c, unsigned mask)
 {
     const struct proc_node *node = proc_node_of(inode);
-    int err = check_access(node, c->cred, c->task);
+    int err = node->entry->own_access ? 0 : check_access(node, c->cred, c->task);
     if (!err)
         err = inode_permission_usual(c, inode, mask);
     if (err != -LINUX_EACCES || !node->entry->own_access || !c->task)
@@ -172,6 +174,19 @@ static int guarded_permission(struct inode *inode, const struct vfs_caller *c, u
 
 // --- Directories ---------------------------------------------------------------------------------
 
+// Is there a network to show? Of a directory that is none's in particular there always is.
+static bool has_network(const struct proc_node *dir)
+{
+    if (!dir->entry->of_network)
+        return true;
+    struct task *task = proc_task_get(dir);
+    struct namespaces *ns = task ? task_ns_get(task) : NULL;
+    bool has = ns;
+    namespaces_put(ns);
+    task_put(task);
+    return has;
+}
+
 static int proc_lookup(struct inode *dir, const char *name, const struct vfs_caller *c,
                        struct inode **out)
 {
@@ -182,6 +197,8 @@ static int proc_lookup(struct inode *dir, const char *name, const struct vfs_cal
     if (err)
         return err;
     err = -LINUX_ENOENT;
+    if (!has_network(parent))
+        return err;
     for (const struct proc_entry *s = e->children; s && s->name; s++) {
         if (strcmp(s->name, name) == 0) {
             child.entry = s;
@@ -253,6 +270,8 @@ static void emit_dynamic(const struct proc_node *dir, uint64_t *pos, struct dir_
 static int proc_readdir(struct file *file, uint64_t *pos, struct dir_sink *sink)
 {
     const struct proc_node *dir = proc_node_of(file->inode);
+    if (!has_network(dir))
+        return -LINUX_EINVAL;
     // The right to look was established by open.
     struct task *task = dir->tid ? proc_task_get(dir) : NULL;
     if (dir->tid && !task)
@@ -361,7 +380,22 @@ struct proc_file {
     struct gate gate; // one reader makes or copies the text at a time
     struct proc_text text;
     bool made;
+    struct proc_kept kept;
 };
+
+const struct proc_kept *proc_kept_of(const struct file *file)
+{
+    return &((const struct proc_file *)file->private)->kept;
+}
+
+static int show_kept(struct file *file, struct proc_file *pf, struct task *reader)
+{
+    const struct proc_node *node = proc_node_of(file->inode);
+    struct task *task = proc_task_get(node);
+    int err = node->entry->show_kept(&pf->text, &pf->kept, task, reader);
+    task_put(task);
+    return err;
+}
 
 static int make_text(struct file *file, struct proc_file *pf, struct task *reader)
 {
@@ -369,7 +403,9 @@ static int make_text(struct file *file, struct proc_file *pf, struct task *reade
     pf->text.len = 0;
     pf->text.failed = false;
     int err;
-    if (node->entry->show_task) {
+    if (node->entry->show_kept) {
+        err = show_kept(file, pf, reader);
+    } else if (node->entry->show_task) {
         struct task *task = proc_task_get(node);
         if (!task)
             return -LINUX_ESRCH;
@@ -390,10 +426,13 @@ static int make_text(struct file *file, struct proc_file *pf, struct task *reade
 static ssize_t proc_text_read(struct file *file, struct iter *it, uint64_t *pos)
 {
     struct proc_file *pf = file->private;
+    const struct proc_node *node = proc_node_of(file->inode);
     gate_enter(&pf->gate);
     ssize_t n = 0;
-    if (*pos == 0 || !pf->made)
+    if (*pos == 0 || !pf->made || node->entry->live)
         n = make_text(file, pf, it->task);
+    else if (node->entry->walked && *pos >= pf->text.len)
+        n = check_access(node, file->cred, it->task) == -LINUX_ENOENT ? -LINUX_ESRCH : 0;
     if (!n && *pos < pf->text.len && it->left > 0) {
         size_t want = pf->text.len - *pos;
         want = want < it->left ? want : it->left;
@@ -411,7 +450,8 @@ static ssize_t proc_text_write(struct file *file, struct iter *it, uint64_t *pos
 {
     enum { WRITE_MAX = 4095 };
     const struct proc_node *node = proc_node_of(file->inode);
-    if (!node->entry->store)
+    const struct proc_entry *e = node->entry;
+    if (!e->store && !e->store_kept)
         return node->tid ? -LINUX_EINVAL : -LINUX_EIO;
     size_t n = it->left < WRITE_MAX ? it->left : (size_t)WRITE_MAX;
     char text[WRITE_MAX + 1];
@@ -419,7 +459,8 @@ static ssize_t proc_text_write(struct file *file, struct iter *it, uint64_t *pos
     if (err)
         return err;
     text[n] = '\0';
-    err = node->entry->store(node, it->task, text, n);
+    err = e->store ? e->store(node, it->task, text, n)
+                   : e->store_kept(proc_kept_of(file), it->task, text);
     if (err)
         return err;
     *pos += n;
@@ -438,9 +479,19 @@ int64_t proc_seek(struct file *file, int64_t offset, unsigned whence)
     return offset;
 }
 
-static void proc_text_release(struct file *file)
+static void drop_kept(struct proc_kept *kept)
+{
+    mm_drop(kept->mm);
+    if (kept->ns)
+        path_put(&kept->root);
+    namespaces_put(kept->ns);
+    cred_put(kept->cred);
+}
+
+void proc_file_release(struct file *file)
 {
     struct proc_file *pf = file->private;
+    drop_kept(&pf->kept);
     gate_destroy(&pf->gate);
     free(pf->text.buf);
     free(pf);
@@ -450,7 +501,7 @@ static const struct file_ops proc_text_file_ops = {
     .read = proc_text_read,
     .write = proc_text_write,
     .seek = proc_seek,
-    .release = proc_text_release,
+    .release = proc_file_release,
 };
 
 static const struct file_ops proc_spliced_file_ops = {
@@ -458,7 +509,7 @@ static const struct file_ops proc_spliced_file_ops = {
     .read = proc_text_read,
     .write = proc_text_write,
     .seek = proc_seek,
-    .release = proc_text_release,
+    .release = proc_file_release,
 };
 
 static int check_admin(const struct proc_node *node, const struct cred *who)
@@ -473,17 +524,87 @@ static int check_admin(const struct proc_node *node, const struct cred *who)
     return may ? 0 : -LINUX_EACCES;
 }
 
+static struct mm *hold_memory(struct task *task)
+{
+    struct mm *mm = task_mm_get(task);
+    if (!mm)
+        return NULL;
+    mm_hold(mm);
+    mm_put(mm);
+    return mm;
+}
+
+// The memory of the moment in which it may be looked at: exec changes what that is judged by before
+// it changes the memory, so a right that was there while the memory stayed the same is one to it.
+static int keep_memory(const struct proc_node *node, struct task *task, const struct vfs_caller *c,
+                       struct proc_kept *kept)
+{
+    kept->mm = hold_memory(task);
+    for (;;) {
+        int err = check_access(node, c->cred, c->task);
+        struct mm *now = err ? NULL : hold_memory(task);
+        bool same = now == kept->mm;
+        mm_drop(kept->mm);
+        kept->mm = now;
+        if (err || same)
+            return err;
+    }
+}
+
+static int keep_mounts(struct task *task, struct proc_kept *kept)
+{
+    struct namespaces *ns = task_ns_get(task);
+    if (!ns)
+        return -LINUX_EINVAL;
+    struct fs_context *fs = task_fs_get(task);
+    if (!fs) {
+        namespaces_put(ns);
+        return -LINUX_ENOENT;
+    }
+    lock_acquire(&fs->lock);
+    kept->root = fs->root;
+    path_get(&kept->root);
+    lock_release(&fs->lock);
+    fs_context_put(fs);
+    kept->ns = ns;
+    return 0;
+}
+
+static int keep(const struct proc_node *node, const struct vfs_caller *c, struct proc_kept *kept)
+{
+    if (node->entry->keeps == PROC_KEEPS_NOTHING)
+        return 0;
+    struct task *task = proc_task_get(node);
+    if (!task)
+        return -LINUX_ESRCH;
+    int err = 0;
+    if (node->entry->keeps == PROC_KEEPS_MEMORY)
+        err = keep_memory(node, task, c, kept);
+    else if (node->entry->keeps == PROC_KEEPS_MOUNTS)
+        err = keep_mounts(task, kept);
+    else
+        kept->cred = task_cred_get(task);
+    task_put(task);
+    return err;
+}
+
 static int proc_open(struct inode *inode, struct file *file, const struct vfs_caller *c)
 {
     const struct proc_node *node = proc_node_of(inode);
     int err = check_access(node, c->cred, c->task);
     if (!err && node->entry->admin_writes && file_is_writable(file))
         err = check_admin(node, c->cred);
-    if (err || node->entry->file_ops)
+    // A file with operations of its own needs only what it keeps.
+    if (err || (node->entry->file_ops && node->entry->keeps == PROC_KEEPS_NOTHING))
         return err;
     struct proc_file *pf = calloc(1, sizeof *pf);
     if (!pf)
         return -LINUX_ENOMEM;
+    err = keep(node, c, &pf->kept);
+    if (err) {
+        free(pf);
+        return err;
+    }
     gate_init(&pf->gate);
     file->private = pf;
     return 0;

@@ -1,10 +1,12 @@
 // io_setup, io_submit, io_getevents and their errors.
+#include "asleep.h"
 #include "probe.h"
 #include <fcntl.h>
 #include <linux/aio_abi.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -170,8 +172,9 @@ static void waits(void)
     pthread_join(t, NULL);
     struct sigaction a = {.sa_handler = on_alarm, .sa_flags = SA_RESTART};
     sigaction(SIGALRM, &a, NULL);
-    ualarm(30000, 0);
+    pid_t child = poke_when_asleep(SIGALRM);
     show_call("interrupted", getevents(shared, 1, 1, e, NULL));
+    waitpid(child, NULL, 0);
     sigset_t all;
     sigfillset(&all);
     struct {
@@ -186,9 +189,12 @@ static void waits(void)
 }
 
 // What ends in the middle: memory, a signal, the context itself.
+static atomic_int waiter;
+
 static void *wait_for_event(void *result)
 {
     struct io_event e;
+    waiter = (int)syscall(SYS_gettid);
     *(long *)result = getevents(shared, 1, 1, &e, NULL) < 0 ? errno : 0;
     return NULL;
 }
@@ -238,17 +244,21 @@ static void ends(void)
     one("O_PATH", c, request(IOCB_CMD_PREAD, open("/", O_PATH), back, 1, 0));
     struct sigaction sa = {.sa_handler = on_alarm};
     sigaction(SIGALRM, &sa, NULL);
-    ualarm(30000, 0);
+    pid_t child = poke_when_asleep(SIGALRM);
     one("a signal during a request", c, request(IOCB_CMD_PREAD, p[0], back, 1, 0));
-    ualarm(30000, 0);
+    waitpid(child, NULL, 0);
+    child = poke_when_asleep(SIGALRM);
     show_call("a signal during a wait", getevents(c, 1, 1, e, NULL));
+    waitpid(child, NULL, 0);
     destroy(c);
     pthread_t t;
     long result = -1;
     shared = 0;
     setup(8, &shared);
     pthread_create(&t, NULL, wait_for_event, &result);
-    sleep_ms(50);
+    while (!waiter)
+        sched_yield();
+    task_until_asleep(waiter);
     show_call("destroyed while one waits", destroy(shared));
     pthread_join(t, NULL);
     SHOW("... who is told", "%s", result ? strerrorname_np((int)result) : "nothing");

@@ -16,10 +16,14 @@ static pid_t fork_with(int signo)
     fflush(stdout);
     return (pid_t)syscall(SYS_clone, signo, NULL, NULL, NULL, 0);
 }
+// Until a process has ended and its parent was told, which is done in one go that waiting does not
+// see halfway.
 static void until_dead(pid_t pid)
 {
+    siginfo_t info;
     while (task_state(pid) != 'Z' && task_state(pid) != 'X')
         sched_yield();
+    waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT | __WALL);
 }
 static void block_all(void)
 {
@@ -240,25 +244,31 @@ static void leader_first(void)
     show_pending("... told", pid);
 }
 
-static void *fork_and_wait(void *arg)
+static void *fork_and_end(void *tid)
 {
-    (void)arg;
+    *(pid_t *)tid = (pid_t)syscall(SYS_gettid);
     pid_t pid = fork();
     if (pid == 0)
         _exit(2);
     return (void *)(intptr_t)pid;
 }
-static void of_threads(void)
+// The child of a thread that has ended. To be joined it need not have given its children away.
+static pid_t child_of_dead_thread(void)
 {
     pthread_t t;
+    pid_t tid;
     void *pid;
-    pthread_create(&t, NULL, fork_and_wait, NULL);
+    pthread_create(&t, NULL, fork_and_end, &tid);
     pthread_join(t, &pid);
+    while (syscall(SYS_tgkill, getpid(), tid, 0) == 0)
+        sched_yield();
     until_dead((pid_t)(intptr_t)pid);
-    show_wait("a dead thread's child, for this thread only", (pid_t)(intptr_t)pid, __WNOTHREAD);
-    pthread_create(&t, NULL, fork_and_wait, NULL);
-    pthread_join(t, &pid);
-    show_wait("a dead thread's child", (pid_t)(intptr_t)pid, 0);
+    return (pid_t)(intptr_t)pid;
+}
+static void of_threads(void)
+{
+    show_wait("a dead thread's child, for this thread only", child_of_dead_thread(), __WNOTHREAD);
+    show_wait("a dead thread's child", child_of_dead_thread(), 0);
 }
 
 static void *child_of_thread(void *arg)

@@ -130,6 +130,92 @@ static void moving(void)
     finish("two and two", w, 4);
 }
 
+// Linux asks to try again when the word changes during the call.
+static void unlock(void)
+{
+    while (futex(&lock, FUTEX_UNLOCK_PI, 0, NULL, NULL, 0) && errno == EAGAIN)
+        continue;
+}
+
+static void *lock_and_unlock(void *arg)
+{
+    (void)arg;
+    futex(&lock, FUTEX_LOCK_PI, 0, NULL, NULL, 0);
+    unlock();
+    return NULL;
+}
+
+// Owners that unlock and then end, while others ask whose the lock is: it is never a lock of one
+// that is no more.
+static void owners_unlock_and_end(void)
+{
+    int orphans = 0;
+    for (int round = 0; round < 3000; round++) {
+        pthread_t owner;
+        pthread_create(&owner, NULL, lock_and_unlock, NULL);
+        for (int i = 0; i < 20; i++) {
+            if (futex(&lock, FUTEX_TRYLOCK_PI, 0, NULL, NULL, 0) == 0)
+                unlock();
+            else
+                orphans += errno == ESRCH;
+        }
+        pthread_join(owner, NULL);
+    }
+    SHOW("they unlocked before they ended", "%d orphans, now %s", orphans, word(lock));
+}
+
+static atomic_int failed;
+
+static void *wait_for_it(void *arg)
+{
+    (void)arg;
+    failed += futex(&lock, FUTEX_LOCK_PI, 0, NULL, NULL, 0) != 0;
+    unlock();
+    return NULL;
+}
+
+// The same with several that wait: a lock that was handed on is waited for until it comes, though
+// the one that had it before has ended by then.
+static void owners_pass_on_and_end(void)
+{
+    for (int round = 0; round < 700; round++) {
+        pthread_t t[4];
+        for (int i = 0; i < 4; i++)
+            pthread_create(&t[i], NULL, wait_for_it, NULL);
+        for (int i = 0; i < 4; i++)
+            pthread_join(t[i], NULL);
+    }
+    SHOW("they passed it on before they ended", "%d failed, now %s", failed, word(lock));
+}
+
+static void *lock_robust(void *arg)
+{
+    static _Thread_local struct robust_list entry;
+    static _Thread_local struct robust_list_head head;
+    (void)arg;
+    // The lock's word lies where the offset leads from the entry; its lowest bit says that it is
+    // PI.
+    head.list.next = (struct robust_list *)((uintptr_t)&entry | 1);
+    entry.next = &head.list;
+    head.futex_offset = (long)((uintptr_t)&lock - (uintptr_t)&entry);
+    syscall(SYS_set_robust_list, &head, sizeof head);
+    failed += futex(&lock, FUTEX_LOCK_PI, 0, NULL, NULL, 0) != 0;
+    return NULL;
+}
+
+// Owners that end with a robust lock leave it to the next, whenever that one comes.
+static void owners_leave_it(void)
+{
+    for (int round = 0; round < 700; round++) {
+        pthread_t t[4];
+        for (int i = 0; i < 4; i++)
+            pthread_create(&t[i], NULL, lock_robust, NULL);
+        for (int i = 0; i < 4; i++)
+            pthread_join(t[i], NULL);
+    }
+    SHOW("they left it when they ended", "%d failed, now %s", failed, word(lock));
+}
+
 static atomic_long patience_ms;
 
 static void *times_out(void *arg)
@@ -158,9 +244,12 @@ static long move_in_time(struct waiter *w)
     return moved;
 }
 
+static atomic_int handled;
+
 static void on_signal(int sig)
 {
     (void)sig;
+    handled++;
 }
 
 static void interrupted(void)
@@ -174,12 +263,13 @@ static void interrupted(void)
     SHOW("timed out on the lock", "%s", w.result ? strerrorname_np(w.error) : "no");
     start(&w, 1);
     pthread_kill(w.thread, SIGUSR1);
-    sleep_ms(20);
+    while (!handled)
+        sched_yield();
+    settle(&w);
     SHOW("a signal before the move", "%s", w.done ? "ends it" : "does not end it");
     show_call("moved", futex(&cond, FUTEX_CMP_REQUEUE_PI, 1, (void *)9, &lock, 0));
-    sleep_ms(10);
     pthread_kill(w.thread, SIGUSR1);
-    for (int i = 0; i < 500 && !w.done; i++)
+    for (int i = 0; i < 5000 && !w.done; i++)
         sleep_ms(1);
     SHOW("a signal after it", "%s", !w.done ? "does not end it" : strerrorname_np(w.error));
     futex(&lock, FUTEX_UNLOCK_PI, 0, NULL, NULL, 0);
@@ -252,6 +342,9 @@ static void owner_ends(void)
 int main(void)
 {
     run_as_child(moving);
+    run_as_child(owners_unlock_and_end);
+    run_as_child(owners_pass_on_and_end);
+    run_as_child(owners_leave_it);
     run_as_child(interrupted);
     run_as_child(owner_ends);
     return 0;

@@ -1,4 +1,5 @@
 // Timers on CPU time and the limits of a process: what happens at each.
+#include "asleep.h"
 #include "probe.h"
 #include <fcntl.h>
 #include <pthread.h>
@@ -154,11 +155,11 @@ static void cpu_sleep(void)
     SHOW("own thread", "%d", clock_nanosleep(CLOCK_THREAD_CPUTIME_ID, 0, &past, NULL));
     // A signal ends it: only this thread is there to use time.
     catch (SIGALRM);
-    struct itimerval alarm = {.it_value = {.tv_usec = 50000}};
-    setitimer(ITIMER_REAL, &alarm, NULL);
+    pid_t child = poke_when_asleep(SIGALRM);
     struct timespec ns = {5, 0}, left = {0, 0};
     SHOW("interrupted", "%d", clock_nanosleep(CLOCK_PROCESS_CPUTIME_ID, 0, &ns, &left) == EINTR);
     SHOW("left", "%d", left.tv_sec == 4 && left.tv_nsec > 500000000);
+    waitpid(child, NULL, 0);
 }
 
 // --- Limits --------------------------------------------------------------------------------------

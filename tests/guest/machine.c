@@ -69,8 +69,9 @@ static void test_log(void)
     gives("there is no other call", log_call(11, NULL, 0), -EINVAL);
     struct sigaction action = {.sa_handler = on_alarm};
     sigaction(SIGALRM, &action, NULL);
-    ualarm(20000, 0);
+    ualarm(20000, 20000);
     gives("a reader waits until a signal", log_call(2, buf, sizeof buf), -EINTR);
+    ualarm(0, 0);
     pid_t child = fork();
     int status = 0;
     if (child == 0) {

@@ -1,5 +1,6 @@
 // The mount calls that work on descriptors: open_tree, move_mount, fsopen, fsconfig, fsmount,
 // fspick, mount_setattr; the mount id of statx; changes by mount(2); MNT_EXPIRE. Runs as user 0.
+#include "own_mounts.h"
 #include "probe.h"
 #include <fcntl.h>
 #include <sched.h>
@@ -99,6 +100,7 @@ static void own_tree(void)
 {
     unshare(CLONE_NEWNS);
     mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
+    clear_tmp();
     mount("work", "/tmp", "tmpfs", 0, "mode=755,size=1m");
     mkdir("/tmp/a", 0755), mkdir("/tmp/b", 0755), mkdir("/tmp/c", 0755);
     put("/tmp/a/f", "f");

@@ -1,5 +1,6 @@
 // Mounts in a namespace of one's own: binds, moves, flags, sharing, a new root, and what a user
 // namespace may do of it. Runs as user 0.
+#include "own_mounts.h"
 #include "probe.h"
 #include <fcntl.h>
 #include <sched.h>
@@ -49,6 +50,7 @@ static void own_tree(void)
 {
     show_call("unshare", unshare(CLONE_NEWNS));
     show_call("private", mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL));
+    clear_tmp();
     show_call("tmpfs", mount("work", "/tmp", "tmpfs", 0, "mode=755"));
     mkdir("/tmp/a", 0755), mkdir("/tmp/b", 0755), mkdir("/tmp/c", 0755);
     put("/tmp/a/f", "f");

@@ -299,7 +299,7 @@ static void fifos(void)
         pthread_create(&c.thread, NULL, open_it, &c);
         while (!c.tid)
             sched_yield();
-        sleep_ms(20);
+        task_until_asleep(c.tid);
         pthread_kill(c.thread, SIGUSR1);
         finish(writes ? "a signal to one who waits for a reader" : "... for a writer", &c);
         SHOW("... has left no trace", "%d",

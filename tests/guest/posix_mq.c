@@ -1,4 +1,5 @@
 // POSIX message queues: names, order, limits, waits and notification.
+#include "asleep.h"
 #include "probe.h"
 #include <fcntl.h>
 #include <limits.h>
@@ -139,14 +140,14 @@ static void waiting(void)
     pid_t child = fork();
     if (!child)
         _exit(mq_receive(q, buf, sizeof buf, NULL) == 5 ? 0 : errno);
-    usleep(20000);
+    task_until_asleep(child);
     mq_send(q, "hello", 5, 0);
     waitpid(child, &status, 0);
     SHOW("received", "%s", status_text(status));
     mq_send(q, "first", 5, 0);
     if (!(child = fork()))
         _exit(mq_send(q, "second", 6, 0) ? errno : 0);
-    usleep(20000);
+    task_until_asleep(child);
     take("first", q);
     waitpid(child, &status, 0);
     SHOW("sent", "%s", status_text(status));

@@ -5,6 +5,8 @@
 #define TESTS_GUEST_PROBE_H
 
 #include <errno.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,6 +64,14 @@ static inline void probe_needs(int (*works)(void), const char *what)
         exit(PROBE_UNABLE);
     }
 }
+static inline int has_user_namespaces(void)
+{
+    return !unshare(CLONE_NEWUSER);
+}
+static inline int has_sysfs(void)
+{
+    return !access("/sys/devices/system/cpu/online", R_OK);
+}
 
 static inline void show_end(const char *name, pid_t child)
 {
@@ -103,12 +113,15 @@ static inline double now(void)
 }
 
 // Runs the probe in a child: as the first process of a machine it would be nobody's child, and see
-// rules that apply to process 1 alone.
+// rules that apply to process 1 alone. What nohup or a shell's & had ignored is no part of it.
 static inline int run_as_child(void (*body)(void))
 {
     int status;
     pid_t pid = fork();
     if (pid == 0) {
+        signal(SIGHUP, SIG_DFL);
+        signal(SIGINT, SIG_DFL);
+        signal(SIGQUIT, SIG_DFL);
         body();
         exit(0);
     }

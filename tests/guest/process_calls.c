@@ -126,9 +126,10 @@ static void signal_descriptors(void)
     pthread_join(t, NULL);
     struct sigaction action = {.sa_handler = on_alarm};
     sigaction(SIGALRM, &action, NULL);
-    struct itimerval soon = {{0, 0}, {0, 20000}};
-    setitimer(ITIMER_REAL, &soon, NULL);
+    struct itimerval often = {{0, 20000}, {0, 20000}}, off = {0};
+    setitimer(ITIMER_REAL, &often, NULL);
     show_call("another signal comes", read(waits, si, sizeof si[0]));
+    setitimer(ITIMER_REAL, &off, NULL);
     show_call("signalfd nowhere", syscall(SYS_signalfd4, -1, (void *)8, 8, 0));
     show_call("... of another size", syscall(SYS_signalfd4, -1, &set, 4, 0));
     show_call("... with flags", syscall(SYS_signalfd4, -1, &set, 8, 1));

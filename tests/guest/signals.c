@@ -1,4 +1,5 @@
 // Signals: delivery order, masks, queues, frames, alternate stacks, restarts.
+#include "asleep.h"
 #include "probe.h"
 #include <fcntl.h>
 #include <poll.h>
@@ -402,23 +403,13 @@ static void waiting(void)
     sigqueue(getpid(), SIGRTMIN, value);
     SHOW("sigtimedwait: queued", "%d", sigtimedwait(&set, &info, NULL) == SIGRTMIN);
     SHOW("... value", "%d code %d", info.si_value.sival_int, info.si_code);
-    pid_t child = fork();
-    if (child == 0) {
-        sleep_ms(20);
-        kill(getppid(), SIGUSR1);
-        _exit(0);
-    }
+    pid_t child = poke_when_asleep(SIGUSR1);
     show_call("sigwaitinfo: waits", sigwaitinfo(&set, &info));
     SHOW("... from", "%d", info.si_pid == child);
     waitpid(child, NULL, 0);
     // A signal outside the set ends the wait.
     catch (SIGUSR2, SA_RESTART);
-    child = fork();
-    if (child == 0) {
-        sleep_ms(20);
-        kill(getppid(), SIGUSR2);
-        _exit(0);
-    }
+    child = poke_when_asleep(SIGUSR2);
     show_call("sigwaitinfo: another signal", sigwaitinfo(&set, &info));
     waitpid(child, NULL, 0);
     seen_count = 0;
@@ -450,14 +441,14 @@ static void waiting(void)
 
 // --- Restarts ------------------------------------------------------------------------------------
 
-// Runs `body` while a child sends SIGUSR1 after 20 ms and then does `after`.
+// Runs `body` while a child sends SIGUSR1 when it waits, and then does `after`.
 #define INTERRUPTED(name, flags_, after, body)                                                     \
     do {                                                                                           \
         catch (SIGUSR1, flags_);                                                                   \
         fflush(stdout);                                                                            \
         pid_t helper_ = fork();                                                                    \
         if (helper_ == 0) {                                                                        \
-            sleep_ms(20);                                                                          \
+            task_until_asleep(getppid());                                                          \
             kill(getppid(), SIGUSR1);                                                              \
             sleep_ms(20);                                                                          \
             after;                                                                                 \
@@ -517,10 +508,10 @@ static void restarts(void)
     double start = now();
     pid_t child = fork();
     if (child == 0) {
-        sleep_ms(20);
+        task_until_asleep(getppid());
         kill(getppid(), SIGUSR1);
         kill(getppid(), SIGSTOP);
-        sleep_ms(20);
+        task_until(getppid(), 'T');
         kill(getppid(), SIGCONT);
         _exit(0);
     }
@@ -530,11 +521,11 @@ static void restarts(void)
     waitpid(child, NULL, 0);
     child = fork();
     if (child == 0) {
-        sleep_ms(20);
+        task_until_asleep(getppid());
         kill(getppid(), SIGSTOP);
-        sleep_ms(20);
+        task_until(getppid(), 'T');
         kill(getppid(), SIGCONT);
-        sleep_ms(20);
+        task_until_asleep(getppid());
         tell(pipes[1]);
         _exit(0);
     }

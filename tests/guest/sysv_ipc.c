@@ -1,4 +1,5 @@
 // System V semaphores, message queues and shared memory: every command, error and wait.
+#include "asleep.h"
 #include "probe.h"
 #include <pthread.h>
 #include <sched.h>
@@ -370,7 +371,7 @@ static void message_waits(void)
     pid_t child = fork();
     if (!child)
         _exit(msgrcv(q, &msg, 100, 2, 0) == 3 ? 0 : errno);
-    usleep(20000);
+    task_until_asleep(child);
     put(q, 1, "one", 0);
     put(q, 2, "two", 0);
     waitpid(child, &status, 0);
@@ -389,19 +390,19 @@ static void message_waits(void)
                   0)
                   ? errno
                   : 0);
-    usleep(20000);
+    task_until_asleep(child);
     take("make room", q, 8000, 7, IPC_NOWAIT);
     waitpid(child, &status, 0);
     SHOW("sent", "%s", status_text(status));
     if (!(child = fork()))
         _exit(msgrcv(q, &msg, 100, 55, 0) < 0 ? errno : 0);
-    usleep(50000);
+    task_until_asleep(child);
     kill(child, SIGUSR1);
     waitpid(child, &status, 0);
     SHOW("interrupted", "%s", status_text(status));
     if (!(child = fork()))
         _exit(msgrcv(q, &msg, 100, 55, 0) < 0 ? errno : 0);
-    usleep(50000);
+    task_until_asleep(child);
     msgctl(q, IPC_RMID, NULL);
     waitpid(child, &status, 0);
     SHOW("removed", "%s", status_text(status));

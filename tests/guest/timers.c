@@ -103,7 +103,7 @@ static void sleeps(void)
     }
     clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
     double slept = now() - start;
-    SHOW("absolute sleep of 30 ms", "%d", slept > 0.025 && slept < 0.3);
+    SHOW("absolute sleep of 30 ms", "%d", slept > 0.025);
 }
 
 static volatile int count, code, overrun, value;
@@ -218,13 +218,17 @@ static void timerfds(void)
     int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
     show_done("timerfd_create", fd);
     show_call("read before it is set", read(fd, &ticks, sizeof ticks));
+    double start = now();
     timerfd_settime(fd, 0, &spec, NULL);
     struct pollfd p = {.fd = fd, .events = POLLIN};
     show_call("poll", poll(&p, 1, 1000));
     show_call("read", read(fd, &ticks, sizeof ticks));
     sleep_ms(40);
+    uint64_t first = ticks;
     read(fd, &ticks, sizeof ticks);
-    SHOW("ticks of 40 ms", "%d", ticks >= 6 && ticks < 40);
+    // A busy machine wakes us late: then there were more.
+    SHOW("ticks of 40 ms", "%d",
+         ticks >= 6 && (double)(first + ticks) <= (now() - start) / 0.005 + 1);
     show_call("short read", read(fd, &ticks, 4));
     timerfd_gettime(fd, &got);
     SHOW("gettime", "%d %ld", got.it_value.tv_nsec > 0 && got.it_value.tv_nsec <= 5000000,

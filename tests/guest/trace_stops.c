@@ -367,6 +367,30 @@ static void killing(void)
     trace_wait("killed", three);
 }
 
+// One that is stopped is killed while it is attached to: who attaches does not wait for its stop.
+static void killed_when_attached(void)
+{
+    int ended = 0;
+    for (int i = 0; i < 300; i++) {
+        pid_t child = fork();
+        if (child == 0) {
+            raise(SIGSTOP);
+            _exit(0);
+        }
+        int status;
+        waitpid(child, &status, WUNTRACED);
+        pid_t killer = fork();
+        if (killer == 0)
+            _exit(kill(child, SIGKILL));
+        ptrace(PTRACE_ATTACH, child, 0, 0);
+        while (waitpid(child, &status, 0) == child && WIFSTOPPED(status))
+            continue;
+        ended += WIFSIGNALED(status);
+        waitpid(killer, NULL, 0);
+    }
+    SHOW("killed when attached", "%d", ended);
+}
+
 // The tracer ends: its tracees go on, or end with it.
 static void tracer_death(void)
 {
@@ -620,6 +644,7 @@ static void body(void)
     listening();
     group_stop_of_attached();
     killing();
+    killed_when_attached();
     tracer_death();
     strangers();
     permission();

@@ -203,7 +203,7 @@ static void signals(void)
     TRACED("--- SIGUSR2 {si_code=0, si_addr=0x*} ---", syscall(SYS_kill, getpid(), SIGUSR2));
     struct sigaction plain = {.sa_handler = on_signal}, restart = plain;
     restart.sa_flags = SA_RESTART;
-    struct itimerval soon = {{0, 0}, {0, 10000}};
+    struct itimerval soon = {{0, 0}, {0, 200000}};
     int p[2];
     sigaction(SIGALRM, &plain, NULL);
     setitimer(ITIMER_REAL, &soon, NULL);

@@ -105,7 +105,7 @@ static int body_interrupt(void)
     signal(SIGINT, note);
     writes(p.master, "\003");
     bad |= !reads_text(p.master, "^C") << 0;
-    for (int i = 0; i < 100 && !seen; i++)
+    for (int i = 0; i < 1000 && !seen; i++)
         sleep_ms(10);
     bad |= (seen != SIGINT) << 1;
     return bad;

@@ -151,7 +151,7 @@ static void polls(void)
     show_call("bad mask size", syscall(SYS_ppoll, p, 0, &ts, p, 4));
     double start = now();
     show_call("timeout", poll(NULL, 0, 30));
-    SHOW("... waited", "%d", now() - start >= 0.03 && now() - start < 1);
+    SHOW("... waited", "%d", now() - start >= 0.03 && now() - start < 20);
     ts = (struct timespec){5, 0};
     p[0] = (struct pollfd){e, POLLOUT, 0};
     show_call("ready at once", syscall(SYS_ppoll, p, 1, &ts, NULL, 8));
