@@ -66,21 +66,34 @@ uint64_t cpu_clock_read(const struct cpu_clock *clock)
     return clock->kind == LINUX_CPUCLOCK_VIRT ? user : user + system;
 }
 
-uint64_t cpu_clock_threads(const struct cpu_clock *clock)
+static bool is_awake(const struct task *task)
 {
-    if (clock->thread)
-        return 1;
-    struct kernel *kernel = clock->process->kernel;
-    lock_acquire(&kernel->tasklist);
-    unsigned n = clock->process->live_threads;
-    lock_release(&kernel->tasklist);
-    return n ? n : 1;
+    return atomic_load_explicit(&task->state, memory_order_relaxed) == TASK_RUNNING;
 }
 
-uint64_t cpu_watch_delay(struct cpu_watch *w, uint64_t now, uint64_t left, uint64_t threads)
+struct cpu_load cpu_clock_load(const struct cpu_clock *clock)
 {
-    uint64_t least = left / threads, wait = least;
-    if (now == w->last_ns && w->delay_ns * 2 > wait) // asleep
+    if (clock->thread)
+        return (struct cpu_load){1, is_awake(clock->thread)};
+    struct process *p = clock->process;
+    struct cpu_load load = {1, false};
+    struct task *t;
+    lock_acquire(&p->kernel->tasklist);
+    if (p->live_threads)
+        load.threads = p->live_threads;
+    list_for_each (t, &p->threads, thread_link) {
+        load.awake = is_awake(t);
+        if (load.awake)
+            break;
+    }
+    lock_release(&p->kernel->tasklist);
+    return load;
+}
+
+uint64_t cpu_watch_delay(struct cpu_watch *w, uint64_t now, uint64_t left, struct cpu_load load)
+{
+    uint64_t least = left / load.threads, wait = least;
+    if (now == w->last_ns && !load.awake && w->delay_ns * 2 > wait)
         wait = w->delay_ns * 2;
     wait = wait < DELAY_MIN_NS ? DELAY_MIN_NS : wait;
     wait =

@@ -22,8 +22,13 @@ NODISCARD int cpu_clock_find(struct task *task, int32_t clock, struct cpu_clock 
 void cpu_clock_put(struct cpu_clock *clock); // harmless when empty
 // Nanoseconds. Takes tasklist and task locks.
 uint64_t cpu_clock_read(const struct cpu_clock *clock);
-// How many threads may count at once; at least 1. Takes tasklist.
-uint64_t cpu_clock_threads(const struct cpu_clock *clock);
+// Who counts on a clock: how many threads may do so at once, at least 1; whether any of them is not
+// asleep now. Takes tasklist.
+struct cpu_load {
+    unsigned threads;
+    bool awake;
+};
+struct cpu_load cpu_clock_load(const struct cpu_clock *clock);
 
 // What is remembered from one look to the next.
 struct cpu_watch {
@@ -33,7 +38,8 @@ static inline void cpu_watch_begin(struct cpu_watch *w)
 {
     *w = (struct cpu_watch){.last_ns = UINT64_MAX};
 }
-// How long until the next look, when the clock shows `now` and `left` is still missing.
-uint64_t cpu_watch_delay(struct cpu_watch *w, uint64_t now, uint64_t left, uint64_t threads);
+// How long until the next look, when the clock shows `now` and `left` is still missing. Those that
+// sleep are looked at less and less often; those that the host lets wait for a processor are not.
+uint64_t cpu_watch_delay(struct cpu_watch *w, uint64_t now, uint64_t left, struct cpu_load load);
 
 #endif

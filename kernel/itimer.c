@@ -43,13 +43,13 @@ static uint64_t own_clock(struct process *p, int32_t kind)
     return kind == LINUX_ITIMER_VIRTUAL ? u.user_ns : u.user_ns + u.system_ns;
 }
 
-static uint64_t live_threads(struct process *p)
+static struct cpu_load load_of(struct process *p)
 {
-    return cpu_clock_threads(&(struct cpu_clock){.process = p});
+    return cpu_clock_load(&(struct cpu_clock){.process = p});
 }
 
 // When to look again; process->lock is held. A process that ends is not looked at any more.
-static void schedule(struct itimer *t, uint64_t now, uint64_t threads)
+static void schedule(struct itimer *t, uint64_t now, struct cpu_load load)
 {
     struct timer_wheel *wheel = t->owner->process->kernel->timers;
     if (t->owner->process->dead)
@@ -59,7 +59,7 @@ static void schedule(struct itimer *t, uint64_t now, uint64_t threads)
         return;
     }
     uint64_t left = t->expires_ns > now ? t->expires_ns - now : 0;
-    uint64_t wait = cpu_watch_delay(&t->watch, now, left, threads);
+    uint64_t wait = cpu_watch_delay(&t->watch, now, left, load);
     timer_arm(wheel, &t->timer, clock_monotonic_ns() + wait);
 }
 
@@ -76,7 +76,7 @@ static void fire(struct timer *timer)
     struct itimer *t = CONTAINER_OF(timer, struct itimer, timer);
     struct process *p = t->owner->process;
     uint64_t now = own_clock(p, t->kind);
-    uint64_t threads = live_threads(p);
+    struct cpu_load load = load_of(p);
     lock_acquire(&p->lock);
     if (t->active && now >= t->expires_ns) {
         struct siginfo info = {.signo = signals[t->kind], .code = LINUX_SI_KERNEL};
@@ -92,7 +92,7 @@ static void fire(struct timer *timer)
                 (now - t->expires_ns) / t->interval_ns * t->interval_ns + t->interval_ns;
     }
     if (t->active)
-        schedule(t, now, threads);
+        schedule(t, now, load);
     lock_release(&p->lock);
 }
 
@@ -140,7 +140,8 @@ void itimer_cpu_limit_changed(struct process *p)
         all = get_itimers(p);
     if (!all)
         return;
-    uint64_t now = own_clock(p, CPU_LIMIT), threads = live_threads(p);
+    uint64_t now = own_clock(p, CPU_LIMIT);
+    struct cpu_load load = load_of(p);
     struct itimer *t = &all->kind[CPU_LIMIT];
     lock_acquire(&p->lock);
     t->active = limit < INT64_MAX / NSEC_PER_SEC;
@@ -148,7 +149,7 @@ void itimer_cpu_limit_changed(struct process *p)
     t->interval_ns = NSEC_PER_SEC;
     cpu_watch_begin(&t->watch);
     if (t->active)
-        schedule(t, now, threads);
+        schedule(t, now, load);
     else
         timer_disarm(p->kernel->timers, &t->timer);
     lock_release(&p->lock);
@@ -203,7 +204,8 @@ int64_t sys_setitimer(struct task *task, int32_t which, uaddr_t value, uaddr_t o
     struct itimers *all = get_itimers(p);
     if (!all)
         return -LINUX_ENOMEM;
-    uint64_t now = own_clock(p, which), threads = live_threads(p);
+    uint64_t now = own_clock(p, which);
+    struct cpu_load load = load_of(p);
     struct itimer *t = &all->kind[which];
     lock_acquire(&p->lock);
     struct linux_itimerval before = value_of(t, now);
@@ -212,7 +214,7 @@ int64_t sys_setitimer(struct task *task, int32_t which, uaddr_t value, uaddr_t o
     t->interval_ns = ns ? interval : 0;
     cpu_watch_begin(&t->watch);
     if (t->active)
-        schedule(t, now, threads);
+        schedule(t, now, load);
     else
         timer_disarm(p->kernel->timers, &t->timer);
     lock_release(&p->lock);

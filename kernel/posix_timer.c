@@ -65,13 +65,13 @@ static void rearm(struct posix_timer *t)
 }
 
 // The same for a CPU clock that shows `now`.
-static void rearm_cpu(struct posix_timer *t, uint64_t now, uint64_t threads)
+static void rearm_cpu(struct posix_timer *t, uint64_t now, struct cpu_load load)
 {
     if (atomic_load_explicit(&t->cpu.process->exited, memory_order_relaxed))
         return; // it counts no more
     uint64_t left = t->deadline_ns > now ? t->deadline_ns - now : 0;
     timer_arm(t->process->kernel->timers, &t->timer,
-              clock_monotonic_ns() + cpu_watch_delay(&t->watch, now, left, threads));
+              clock_monotonic_ns() + cpu_watch_delay(&t->watch, now, left, load));
 }
 
 static bool send(struct posix_timer *t)
@@ -89,7 +89,8 @@ static void fire_cpu(struct timer *timer)
 {
     struct posix_timer *t = CONTAINER_OF(timer, struct posix_timer, timer);
     struct process *p = t->process;
-    uint64_t now = cpu_clock_read(&t->cpu), threads = cpu_clock_threads(&t->cpu);
+    uint64_t now = cpu_clock_read(&t->cpu);
+    struct cpu_load load = cpu_clock_load(&t->cpu);
     lock_acquire(&p->lock);
     if (t->active && !p->dead && now >= t->deadline_ns) {
         bool queued = send(t);
@@ -99,7 +100,7 @@ static void fire_cpu(struct timer *timer)
             t->active = false;
     }
     if (t->active && !p->dead)
-        rearm_cpu(t, now, threads);
+        rearm_cpu(t, now, load);
     lock_release(&p->lock);
 }
 
@@ -362,7 +363,8 @@ static bool clock_of(struct process *p, int32_t id, struct cpu_clock *cpu)
 }
 
 struct moment {
-    uint64_t now, threads;
+    uint64_t now;
+    struct cpu_load load;
     bool cpu;
 };
 
@@ -373,7 +375,7 @@ static int read_clock(struct process *p, int32_t id, struct moment *m)
         return -LINUX_EINVAL;
     m->cpu = cpu.process != NULL;
     m->now = m->cpu ? cpu_clock_read(&cpu) : clock_monotonic_ns();
-    m->threads = m->cpu ? cpu_clock_threads(&cpu) : 1;
+    m->load = m->cpu ? cpu_clock_load(&cpu) : (struct cpu_load){0};
     cpu_clock_put(&cpu);
     return 0;
 }
@@ -425,7 +427,7 @@ static void start(struct posix_timer *t, const struct moment *m, bool absolute, 
     if (!t->active)
         timer_disarm(t->process->kernel->timers, &t->timer);
     else if (m->cpu)
-        rearm_cpu(t, m->now, m->threads);
+        rearm_cpu(t, m->now, m->load);
     else
         rearm(t);
 }

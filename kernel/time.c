@@ -145,7 +145,7 @@ static int sleep_on_cpu_clock(struct task *task, const struct cpu_clock *clock, 
         uint64_t now = cpu_clock_read(clock);
         if (now >= until)
             return 0;
-        uint64_t delay = cpu_watch_delay(&watch, now, until - now, cpu_clock_threads(clock));
+        uint64_t delay = cpu_watch_delay(&watch, now, until - now, cpu_clock_load(clock));
         int err = task_wait(task, clock_monotonic_ns() + delay, WAIT_INTERRUPTIBLE);
         if (err && err != -LINUX_ETIMEDOUT)
             return err;

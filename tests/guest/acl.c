@@ -444,5 +444,6 @@ int main(int argc, char **argv)
         return 0;
     }
     snprintf(here, sizeof here, "%s/acl-XXXXXX", argc > 1 ? argv[1] : "/dev/shm");
+    probe_needs(has_user_namespaces, "user namespaces");
     return run_as_child(body);
 }

@@ -359,5 +359,6 @@ static void body(void)
 
 int main(void)
 {
+    probe_needs(has_sysfs, "/sys");
     return run_as_child(body);
 }

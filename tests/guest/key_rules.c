@@ -291,5 +291,6 @@ int main(void)
 {
     user_of_ours(0);
     probe_needs(has_keys, "keys");
+    probe_needs(has_user_namespaces, "user namespaces");
     return run_as_child(all);
 }

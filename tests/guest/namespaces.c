@@ -312,11 +312,6 @@ static void body(void)
     owners();
 }
 
-static int has_user_namespaces(void)
-{
-    return !unshare(CLONE_NEWUSER);
-}
-
 int main(void)
 {
     probe_needs(has_user_namespaces, "user namespaces");

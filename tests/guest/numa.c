@@ -201,5 +201,6 @@ static int has_policies(void)
 int main(void)
 {
     probe_needs(has_policies, "memory policies on one node");
+    probe_needs(has_sysfs, "/sys");
     return run_as_child(body);
 }

@@ -255,5 +255,6 @@ static void body(void)
 
 int main(void)
 {
+    probe_needs(has_user_namespaces, "user namespaces");
     return run_as_child(body);
 }

@@ -5,6 +5,7 @@
 #define TESTS_GUEST_PROBE_H
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,6 +63,14 @@ static inline void probe_needs(int (*works)(void), const char *what)
         printf("no %s here\n", what);
         exit(PROBE_UNABLE);
     }
+}
+static inline int has_user_namespaces(void)
+{
+    return !unshare(CLONE_NEWUSER);
+}
+static inline int has_sysfs(void)
+{
+    return !access("/sys/devices/system/cpu/online", R_OK);
 }
 
 static inline void show_end(const char *name, pid_t child)

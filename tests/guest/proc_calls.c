@@ -337,5 +337,6 @@ static void probe(void)
 
 int main(void)
 {
+    probe_needs(has_sysfs, "/sys");
     return run_as_child(probe);
 }
