@@ -192,10 +192,11 @@ static void shard_remove(struct dentry_shard *s, struct dentry *d)
     s->count--;
 }
 
-// Unhashes the oldest entries that only the cache holds, onto `out` (linked by lru_link).
+// Unhashes the oldest entries that only the cache holds, onto `out` (linked by lru_link). Several
+// at a time, because closing the gates is dear.
 static void shard_evict(struct vfs *vfs, struct dentry_shard *s, struct list *out)
 {
-    if (s->count <= SHARD_LIMIT)
+    if (s->count < SHARD_LIMIT + EVICT_SCAN)
         return;
     gates_close(vfs);
     for (unsigned i = 0; i < EVICT_SCAN && s->count > SHARD_LIMIT; i++) {

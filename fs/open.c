@@ -206,7 +206,8 @@ int vfs_open_inode(struct vfs *vfs, struct inode *inode, unsigned flags, const s
 
 // --- Creating ------------------------------------------------------------------------------------
 
-// Makes the regular file `last` in `cur`, whose lock is held and where it does not exist.
+// Makes the regular file `last` in `cur`, whose lock is held and where it does not exist
+// (`negative`: the entry that says so, if there is one).
 static int create_file(struct walk *w, uint32_t mode, struct dentry *negative, struct dentry **out)
 {
     struct dentry *dir = w->cur.dentry;
@@ -233,9 +234,35 @@ static int create_file(struct walk *w, uint32_t mode, struct dentry *negative, s
         inode_put(inode);
         return err;
     }
-    dentry_unhash(c->vfs, negative);
+    if (negative)
+        dentry_unhash(c->vfs, negative);
     dentry_fill(c->vfs, *out, inode);
+    notify_name(c->vfs, dir->inode, LINUX_IN_CREATE, w->last, false, 0);
     return 0;
+}
+
+static struct dentry *find_known(const struct walk *w)
+{
+    return dentry_find_hashed(w->c->vfs, w->cur.dentry, w->last, w->last_len, w->last_hash);
+}
+
+// Makes a file of which nothing is known without asking first whether it is there: creation itself
+// will say. Whatever is in the way, the long way tells what it is.
+static bool create_unasked(struct walk *w, uint32_t mode, struct dentry **out)
+{
+    struct dentry *dir = w->cur.dentry, *made = NULL;
+    if (landlock_check(w->c, &w->cur, LANDLOCK_MAKE_REG))
+        return false;
+    lock_acquire(&dir->inode->lock);
+    struct dentry *known = find_known(w);
+    bool done = !known && !create_file(w, mode, NULL, &made);
+    lock_release(&dir->inode->lock);
+    dentry_put(known);
+    if (done)
+        *out = made;
+    else
+        dentry_put(made);
+    return done;
 }
 
 // The slow half of find_or_create: with the directory locked, where somebody may have been faster.
@@ -248,8 +275,6 @@ static int create_locked(struct walk *w, uint32_t mode, struct dentry **out, boo
     if (!err && !negative->inode)
         err = create_file(w, mode, negative, &made);
     *created = made && !err;
-    if (*created)
-        notify_name(w->c->vfs, dir->inode, LINUX_IN_CREATE, w->last, false, 0);
     lock_release(&dir->inode->lock);
     if (*created || err) {
         dentry_put(negative);
@@ -282,7 +307,16 @@ static int find_or_create(struct walk *w, uint32_t mode, struct dentry **out, bo
     struct dentry *dir = w->cur.dentry;
     if (!LINUX_S_ISDIR(dir->inode->type))
         return -LINUX_ENOTDIR;
-    int err = dir_lookup(w->c, dir, w->last, w->last_len, false, out);
+    int err = 0;
+    *out = NULL;
+    if (dir->super->flags & SUPER_EXCLUSIVE) {
+        *out = find_known(w);
+        *created = !*out && create_unasked(w, mode, out);
+        if (*created)
+            return 0;
+    }
+    if (!*out)
+        err = dir_lookup(w->c, dir, w->last, w->last_len, false, out);
     if (err || (*out)->inode)
         return err;
     dentry_put(*out);

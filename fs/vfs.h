@@ -345,6 +345,7 @@ enum {
     SUPER_NO_DCACHE = 1 << 0,   // names appear and vanish by themselves: look every one up (procfs)
     SUPER_FIXED_NAMES = 1 << 1, // making a name that is not there is ENOENT (procfs)
     SUPER_HANDLES = 1 << 2,     // objects can be found by their numbers (fs/handle.c)
+    SUPER_EXCLUSIVE = 1 << 3,   // creating what is there is -EEXIST, so nobody has to ask before
 };
 
 // The kinds of change a directory op makes are each one op; `name` has no slash, is not "." or
@@ -414,6 +415,10 @@ struct inode_ops {
     // is got one by one.
     int (*get_pages)(struct inode *inode, uint64_t index, unsigned count, unsigned want,
                      struct frame **out);
+
+    // What tells an object from another that had its number before, besides the birth time, which
+    // may be the same. NULL: numbers are not used again.
+    int (*generation)(struct inode *inode, uint64_t *out);
 
     // Last reference gone: frees private state (and the object itself when it has no name left).
     void (*evict)(struct inode *inode);

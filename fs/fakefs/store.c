@@ -321,9 +321,24 @@ int store_drop_hint(struct store *s, uint64_t ino, uint64_t version)
     return err ? err : bound_queue(s, seq);
 }
 
+// False: certainly no row, and none whose deletion is under way.
+static bool may_have_row(struct store *s, uint64_t ino)
+{
+    struct store_shard *shard = store_shard_of(s, ino);
+    struct store_chunk *c;
+    struct store_row *r = NULL;
+    lock_acquire(&shard->lock);
+    bool may = find_row(s, shard, ino, &c, &r) || r;
+    lock_release(&shard->lock);
+    return may;
+}
+
 int store_delete(struct store *s, uint64_t ino, uint64_t version, uint64_t *seq)
 {
     struct store_op *op;
+    *seq = 0;
+    if (!read_only(s) && !may_have_row(s, ino))
+        return 0;
     int err = begin_op(s, OP_DELETE, ino, &op);
     if (!err)
         err = remove_row(s, op, version, seq);

@@ -403,13 +403,20 @@ static void barrier_calls(void)
 static volatile int left, right;
 static atomic_int go, arrived, finished;
 
+// Waits for the other side, which may need this processor.
+static void until_at_least(atomic_int *counter, int n)
+{
+    for (unsigned turn = 1; atomic_load(counter) < n; turn++)
+        if (turn % 1000 == 0)
+            sched_yield();
+}
+
 static void *fast_side(void *arg)
 {
     int turns = (int)(intptr_t)arg;
     static int seen;
     for (int i = 1; i <= turns; i++) {
-        while (atomic_load(&go) < i)
-            ;
+        until_at_least(&go, i);
         left = 1;
         __asm__ volatile("" ::: "memory"); // no more than the compiler
         seen = right;
@@ -432,8 +439,7 @@ static void dekker(void)
         right = 1;
         membarrier(8, 0, 0);
         int mine = left;
-        while (atomic_load(&finished) < i)
-            ;
+        until_at_least(&finished, i);
         both += !mine && !atomic_load(&arrived);
     }
     pthread_join(t, NULL);

@@ -14,6 +14,7 @@
 #include "platform/base/log.h"
 #include "platform/host_file.h"
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -95,6 +96,26 @@ static const char *lh_grave_name(const struct lh_object *o)
     return name;
 }
 
+// A link the simulation itself needs. Should the host refuse it, what both sides are tells a full
+// disk or a folder that was removed from a mistake of the simulation.
+static void lh_link(int from, const char *old_name, int to, const char *new_name)
+{
+    struct stat object = {0}, there = {0}, dir = {0};
+    if (!linkat(from, old_name, to, new_name, 0))
+        return;
+    int err = errno;
+    bool has = !fstatat(from, old_name, &object, AT_SYMLINK_NOFOLLOW);
+    bool taken = !fstatat(to, new_name, &there, AT_SYMLINK_NOFOLLOW);
+    int no_dir = fstat(to, &dir) ? errno : 0;
+    fprintf(stderr, "# link %s -> %s: %s; object: %d, inode %llu, mode %o, links %u; ", old_name,
+            new_name, strerror(err), has, (unsigned long long)object.st_ino,
+            (unsigned)object.st_mode, (unsigned)object.st_nlink);
+    fprintf(stderr, "name taken: %d, inode %llu; folder: error %d, mode %o, links %u\n", taken,
+            (unsigned long long)there.st_ino, no_dir, (unsigned)dir.st_mode,
+            (unsigned)dir.st_nlink);
+    ISH_ASSERT(!"the host makes the link");
+}
+
 static struct lh_object *lh_add(int dirfd, const char *name)
 {
     struct stat st;
@@ -106,7 +127,7 @@ static struct lh_object *lh_add(int dirfd, const char *name)
                             .is_file = S_ISREG(st.st_mode),
                             .mode = st.st_mode & 07777};
     if (!o->is_dir)
-        ISH_ASSERT(!linkat(dirfd, name, lh.grave, lh_grave_name(o), 0));
+        lh_link(dirfd, name, lh.grave, lh_grave_name(o));
     return o;
 }
 
@@ -346,8 +367,10 @@ static void lh_fail(int data_fd, int tmp_fd)
         if (fd < 0)
             continue; // of a directory that is gone for good
         ISH_ASSERT(o);
-        ISH_ASSERT(o->is_dir ? !renameat(lh.grave, lh_grave_name(o), fd, k->name)
-                             : !linkat(lh.grave, lh_grave_name(o), fd, k->name, 0));
+        if (!o->is_dir)
+            lh_link(lh.grave, lh_grave_name(o), fd, k->name);
+        else
+            ISH_ASSERT(!renameat(lh.grave, lh_grave_name(o), fd, k->name));
     }
 }
 

@@ -26,6 +26,7 @@ static struct odd_host {
     unsigned die_at;   // the process ends at this rename; 0: never
     unsigned renames;
     unsigned long stats;
+    unsigned asked; // questions about a name
 } odd;
 
 // How a name looks to a host that folds.
@@ -115,6 +116,7 @@ int __wrap_host_stat(int dirfd, const char *name, struct host_stat *out);
 int __wrap_host_stat(int dirfd, const char *name, struct host_stat *out)
 {
     NAMED(dirfd, name);
+    odd.asked++;
     return odd_stat(out, __real_host_stat(dirfd, name, out));
 }
 
@@ -123,6 +125,7 @@ int __wrap_host_stat_born(int dirfd, const char *name, int64_t btime, struct hos
 int __wrap_host_stat_born(int dirfd, const char *name, int64_t btime, struct host_stat *out)
 {
     NAMED(dirfd, name);
+    odd.asked++;
     return odd_stat(out, __real_host_stat_born(dirfd, name, btime, out));
 }
 

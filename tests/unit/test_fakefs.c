@@ -227,6 +227,35 @@ static void test_generation(struct tap *t, struct root *r)
     ISH_ASSERT(!root_start(r, "root"));
 }
 
+// Creating where something is already, of which nothing is known yet.
+static void test_create_over(struct tap *t, struct root *r)
+{
+    const struct vfs_caller *c = &r->e.root, *user = &r->e.user;
+    const unsigned make = LINUX_O_WRONLY | LINUX_O_CREAT, fresh = make | LINUX_O_EXCL;
+    ISH_ASSERT(!env_mkdir(c, "/over", 0755) && !env_mkdir(c, "/over/d", 0755) &&
+               !env_put(c, "/over/all", "text", 0644) && !env_chmod(c, "/over/all", 0666) &&
+               !env_put(c, "/over/own", "text", 0600) &&
+               !vfs_symlink(c, "made", NULL, "/over/link") &&
+               !vfs_symlink(c, "other", NULL, "/over/shut"));
+    root_restart(r, "root");
+    CHECK(t,
+          env_try_open(c, "/over/own", fresh, 0644) == -LINUX_EEXIST &&
+              env_holds(c, "/over/own", "text"),
+          "O_EXCL refuses a file it did not know of");
+    CHECK(t, env_try_open(c, "/over/shut", fresh, 0644) == -LINUX_EEXIST, "and a dangling symlink");
+    CHECK(t, env_try_open(c, "/over/d", make, 0644) == -LINUX_EISDIR,
+          "a directory is not made anew");
+    CHECK(t, !env_try_open(c, "/over/link", make, 0644) && env_exists(c, "/over/made"),
+          "a dangling symlink leads to where the file is made");
+    CHECK(t, !env_try_open(user, "/over/all", make, 0644),
+          "who may not create opens what is there");
+    CHECK(t,
+          env_try_open(user, "/over/none", make, 0644) == -LINUX_EACCES &&
+              env_try_open(user, "/over/own", make, 0644) == -LINUX_EACCES,
+          "and nothing else");
+    CHECK(t, env_count(c, "/over") == 2 + 6, "no name was added by a refusal");
+}
+
 static void test_reuse(struct tap *t, struct root *r)
 {
     const struct vfs_caller *c = &r->e.root;
@@ -352,6 +381,7 @@ int main(void)
     test_owner(&t, &r);
     test_hidden(&t, &r);
     test_generation(&t, &r);
+    test_create_over(&t, &r);
     test_reuse(&t, &r);
     test_pages(&t, &r);
     test_times(&t, &r);
