@@ -24,8 +24,9 @@ enum {
 
 struct inet_sock {
     struct socket base;
-    int host_fd; // immutable
-    bool urgent; // the poller's: urgent data was there when it looked last
+    int host_fd;          // immutable
+    _Atomic uint8_t shut; // 1: receives nothing more; 2: sends nothing more
+    bool urgent;          // the poller's: urgent data was there when it looked last
     struct poller_source source;
 };
 
@@ -71,7 +72,7 @@ static void host_ready(struct poller_source *source, uint32_t events)
 static struct inet_sock *inet_alloc(struct kernel *kernel, int32_t family, int32_t type,
                                     int32_t protocol)
 {
-    struct inet_sock *i = malloc(sizeof *i);
+    struct inet_sock *i = calloc(1, sizeof *i);
     if (i)
         socket_init(&i->base, &inet_ops, kernel, family, type, protocol);
     return i;
@@ -271,7 +272,10 @@ static int inet_getname(struct socket *s, bool peer, struct sock_addr *out)
 
 static int inet_shutdown(struct socket *s, int how)
 {
-    int err = host_socket_shutdown(inet_of(s)->host_fd, how);
+    struct inet_sock *i = inet_of(s);
+    int err = host_socket_shutdown(i->host_fd, how);
+    if (!err) // SHUT_RD, SHUT_WR, SHUT_RDWR: 0, 1, 2
+        atomic_fetch_or_explicit(&i->shut, (uint8_t)(how + 1), memory_order_relaxed);
     wait_queue_wake(&s->queue, 0, false);
     return err;
 }
@@ -472,6 +476,59 @@ static int64_t inet_ioctl(struct socket *s, struct task *task, uint32_t cmd, uin
     return err ? err : user_put(task, arg, &n);
 }
 
+// The part of Linux's struct tcp_info that this looks at.
+struct tcp_info_start {
+    uint8_t state, unused[7];
+    uint32_t timeouts[2], sizes[2];
+    uint32_t unacked, sacked; // of one that listens: connections that wait, and how many may
+};
+
+static bool read_tcp_info(struct inet_sock *i, struct tcp_info_start *out)
+{
+    enum { OPTION_TCP_INFO = 11 };
+    uint8_t bytes[256];
+    uint32_t len = sizeof bytes;
+    if (i->base.type != LINUX_SOCK_STREAM ||
+        host_socket_get_option(i->host_fd, LINUX_SOL_TCP, OPTION_TCP_INFO, bytes, &len) ||
+        len < sizeof *out || !bytes[0])
+        return false;
+    memcpy(out, bytes, sizeof *out);
+    return true;
+}
+
+static void inet_view(struct socket *s, struct socket_view *out)
+{
+    struct inet_sock *i = inet_of(s);
+    struct tcp_info_start info = {.state = 0};
+    struct sock_addr peer;
+    int waiting = 0, unsent = 0;
+    bool has_info = read_tcp_info(i, &info);
+    lock_acquire(&s->lock);
+    bool listening = s->listening;
+    lock_release(&s->lock);
+    *out = (struct socket_view){
+        .state = listening                                   ? LINUX_TCP_LISTEN
+                 : has_info                                  ? info.state
+                 : !inet_getname(s, true, &peer) && peer.len ? LINUX_TCP_ESTABLISHED
+                                                             : LINUX_TCP_CLOSE,
+        .shut = atomic_load_explicit(&i->shut, memory_order_relaxed),
+    };
+    if (listening) {
+        out->receive_queue = info.unacked;
+        out->send_queue = info.sacked;
+        return;
+    }
+    // The peer's end of the data does what shutting down does.
+    if (s->type == LINUX_SOCK_STREAM &&
+        (out->state == LINUX_TCP_CLOSE_WAIT || out->state == LINUX_TCP_LAST_ACK ||
+         out->state == LINUX_TCP_CLOSING || out->state == LINUX_TCP_TIME_WAIT))
+        out->shut |= 1;
+    if (!host_socket_readable_bytes(i->host_fd, &waiting) && waiting > 0)
+        out->receive_queue = (uint32_t)waiting;
+    if (!host_socket_unsent_bytes(i->host_fd, &unsent) && unsent > 0)
+        out->send_queue = (uint32_t)unsent;
+}
+
 static int inet_set_option(struct socket *s, int level, int name, const void *value, uint32_t len)
 {
     return host_socket_set_option(inet_of(s)->host_fd, level, name, value, len);
@@ -556,6 +613,7 @@ static const struct socket_ops inet_ops = {
     .ioctl = inet_ioctl,
     .set_option = inet_set_option,
     .get_option = inet_get_option,
+    .view = inet_view,
     .option_changed = inet_option_changed,
     .close = inet_close,
 };

@@ -43,7 +43,8 @@ int netlink_socket_create(struct kernel *kernel, int32_t type, int32_t protocol,
 {
     if (type != LINUX_SOCK_RAW && type != LINUX_SOCK_DGRAM)
         return -LINUX_ESOCKTNOSUPPORT;
-    if (protocol != LINUX_NETLINK_ROUTE && protocol != LINUX_NETLINK_KOBJECT_UEVENT)
+    if (protocol != LINUX_NETLINK_ROUTE && protocol != LINUX_NETLINK_SOCK_DIAG &&
+        protocol != LINUX_NETLINK_KOBJECT_UEVENT)
         return -LINUX_EPROTONOSUPPORT;
     struct netlink_sock *n = calloc(1, sizeof *n);
     if (!n)
@@ -335,6 +336,19 @@ static void put_status(struct netlink_answer *a, int err, bool capped)
     netlink_message_end(a);
 }
 
+static int answer_request(struct netlink_sock *n, const struct linux_nlmsghdr *request, bool strict,
+                          struct netlink_answer *a)
+{
+    switch (n->base.protocol) {
+    case LINUX_NETLINK_ROUTE:
+        return netlink_route_answer(request, strict, a);
+    case LINUX_NETLINK_SOCK_DIAG:
+        return netlink_diag_answer(n->base.kernel, request, a);
+    default:
+        return -LINUX_EOPNOTSUPP;
+    }
+}
+
 static int answer_one(struct netlink_sock *n, const struct linux_nlmsghdr *request, bool strict,
                       bool capped, struct netlink_answer *a)
 {
@@ -343,8 +357,7 @@ static int answer_one(struct netlink_sock *n, const struct linux_nlmsghdr *reque
     a->open = NULL;
     a->ended = 0;
     a->multi = (request->flags & dump) == dump;
-    int err = n->base.protocol == LINUX_NETLINK_ROUTE ? netlink_route_answer(request, strict, a)
-                                                      : -LINUX_EOPNOTSUPP;
+    int err = answer_request(n, request, strict, a);
     if (a->multi && !err) {
         a->open = NULL; // the end comes by itself
         netlink_message_begin(a, LINUX_NLMSG_DONE, &a->ended, sizeof a->ended);

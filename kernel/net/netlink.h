@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct kernel;
 struct task;
 
 // An answer: datagrams of whole messages. An answer that ran out of memory is marked so.
@@ -39,6 +40,10 @@ void netlink_message_end(struct netlink_answer *a);
 // `strict`: filters in the request count (NETLINK_GET_STRICT_CHK).
 NODISCARD int netlink_route_answer(const struct linux_nlmsghdr *request, bool strict,
                                    struct netlink_answer *a);
+
+// The same of NETLINK_SOCK_DIAG, of a socket of this kernel.
+NODISCARD int netlink_diag_answer(struct kernel *kernel, const struct linux_nlmsghdr *request,
+                                  struct netlink_answer *a);
 
 // The value of an attribute in the attributes that follow `fixed` bytes of a request, or NULL.
 const void *netlink_request_attr(const struct linux_nlmsghdr *request, size_t fixed, uint16_t type,

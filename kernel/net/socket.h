@@ -55,6 +55,14 @@ struct message {
     uint32_t out_flags; // receive: LINUX_MSG_TRUNC, _CTRUNC, _EOR ...
 };
 
+// What /proc/net and NETLINK_SOCK_DIAG show of a socket.
+struct socket_view {
+    uint8_t state; // LINUX_TCP_*, of every family
+    uint8_t shut;  // 1: receives nothing more; 2: sends nothing more
+    // Bytes; of one that listens: the connections that wait, and how many may.
+    uint32_t receive_queue, send_queue;
+};
+
 struct socket_ops {
     int (*bind)(struct socket *s, struct task *task, const struct sock_addr *addr);
     int (*connect)(struct socket *s, struct task *task, const struct sock_addr *addr,
@@ -74,6 +82,8 @@ struct socket_ops {
     int (*get_option)(struct socket *s, int level, int name, void *value, uint32_t *len);
     // A common option changed (SOL_SOCKET `name`): pass it on. Optional.
     int (*option_changed)(struct socket *s, int name);
+    // NULL: the family has nothing to show.
+    void (*view)(struct socket *s, struct socket_view *out);
     // The file is closed: drops the one reference it had.
     void (*close)(struct socket *s);
 };

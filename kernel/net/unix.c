@@ -118,6 +118,10 @@ static void join(struct unix_sock *u, struct unix_sock *to, struct unix_sock *em
         atomic_fetch_add_explicit(&to->name->refs, 1, memory_order_relaxed);
         embryo->name = to->name;
     }
+    if (to->bound.dentry) {
+        embryo->bound = to->bound;
+        path_get(&embryo->bound);
+    }
     u->peer = unix_get(embryo);
     u->connected = true;
     u->peer_creds = to->peer_creds;
@@ -451,6 +455,47 @@ static int64_t unix_ioctl(struct socket *s, struct task *task, uint32_t cmd, uin
     }
 }
 
+static void unix_view(struct socket *s, struct socket_view *out)
+{
+    struct unix_sock *u = unix_of(s);
+    lock_acquire(&s->lock);
+    *out = (struct socket_view){
+        .state = s->listening              ? LINUX_TCP_LISTEN
+                 : u->connected || u->peer ? LINUX_TCP_ESTABLISHED
+                                           : LINUX_TCP_CLOSE,
+        .shut = (uint8_t)(u->shut_receive | u->shut_send << 1),
+        .receive_queue = s->listening ? (uint32_t)u->pending : (uint32_t)u->inbox_bytes,
+        .send_queue = s->listening ? (uint32_t)u->backlog : 0,
+    };
+    if (s->type == LINUX_SOCK_DGRAM)
+        out->receive_queue =
+            u->inbox_count ? list_first(&u->inbox, struct unix_message, node)->len : 0;
+    if (!s->listening)
+        out->send_queue = (uint32_t)atomic_load_explicit(&u->in_flight, memory_order_relaxed);
+    lock_release(&s->lock);
+}
+
+void unix_relations(struct socket *s, struct unix_relations *out)
+{
+    struct unix_sock *u = unix_of(s), *embryo;
+    *out = (struct unix_relations){.count = 0};
+    lock_acquire(&s->lock);
+    out->in_tree = u->bound.dentry != NULL;
+    if (out->in_tree) {
+        out->bound = u->bound;
+        path_get(&out->bound);
+    }
+    out->has_peer = u->connected || u->peer;
+    out->peer = u->peer ? &u->peer->base : NULL;
+    list_for_each (embryo, &u->embryos, embryo_link) {
+        if (out->count == ARRAY_LEN(out->waiting))
+            break;
+        // Whoever connected made it, with itself as the peer, before it came here.
+        out->waiting[out->count++] = embryo->peer ? &embryo->peer->base : NULL;
+    }
+    lock_release(&s->lock);
+}
+
 static int unix_get_option(struct socket *s, int level, int name, void *value, uint32_t *len)
 {
     struct unix_sock *u = unix_of(s);
@@ -478,6 +523,7 @@ const struct socket_ops unix_stream_ops = {
     .poll = unix_poll,
     .ioctl = unix_ioctl,
     .get_option = unix_get_option,
+    .view = unix_view,
     .close = unix_close,
 };
 
@@ -493,5 +539,6 @@ const struct socket_ops unix_dgram_ops = {
     .poll = unix_poll,
     .ioctl = unix_ioctl,
     .get_option = unix_get_option,
+    .view = unix_view,
     .close = unix_close,
 };

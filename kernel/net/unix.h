@@ -86,6 +86,18 @@ struct linux_ucred unix_creds_of(struct task *task);
 void unix_close(struct socket *s);
 bool unix_has_room(struct unix_sock *u); // as poll sees it
 
+// To what a socket belongs, for NETLINK_SOCK_DIAG. The sockets are not referenced: good for nothing
+// but being compared with others.
+struct unix_relations {
+    bool in_tree; // with the path it is bound at, referenced
+    struct path bound;
+    bool has_peer;
+    const struct socket *peer;
+    const struct socket *waiting[128]; // to be accepted; those beyond are left out
+    unsigned count;
+};
+void unix_relations(struct socket *s, struct unix_relations *out);
+
 // Names (kernel/net/unix_name.c).
 int unix_bind(struct socket *s, struct task *task, const struct sock_addr *addr);
 int unix_autobind(struct unix_sock *u);

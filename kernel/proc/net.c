@@ -2,10 +2,10 @@
 //
 // Sockets are those that descriptors of the guest's processes name; what waits to be accepted or is
 // in a message has no line. The host counts what interfaces carry, and does not tell: those are 0.
-#include "kernel/fd.h"
 #include "kernel/file.h"
 #include "kernel/kernel.h"
 #include "kernel/net/socket.h"
+#include "kernel/net/socket_list.h"
 #include "kernel/proc/node.h"
 #include "kernel/task.h"
 #include "platform/abi/fs.h"
@@ -13,76 +13,9 @@
 #include "platform/abi/socket.h"
 #include "platform/host_net.h"
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 // --- Every socket --------------------------------------------------------------------------------
-
-struct socket_list {
-    struct file **files; // each once, referenced
-    size_t count, room;
-};
-
-static bool is_listed(const struct socket_list *list, const struct file *file)
-{
-    for (size_t i = 0; i < list->count; i++) {
-        if (list->files[i] == file)
-            return true;
-    }
-    return false;
-}
-
-// Takes over the reference.
-static void list_add_socket(struct socket_list *list, struct file *file)
-{
-    struct file **files = list->files;
-    if (list->count == list->room) {
-        size_t room = list->room ? list->room * 2 : 32;
-        files = realloc(files, room * sizeof(struct file *));
-        if (files) {
-            list->files = files;
-            list->room = room;
-        }
-    }
-    if (!files || is_listed(list, file))
-        file_put(file);
-    else
-        list->files[list->count++] = file;
-}
-
-static void list_sockets_of(struct socket_list *list, struct task *task)
-{
-    struct fd_table *files = task_files_get(task);
-    if (!files)
-        return;
-    for (int fd = -1; (fd = fd_table_next(files, fd)) >= 0;) {
-        bool cloexec;
-        struct file *file = fd_table_lookup(files, fd, &cloexec);
-        if (file && socket_of(file))
-            list_add_socket(list, file);
-        else
-            file_put(file);
-    }
-    fd_table_put(files, NULL);
-}
-
-static void list_sockets(struct kernel *kernel, struct socket_list *list)
-{
-    struct task *task = task_next_process(kernel, 0);
-    while (task) {
-        int32_t pid = task->tgid;
-        list_sockets_of(list, task);
-        task_put(task);
-        task = task_next_process(kernel, pid);
-    }
-}
-
-static void free_sockets(struct socket_list *list)
-{
-    for (size_t i = 0; i < list->count; i++)
-        file_put(list->files[i]);
-    free(list->files);
-}
 
 // Calls `line` for each socket of the family, and of the type unless that is 0.
 static void each_socket(struct proc_text *t, const struct proc_node *node, int32_t family,
@@ -92,7 +25,7 @@ static void each_socket(struct proc_text *t, const struct proc_node *node, int32
 {
     struct socket_list list = {NULL, 0, 0};
     unsigned n = 0;
-    list_sockets(node->kernel, &list);
+    socket_list_fill(node->kernel, &list);
     for (size_t i = 0; i < list.count; i++) {
         struct socket *s = socket_of(list.files[i]);
         struct vfs_stat st;
@@ -101,39 +34,10 @@ static void each_socket(struct proc_text *t, const struct proc_node *node, int32
         if (!list.files[i]->inode->ops->getattr(list.files[i]->inode, &st))
             line(t, n++, s, &st);
     }
-    free_sockets(&list);
-}
-
-static bool is_listening(struct socket *s)
-{
-    lock_acquire(&s->lock);
-    bool listening = s->listening;
-    lock_release(&s->lock);
-    return listening;
+    socket_list_free(&list);
 }
 
 // --- AF_INET, AF_INET6 ---------------------------------------------------------------------------
-
-enum {
-    STATE_ESTABLISHED = 1,
-    STATE_CLOSED = 7,
-    STATE_LISTEN = 10,
-    LEVEL_TCP = 6,
-    OPTION_TCP_INFO = 11,
-};
-
-static unsigned state_of(struct socket *s, const struct sock_addr *peer)
-{
-    uint8_t info[256];
-    uint32_t len = sizeof info;
-    if (s->type != LINUX_SOCK_STREAM)
-        return peer->len ? STATE_ESTABLISHED : STATE_CLOSED;
-    if (is_listening(s))
-        return STATE_LISTEN;
-    if (!s->ops->get_option(s, LEVEL_TCP, OPTION_TCP_INFO, info, &len) && len > 0 && info[0])
-        return info[0];
-    return peer->len ? STATE_ESTABLISHED : STATE_CLOSED;
-}
 
 static void print_address(struct proc_text *t, int32_t family, const struct sock_addr *a)
 {
@@ -159,17 +63,20 @@ static void inet_line(struct proc_text *t, unsigned n, struct socket *s, const s
         own.len = 0;
     if (s->ops->getname(s, true, &peer))
         peer.len = 0;
-    unsigned state = state_of(s, &peer);
-    if (s->type != LINUX_SOCK_RAW && !own.in.port)
-        return; // bound to nothing: in no table of Linux's either
+    struct socket_view view = {.state = 0};
+    s->ops->view(s, &view);
     bool stream = s->type == LINUX_SOCK_STREAM, raw = s->type == LINUX_SOCK_RAW;
+    if ((!raw && !own.in.port) || (stream && view.state == LINUX_TCP_CLOSE))
+        return; // in no table of Linux's either
     size_t start = t->len, width = stream ? 149 : raw ? 0 : 127;
     proc_printf(t, "%*u: ", stream || raw ? 4 : 5, n);
     print_address(t, s->family, &own);
     proc_printf(t, " ");
     print_address(t, s->family, &peer);
-    proc_printf(t, " %02X 00000000:00000000 00:00000000 00000000 %5u        0 %llu %u %016x", state,
-                st->uid, (unsigned long long)st->ino, stream ? 1 : 2, 0);
+    // Linux does not show how many connections a socket that listens would let wait.
+    proc_printf(t, " %02X %08X:%08X 00:00000000 00000000 %5u        0 %llu %u %016x", view.state,
+                view.state == LINUX_TCP_LISTEN ? 0 : view.send_queue, view.receive_queue, st->uid,
+                (unsigned long long)st->ino, stream ? 1 : 2, 0);
     if (stream)
         proc_printf(t, " 100 0 0 10 0");
     else
@@ -249,8 +156,10 @@ static void unix_line(struct proc_text *t, unsigned n, struct socket *s, const s
     if (s->ops->getname(s, false, &own))
         own.len = 0;
     bool connected = !s->ops->getname(s, true, &peer);
+    struct socket_view view;
+    s->ops->view(s, &view);
     proc_printf(t, "%016x: %08X %08X %08X %04X %02X %5llu", 0, connected ? 3 : 2, 0,
-                is_listening(s) ? FLAG_ACCEPTS : 0, (unsigned)s->type,
+                view.state == LINUX_TCP_LISTEN ? FLAG_ACCEPTS : 0, (unsigned)s->type,
                 connected ? CONNECTED : UNCONNECTED, (unsigned long long)st->ino);
     const size_t head = sizeof own.family;
     if (own.len > head) {
@@ -394,7 +303,7 @@ static int show_sockstat(struct proc_text *t, const struct proc_node *node, stru
 {
     struct socket_list list = {NULL, 0, 0};
     unsigned tcp = 0, udp = 0, raw = 0;
-    list_sockets(node->kernel, &list);
+    socket_list_fill(node->kernel, &list);
     for (size_t i = 0; i < list.count; i++) {
         const struct socket *s = socket_of(list.files[i]);
         if (s->family != LINUX_AF_INET)
@@ -407,7 +316,7 @@ static int show_sockstat(struct proc_text *t, const struct proc_node *node, stru
                 "sockets: used %zu\nTCP: inuse %u orphan 0 tw 0 alloc %u mem 0\n"
                 "UDP: inuse %u mem 0\nUDPLITE: inuse 0\nRAW: inuse %u\nFRAG: inuse 0 memory 0\n",
                 list.count, tcp, tcp, udp, raw);
-    free_sockets(&list);
+    socket_list_free(&list);
     return 0;
 }
 

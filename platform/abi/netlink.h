@@ -58,6 +58,62 @@ enum {
     LINUX_RTM_MAX = 119,
 };
 
+// sock_diag(7)
+enum { LINUX_SOCK_DIAG_BY_FAMILY = 20, LINUX_SOCK_DESTROY = 21 };
+
+struct linux_inet_diag_sockid {
+    uint16_t sport, dport; // in network order
+    uint32_t src[4], dst[4];
+    uint32_t interface;
+    uint32_t cookie[2]; // ~0: any
+};
+struct linux_inet_diag_req {
+    uint8_t family, protocol, extensions, pad;
+    uint32_t states; // a bit for each
+    struct linux_inet_diag_sockid id;
+};
+_Static_assert(sizeof(struct linux_inet_diag_req) == 56, "sock_diag(7)");
+struct linux_inet_diag_msg {
+    uint8_t family, state, timer, retransmits;
+    struct linux_inet_diag_sockid id;
+    uint32_t expires, receive_queue, send_queue, uid, inode;
+};
+_Static_assert(sizeof(struct linux_inet_diag_msg) == 72, "sock_diag(7)");
+enum { LINUX_INET_DIAG_REQ_BYTECODE = 1, LINUX_INET_DIAG_REQ_PROTOCOL = 3 }; // of a request
+enum {                                                                       // of an answer
+    LINUX_INET_DIAG_MEMINFO = 1,
+    LINUX_INET_DIAG_INFO = 2,
+    LINUX_INET_DIAG_CONG = 4,
+    LINUX_INET_DIAG_TOS = 5,
+    LINUX_INET_DIAG_TCLASS = 6,
+    LINUX_INET_DIAG_SKMEMINFO = 7,
+    LINUX_INET_DIAG_SHUTDOWN = 8,
+    LINUX_INET_DIAG_PROTOCOL = 10,
+    LINUX_INET_DIAG_SKV6ONLY = 11,
+};
+
+struct linux_unix_diag_req {
+    uint8_t family, protocol;
+    uint16_t pad;
+    uint32_t states, inode, show; // show: a bit for each attribute
+    uint32_t cookie[2];
+};
+_Static_assert(sizeof(struct linux_unix_diag_req) == 24, "sock_diag(7)");
+struct linux_unix_diag_msg {
+    uint8_t family, type, state, pad;
+    uint32_t inode, cookie[2];
+};
+_Static_assert(sizeof(struct linux_unix_diag_msg) == 16, "sock_diag(7)");
+enum {
+    LINUX_UNIX_DIAG_NAME = 0,
+    LINUX_UNIX_DIAG_VFS = 1,
+    LINUX_UNIX_DIAG_PEER = 2,
+    LINUX_UNIX_DIAG_ICONS = 3,
+    LINUX_UNIX_DIAG_RQLEN = 4,
+    LINUX_UNIX_DIAG_MEMINFO = 5,
+    LINUX_UNIX_DIAG_SHUTDOWN = 6,
+};
+
 struct linux_ifinfomsg {
     uint8_t family, pad;
     uint16_t type;

@@ -44,6 +44,16 @@ enum {
 };
 
 enum { LINUX_SHUT_RD = 0, LINUX_SHUT_WR = 1, LINUX_SHUT_RDWR = 2 };
+// The states of sockets of every family, as /proc/net and sock_diag(7) number them.
+enum {
+    LINUX_TCP_ESTABLISHED = 1,
+    LINUX_TCP_TIME_WAIT = 6,
+    LINUX_TCP_CLOSE = 7,
+    LINUX_TCP_CLOSE_WAIT = 8,
+    LINUX_TCP_LAST_ACK = 9,
+    LINUX_TCP_LISTEN = 10,
+    LINUX_TCP_CLOSING = 11,
+};
 enum { LINUX_SOMAXCONN = 4096, LINUX_SCM_MAX_FD = 253 };
 
 enum {
