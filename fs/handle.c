@@ -1,8 +1,8 @@
 // Objects by number: what file handles mean (open_by_handle_at(2)).
 //
-// A handle holds the inode number and the time the object was made, so that a number given out
-// again means something else. Nothing leads from a number to a name: the cache of names is looked
-// at first, then the tree is searched.
+// A handle holds the inode number, and of the time the object was made and the file system's own
+// mark (inode_ops.generation) enough to tell when the number was given out again. Nothing leads
+// from a number to a name: the cache of names is looked at first, then the tree is searched.
 #include "fs/path.h"
 #include "fs/vfs_core.h"
 #include "platform/abi/fs.h"
@@ -13,11 +13,14 @@
 static int generation_of(struct inode *inode, uint32_t *out)
 {
     struct vfs_stat st;
+    uint64_t mark = 0;
     int err = inode->ops->getattr(inode, &st);
+    if (!err && inode->ops->generation)
+        err = inode->ops->generation(inode, &mark);
     if (err)
         return err;
     uint64_t born = (uint64_t)st.btime * UINT64_C(0x9e3779b97f4a7c15);
-    *out = (uint32_t)(born >> 32);
+    *out = (uint32_t)(born >> 32) ^ (uint32_t)mark;
     return 0;
 }
 

@@ -416,6 +416,10 @@ struct inode_ops {
     int (*get_pages)(struct inode *inode, uint64_t index, unsigned count, unsigned want,
                      struct frame **out);
 
+    // What tells an object from another that had its number before, besides the birth time, which
+    // may be the same. NULL: numbers are not used again.
+    int (*generation)(struct inode *inode, uint64_t *out);
+
     // Last reference gone: frees private state (and the object itself when it has no name left).
     void (*evict)(struct inode *inode);
 };

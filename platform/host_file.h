@@ -47,6 +47,9 @@ NODISCARD int host_stat(int dirfd, const char *name, struct host_stat *out);
 NODISCARD int host_fstat(int fd, struct host_stat *out); // O_PATH descriptors too
 // host_stat of an object whose birth time is known, for hosts where that is asked for separately.
 NODISCARD int host_stat_born(int dirfd, const char *name, int64_t btime, struct host_stat *out);
+// What tells an object from another that has or had its inode number, as long as it exists; `name`
+// "": the descriptor itself. -LINUX_EOPNOTSUPP where the host has nothing of that kind.
+NODISCARD int host_generation(int dirfd, const char *name, uint64_t *out);
 NODISCARD int host_mkdir(int dirfd, const char *name, uint32_t mode);
 NODISCARD int host_unlink(int dirfd, const char *name);
 NODISCARD int host_rmdir(int dirfd, const char *name);

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <linux/falloc.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
@@ -79,6 +80,27 @@ int host_stat_born(int dirfd, const char *name, int64_t btime, struct host_stat 
 int host_fstat(int fd, struct host_stat *out)
 {
     return statx_to(fd, "", AT_EMPTY_PATH, out);
+}
+
+// A handle has the inode's generation in it, for every type of object and without opening it.
+int host_generation(int dirfd, const char *name, uint64_t *out)
+{
+    union {
+        struct file_handle handle;
+        unsigned char room[sizeof(struct file_handle) + MAX_HANDLE_SZ];
+    } u;
+    int mount;
+    memset(&u, 0, sizeof u);
+    u.handle.handle_bytes = MAX_HANDLE_SZ;
+    if (name_to_handle_at(dirfd, name, &u.handle, &mount, *name ? 0 : AT_EMPTY_PATH) < 0) {
+        int err = errno_to_linux(errno);
+        return err == -LINUX_ENOENT ? err : -LINUX_EOPNOTSUPP; // forbidden, not known, too long
+    }
+    uint64_t sum = (uint64_t)u.handle.handle_type;
+    for (unsigned i = 0; i < u.handle.handle_bytes; i++)
+        sum = (sum ^ u.handle.f_handle[i]) * UINT64_C(0x9e3779b97f4a7c15);
+    *out = sum ^ sum >> 32;
+    return 0;
 }
 
 // The C library goes through /proc for AT_SYMLINK_NOFOLLOW; Linux 6.6 has a call for it.

@@ -194,7 +194,8 @@ static int make_place_hint(struct host_fs *fs, const struct host_place *place,
 static uint32_t fakefs_create_mode(const struct host_meta *meta)
 {
     // Nobody sees the object before its row is there. Should the process end in between, what is
-    // left is empty and the root user's: its bits give nothing away.
+    // left is empty and the root user's, without set-id bits: its bits give nothing away that its
+    // maker had not asked for, which is worth a chmod for each file that is made.
     return root_host_bits(meta->mode);
 }
 

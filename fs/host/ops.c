@@ -647,6 +647,28 @@ static int host_removexattr_op(struct inode *inode, const char *name)
     return err;
 }
 
+// A host that has no such mark leaves the birth time.
+static int host_generation_op(struct inode *inode, uint64_t *out)
+{
+    struct host_node *node = host_node_of(inode);
+    struct host_place place;
+    int err = host_place_find(node, &place);
+    if (!err) {
+        err = host_generation(place.dir_fd, place.name, out);
+        host_place_done(&place);
+    } else if (err == -LINUX_ENOENT) { // no name left, or the root
+        int fd;
+        err = host_node_open_any(node, &fd);
+        if (!err) {
+            err = host_generation(fd, "", out);
+            host_close(fd);
+        }
+    }
+    if (err == -LINUX_EOPNOTSUPP)
+        *out = 0;
+    return err == -LINUX_EOPNOTSUPP ? 0 : err;
+}
+
 // Host FIFOs, sockets and devices shown by hostfs; in fakefs they are the guest's own.
 static int host_special_open(struct inode *inode, struct file *file, const struct vfs_caller *c)
 {
@@ -659,7 +681,8 @@ static int host_special_open(struct inode *inode, struct file *file, const struc
 #define COMMON_OPS                                                                                 \
     .getattr = host_getattr, .setattr = host_setattr, .getxattr = host_getxattr_op,                \
     .setxattr = host_setxattr_op, .listxattr = host_listxattr_op,                                  \
-    .removexattr = host_removexattr_op, .evict = host_node_evict
+    .removexattr = host_removexattr_op, .generation = host_generation_op,                          \
+    .evict = host_node_evict
 // clang-format on
 
 const struct inode_ops host_dir_inode_ops = {

@@ -311,6 +311,44 @@ static void test_whiteout_crash(struct tap *t)
     CHECK(t, all_clean, "and leaves nothing else behind");
 }
 
+// --- A host whose clock stands still -------------------------------------------------------------
+
+static int find_handle(const struct vfs_caller *c, const struct vfs_handle *h)
+{
+    struct path found;
+    int err = vfs_handle_find(c, &c->root, h, &found);
+    if (!err)
+        path_put(&found);
+    return err;
+}
+
+// Birth times tell nothing, as within one tick of a coarse clock, and inode numbers come back.
+static void test_handles(struct tap *t)
+{
+    struct temp_dir dir;
+    struct machine m;
+    bool held = true, stale = true;
+    odd = (struct odd_host){.no_births = true};
+    temp_dir_make(&dir);
+    ISH_ASSERT(!make_root(&dir, "root") && !machine_start(&m, temp_path(&dir, "root"), why));
+    const struct vfs_caller *c = &m.caller;
+    for (int i = 0; i < 50; i++) {
+        struct vfs_handle h;
+        struct path p;
+        ISH_ASSERT(!env_put(c, "/first", "", 0644) && !path_walk(c, NULL, "/first", 0, &p) &&
+                   !vfs_handle_make(&p, &h));
+        path_put(&p);
+        held &= !find_handle(c, &h);
+        ISH_ASSERT(!vfs_unlink(c, NULL, "/first") && !env_put(c, "/second", "", 0644));
+        stale &= find_handle(c, &h) == -LINUX_ESTALE;
+        ISH_ASSERT(!vfs_unlink(c, NULL, "/second"));
+    }
+    CHECK(t, held, "a handle leads to its file");
+    CHECK(t, stale, "and never to another that got the inode number");
+    machine_stop(&m);
+    temp_dir_remove(&dir);
+}
+
 // --- A host that counts --------------------------------------------------------------------------
 
 static void test_questions(struct tap *t)
@@ -342,6 +380,7 @@ int main(void)
     test_refusals(&tap);
     test_poor(&tap);
     test_whiteout_crash(&tap);
+    test_handles(&tap);
     test_questions(&tap);
     return tap_finish(&tap);
 }
