@@ -233,14 +233,12 @@ int hostfs_create(struct vfs *vfs, const char *dir, struct super **out)
     int err = check_outside_stores(vfs, root_fd);
     struct host_fs *fs = err ? NULL : calloc(1, sizeof *fs);
     struct super *s = fs ? super_create(&hostfs_super_ops, vfs, fs) : NULL;
-    if (s)
-        s->flags |= SUPER_HANDLES;
     if (!s) {
         free(fs);
         host_close(root_fd);
         return err ? err : -LINUX_ENOMEM;
     }
-    s->flags = SUPER_NO_DCACHE;
+    s->flags = SUPER_NO_DCACHE | SUPER_HANDLES;
     fs->staging_fd = -1;
     err = host_fs_init(fs, s, &hostfs_policy, root_fd);
     if (err) {

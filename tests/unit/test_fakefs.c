@@ -195,6 +195,21 @@ static void test_hidden(struct tap *t, struct root *r)
               env_rename(&e->root, "/host/root", "/host/y", 0) == -LINUX_EACCES,
           "nor reached through one above it");
     path_put(&at);
+    struct vfs_handle h;
+    ISH_ASSERT(!env_put(&e->root, "/host/by-handle", "text", 0644) &&
+               !path_walk(&e->root, NULL, "/host/by-handle", 0, &at));
+    CHECK(t, !vfs_handle_make(&at, &h), "a file of a host folder has a handle");
+    path_put(&at);
+    ISH_ASSERT(!env_rename(&e->root, "/host/by-handle", "/host/renamed", 0) &&
+               !path_walk(&e->root, NULL, "/host", 0, &at));
+    struct path found;
+    bool finds = !vfs_handle_find(&e->root, &at, &h, &found);
+    char name[64] = "";
+    CHECK(t, finds && path_name(&found, &at, name, sizeof name) >= 0 && !strcmp(name, "/renamed"),
+          "which leads to it by another name");
+    if (finds)
+        path_put(&found);
+    path_put(&at);
     struct path m;
     ISH_ASSERT(!path_walk(&e->root, NULL, "/host", 0, &m) && !vfs_umount(e->vfs, &m, false));
     path_put(&m);
