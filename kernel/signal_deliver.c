@@ -63,6 +63,8 @@ static void stop_here(struct task *task) NO_TSA
     task->stop_again = false;
     task->in_stop = true;
     while (task->in_stop) {
+        // Who hears of the stop is to see it.
+        atomic_store_explicit(&task->state, TASK_STOPPED, memory_order_relaxed);
         lock_release(&p->lock);
         if (complete)
             signal_notify_stop(task);
@@ -70,6 +72,7 @@ static void stop_here(struct task *task) NO_TSA
         (void)!task_sleep(task, WAIT_FOREVER, WAIT_UNINTERRUPTIBLE, TASK_STOPPED);
         lock_acquire(&p->lock);
     }
+    atomic_store_explicit(&task->state, TASK_RUNNING, memory_order_relaxed);
 }
 
 // The default action of SIGTSTP, SIGTTIN and SIGTTOU does nothing in an orphaned group: nobody is

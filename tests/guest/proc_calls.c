@@ -258,6 +258,15 @@ static void others(void)
     kill(child, SIGSTOP);
     waitpid(child, &status, WUNTRACED);
     SHOW("stopped", "%c", task_state(child));
+    int seen = 0;
+    for (int i = 0; i < 500; i++) {
+        kill(child, SIGCONT);
+        waitpid(child, &status, WCONTINUED);
+        kill(child, SIGSTOP);
+        waitpid(child, &status, WUNTRACED);
+        seen += task_state(child) == 'T';
+    }
+    SHOW("stopped again and again", "%d", seen);
     ptrace(PTRACE_SEIZE, child, 0, 0);
     ptrace(PTRACE_INTERRUPT, child, 0, 0);
     waitpid(child, &status, 0);
